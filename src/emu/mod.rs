@@ -1,0 +1,1 @@
+//! The link emulator: `offer(packet, now)`, `poll(now)`, next deadline. Pure.

@@ -1,0 +1,1 @@
+//! A lab that lives: everything here is told what to do by a plan.

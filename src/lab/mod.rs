@@ -1,0 +1,1 @@
+//! What the user wants, from text to plan: `spec` → `model` → `plan` → `op`. Pure.

@@ -1,0 +1,5 @@
+//! The `backhoe` command.
+
+fn main() -> std::process::ExitCode {
+    backhoe::cli::main()
+}

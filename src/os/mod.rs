@@ -1,0 +1,2 @@
+//! The only door to the kernel. No type of rtnetlink, netns-rs, wireguard-control,
+//! nix or libc leaves this room.

@@ -1,0 +1,16 @@
+//! The vocabulary every room shares: names that fit the kernel, quantities with
+//! their units, and the configuration a plan hands to a speaker.
+//!
+//! Nothing here knows a clock, a socket or a file.
+
+mod names;
+mod policy;
+mod quantity;
+mod speaker;
+
+pub use names::{
+    HostName, IfName, LabName, LinkName, NameError, NodeName, ProbeName, SessionName, TunnelName,
+};
+pub use policy::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, Set, Verdict};
+pub use quantity::{Asn, Bytes, Percent, QuantityError, Rate, Span};
+pub use speaker::{BfdConfig, Family, Origination, PeerConfig, SpeakerConfig};

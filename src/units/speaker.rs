@@ -1,0 +1,104 @@
+//! The configuration of an embedded speaker: what a plan writes and a speaker reads.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::{Asn, IfName, NodeName, Policy, SessionName, Span};
+
+/// One speaker: a node's BGP and BFD.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpeakerConfig {
+    /// The node it runs in.
+    pub node: NodeName,
+    /// Its autonomous system.
+    pub asn: Asn,
+    /// BGP Identifier (RFC 6286).
+    pub router_id: Ipv4Addr,
+    /// How many equally good paths are installed; at least 1.
+    pub multipath: u8,
+    /// What it originates.
+    pub originate: Vec<Origination>,
+    /// Its sessions.
+    pub peers: Vec<PeerConfig>,
+}
+
+/// A prefix the speaker originates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origination {
+    /// The prefix.
+    pub prefix: IpNet,
+    /// Whether a blackhole route backs it in the kernel (a summary); otherwise
+    /// the kernel is assumed to reach it already (a connected or static route).
+    pub blackhole: bool,
+    /// Originate only while a route strictly inside this prefix is known.
+    pub while_known: Option<IpNet>,
+}
+
+/// An address family (RFC 4760).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// AFI 1, SAFI 1.
+    Ipv4Unicast,
+    /// AFI 2, SAFI 1.
+    Ipv6Unicast,
+}
+
+/// One BGP session as one end sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerConfig {
+    /// The session's name, the same at both ends.
+    pub session: SessionName,
+    /// Our address.
+    pub local: IpAddr,
+    /// The peer's address.
+    pub remote: IpAddr,
+    /// The interface that reaches the peer; carrier loss on it ends an external
+    /// session at once.
+    pub interface: Option<IfName>,
+    /// The peer's AS; equal to ours means iBGP.
+    pub remote_asn: Asn,
+    /// Families to negotiate; the transport's own family may be absent.
+    pub families: Vec<Family>,
+    /// Offered hold time in whole seconds; zero or at least 3 s (RFC 4271 §4.2).
+    pub hold: Span,
+    /// Keepalive interval before negotiation shortens it.
+    pub keepalive: Span,
+    /// ConnectRetryTime (RFC 4271 §8): a pending attempt is given up and tried anew.
+    pub connect_retry: Span,
+    /// IP TTL of BGP packets; 1 for a directly connected external peer.
+    pub ttl: u8,
+    /// Wait for the peer to connect.
+    pub passive: bool,
+    /// TCP-MD5 key (RFC 2385).
+    pub md5: Option<String>,
+    /// BFD beside the session.
+    pub bfd: Option<BfdConfig>,
+    /// Advertise ourselves as NEXT_HOP to this internal peer.
+    pub next_hop_self: bool,
+    /// Next hop of the family that the transport does not carry, on our side.
+    pub next_hop_other_family: Option<IpAddr>,
+    /// More accepted prefixes than this end the session (RFC 4486 Cease 1).
+    pub max_prefix: Option<u32>,
+    /// What we take from the peer.
+    pub import: Policy,
+    /// What we give it.
+    pub export: Policy,
+}
+
+/// BFD timers of one end (RFC 5880 §6.8.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BfdConfig {
+    /// DesiredMinTxInterval.
+    pub min_tx: Span,
+    /// RequiredMinRxInterval.
+    pub min_rx: Span,
+    /// DetectMult; never 0.
+    pub multiplier: u8,
+}
