@@ -1,1 +1,3 @@
 //! A lab that lives: everything here is told what to do by a plan.
+
+pub mod sink;

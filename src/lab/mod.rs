@@ -1,1 +1,4 @@
 //! What the user wants, from text to plan: `spec` → `model` → `plan` → `op`. Pure.
+
+pub mod op;
+pub mod plan;

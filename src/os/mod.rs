@@ -1,2 +1,5 @@
 //! The only door to the kernel. No type of rtnetlink, netns-rs, wireguard-control,
 //! nix or libc leaves this room.
+
+pub mod clock;
+pub mod netns;

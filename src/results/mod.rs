@@ -1,1 +1,3 @@
 //! What happened and what it means: events, measurements, reports. Pure.
+
+pub mod event;

@@ -5,6 +5,7 @@
 
 mod names;
 mod policy;
+mod probe;
 mod quantity;
 mod speaker;
 
@@ -12,5 +13,6 @@ pub use names::{
     HostName, IfName, LabName, LinkName, NameError, NodeName, ProbeName, SessionName, TunnelName,
 };
 pub use policy::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, Set, Verdict};
+pub use probe::{PROBE_HEADER_LEN, PROBE_MAGIC, PROBE_PORT_BASE, ProbeHeader};
 pub use quantity::{Asn, Bytes, Percent, QuantityError, Rate, Span};
 pub use speaker::{BfdConfig, Family, Origination, PeerConfig, SpeakerConfig};

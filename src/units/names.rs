@@ -44,7 +44,7 @@ fn validate(name: &str, kind: &'static str, max: usize) -> Result<(), NameError>
     let bad = name
         .chars()
         .find(|&c| !plain(c))
-        .or((!first.is_ascii_alphanumeric()).then_some(first));
+        .or_else(|| (!first.is_ascii_alphanumeric()).then_some(first));
     if let Some(bad) = bad {
         return Err(NameError::BadCharacter {
             name: name.to_owned(),

@@ -120,7 +120,7 @@ impl FromStr for Span {
             .checked_mul(ns_per_unit)
             .map(|n| n / 1_000_000_000)
             .filter(|&ns| ns <= 30 * 86_400 * 1_000_000_000)
-            .ok_or(QuantityError::OutOfRange {
+            .ok_or_else(|| QuantityError::OutOfRange {
                 text: text.to_owned(),
                 allowed: "at most 30 days",
             })?;
@@ -356,7 +356,7 @@ impl Asn {
 impl TryFrom<u32> for Asn {
     type Error = QuantityError;
     fn try_from(asn: u32) -> Result<Self, QuantityError> {
-        Self::new(asn).ok_or(QuantityError::OutOfRange {
+        Self::new(asn).ok_or_else(|| QuantityError::OutOfRange {
             text: asn.to_string(),
             allowed: "an ASN is 1 to 4294967295",
         })

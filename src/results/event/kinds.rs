@@ -1,0 +1,270 @@
+//! The kinds of events.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// Nanoseconds on CLOCK_MONOTONIC: the run's one clock.
+pub type MonoNs = u64;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, on the run's clock.
+    pub at: MonoNs,
+    /// What.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened. Names in events are plain text, so that any old run can be read again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum EventKind {
+    /// First line of a journal.
+    RunStarted {
+        /// The lab.
+        lab: String,
+        /// backhoe's version.
+        version: String,
+        /// Kernel release.
+        kernel: String,
+        /// The seed of everything random.
+        seed: u64,
+        /// CLOCK_REALTIME at `at`, nanoseconds.
+        realtime_ns: u64,
+        /// Uid of the user, as the host sees it.
+        uid: u32,
+        /// When the command was started, on the same clock, if known.
+        command_started: Option<MonoNs>,
+    },
+    /// Namespaces, links and tunnels exist and are up.
+    Built {
+        /// Nodes, hosts included.
+        nodes: usize,
+        /// Links.
+        links: usize,
+        /// Tunnels.
+        tunnels: usize,
+        /// `netem` or `relay`.
+        wire: String,
+        /// `kernel`, `userspace` or `none`.
+        wireguard: String,
+        /// Milliseconds from the command to here.
+        ms: f64,
+    },
+    /// One thing awaited has been seen; `waiting` names what is still missing.
+    Progress {
+        /// `converge`, `warm-up`, `scenario`, `reversion`, …
+        stage: String,
+        /// How many of `total` are there.
+        done: usize,
+        /// How many there will be.
+        total: usize,
+        /// Names of what is still awaited.
+        waiting: Vec<String>,
+    },
+    /// Every session, BFD session and tunnel is up.
+    Converged {
+        /// Milliseconds from the command to here.
+        ms: f64,
+        /// BGP session ends up (both ends counted once).
+        bgp: usize,
+        /// BFD sessions up.
+        bfd: usize,
+        /// Tunnels up.
+        tunnels: usize,
+    },
+    /// The instrument measured itself on an unimpaired pair.
+    Calibrated {
+        /// Packets sent and lost.
+        sent: u64,
+        /// Lost of them.
+        lost: u64,
+        /// 99th percentile of the sender's lateness, microseconds.
+        pacing_p99_us: f64,
+        /// Median one-way delay of the bare pair, microseconds.
+        delay_p50_us: f64,
+        /// 99th percentile of it.
+        delay_p99_us: f64,
+    },
+    /// One direction of a shaped link was measured against its declaration.
+    LinkMeasured {
+        /// The link.
+        link: String,
+        /// Sending node.
+        from: String,
+        /// Receiving node.
+        to: String,
+        /// Declared delay, microseconds.
+        declared_delay_us: f64,
+        /// Measured median one-way delay, microseconds.
+        delay_p50_us: f64,
+        /// Measured 99th percentile.
+        delay_p99_us: f64,
+        /// Declared rate, bits a second.
+        declared_rate_bps: Option<u64>,
+        /// Measured rate, bits a second.
+        rate_bps: Option<u64>,
+    },
+    /// A BGP session changed state at one end (from the daemon itself).
+    Session {
+        /// The session.
+        session: String,
+        /// The node that says so.
+        node: String,
+        /// RFC 4271 state name.
+        state: String,
+        /// Why, where the daemon says.
+        reason: Option<String>,
+    },
+    /// A BFD session changed state at one end (from the daemon itself).
+    Bfd {
+        /// The session.
+        session: String,
+        /// The node that says so.
+        node: String,
+        /// `AdminDown`, `Down`, `Init`, `Up`.
+        state: String,
+        /// RFC 5880 diagnostic, as text.
+        diagnostic: Option<String>,
+        /// Negotiated detection time, microseconds, when known.
+        detect_us: Option<u64>,
+    },
+    /// A BFD packet on a wire announced a state different from that sender's previous one.
+    WireBfd {
+        /// The link or tunnel.
+        link: String,
+        /// Sending node.
+        from: String,
+        /// The announced state.
+        state: String,
+        /// The announced diagnostic.
+        diagnostic: String,
+        /// Whether the wire dropped it.
+        dropped: bool,
+    },
+    /// A BGP message on a wire (keepalives only as the first of a connection).
+    WireBgp {
+        /// The link or tunnel.
+        link: String,
+        /// Sending node.
+        from: String,
+        /// Receiving node.
+        to: String,
+        /// `OPEN`, `UPDATE`, `NOTIFICATION`, `KEEPALIVE`, `ROUTE-REFRESH`.
+        message: String,
+        /// Announced prefixes of an UPDATE.
+        announced: Vec<IpNet>,
+        /// Withdrawn prefixes of an UPDATE.
+        withdrawn: Vec<IpNet>,
+        /// Code and subcode of a NOTIFICATION.
+        code: Option<(u8, u8)>,
+        /// Whether the wire dropped it.
+        dropped: bool,
+    },
+    /// A route changed in a node's FIB, seen through netlink (or inferred, see `inferred`).
+    Fib {
+        /// The node.
+        node: String,
+        /// The prefix.
+        prefix: IpNet,
+        /// New gateways; empty when the route is gone.
+        via: Vec<IpAddr>,
+        /// Interfaces of these gateways.
+        dev: Vec<String>,
+        /// The kernel said nothing, but carrier loss removes such routes.
+        inferred: bool,
+    },
+    /// An interface's carrier changed, seen through netlink in the node.
+    Carrier {
+        /// The node.
+        node: String,
+        /// The interface.
+        dev: String,
+        /// The link or tunnel behind it.
+        link: Option<String>,
+        /// Up or down.
+        up: bool,
+    },
+    /// Probes began to flow.
+    ProbesStarted {
+        /// Flows.
+        flows: usize,
+        /// Packets a second of all flows together.
+        rate: u64,
+    },
+    /// Steady state before the first fault: this many sent and delivered, none lost.
+    Steady {
+        /// Sent on all flows.
+        sent: u64,
+        /// Lost of them.
+        lost: u64,
+    },
+    /// A fault was applied, between `before` and `after`.
+    FaultApplied {
+        /// The step's label.
+        label: String,
+        /// Taxonomy name.
+        fault: String,
+        /// What it hit.
+        target: String,
+        /// Clock just before the operation.
+        before: MonoNs,
+        /// Clock just after it.
+        after: MonoNs,
+    },
+    /// A fault was undone, between `before` and `after`.
+    FaultRestored {
+        /// The fault's label.
+        label: String,
+        /// Taxonomy name of the fault undone.
+        fault: String,
+        /// What it had hit.
+        target: String,
+        /// Clock just before the operation.
+        before: MonoNs,
+        /// Clock just after it.
+        after: MonoNs,
+    },
+    /// An awaited condition of the scenario held.
+    WaitMet {
+        /// What was awaited.
+        what: String,
+        /// Milliseconds it took.
+        ms: f64,
+    },
+    /// An awaited condition did not hold in time.
+    WaitMissed {
+        /// What was awaited.
+        what: String,
+        /// The deadline, milliseconds.
+        within_ms: f64,
+    },
+    /// A daemon started, stopped or failed.
+    Daemon {
+        /// The node.
+        node: String,
+        /// Which program.
+        program: String,
+        /// `started`, `ready`, `exited`.
+        state: String,
+        /// Detail (exit status, last log line).
+        detail: Option<String>,
+    },
+    /// Something that may make a result wrong.
+    Warning {
+        /// Stable name of the warning, kebab-case.
+        code: String,
+        /// What, in a sentence.
+        text: String,
+        /// Whether it makes the run's numbers untrustworthy.
+        untrusted: bool,
+    },
+    /// Last line of a journal.
+    RunFinished {
+        /// `completed`, `interrupted`, `failed`.
+        outcome: String,
+    },
+}
