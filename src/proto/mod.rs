@@ -1,2 +1,4 @@
 //! Protocols without I/O. Every machine speaks `handle_*(…, now)`, `poll_transmit`,
 //! `poll_event` and `poll_timeout`, which says why it wants to be woken.
+
+pub mod speaker;
