@@ -1,3 +1,4 @@
 //! A lab that lives: everything here is told what to do by a plan.
 
+pub mod daemon;
 pub mod sink;

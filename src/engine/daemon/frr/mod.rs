@@ -1,0 +1,13 @@
+//! FRR: Debian's package, run unprivileged inside the node's namespaces on the
+//! standard paths. zebra and its clients are our children in the foreground;
+//! `vtysh -b` loads the one integrated configuration.
+
+mod parse;
+mod start;
+mod version;
+mod vty;
+
+pub use parse::view;
+pub use start::{Program, boot_command, check_command, programs, ready_sockets};
+pub use version::{FrrVersion, find, known_defect};
+pub use vty::{Vty, VtyError};

@@ -1,0 +1,7 @@
+//! Routing daemons: how each is started, when it is ready, and how it is read
+//! back, in one form whatever the daemon.
+
+pub mod frr;
+mod view;
+
+pub use view::{BfdView, BgpView, NodeView};
