@@ -1,0 +1,48 @@
+//! What AWS does at its own end: closed values, from AWS's public documentation.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use crate::units::{BfdConfig, Span};
+
+/// Hold time AWS offers on a VIF.
+pub const VIF_HOLD: Span = Span::from_secs(90);
+/// Keepalive interval AWS offers on a VIF.
+pub const VIF_KEEPALIVE: Span = Span::from_secs(30);
+/// Smallest hold time AWS accepts on a VIF.
+pub const MIN_HOLD: Span = Span::from_secs(3);
+/// Hold time of AWS's sample configurations for VPNs.
+pub const VPN_HOLD: Span = Span::from_secs(30);
+/// Keepalive interval of AWS's sample configurations for VPNs.
+pub const VPN_KEEPALIVE: Span = Span::from_secs(10);
+/// AWS's BFD on a VIF: 300 ms, multiplier 3, and no faster.
+pub const VIF_BFD: BfdConfig = BfdConfig {
+    min_tx: Span::from_millis(300),
+    min_rx: Span::from_millis(300),
+    multiplier: 3,
+};
+/// Prefixes AWS accepts on a private VIF, for each family, before it ends the session.
+pub const VIF_MAX_PREFIX: u32 = 100;
+/// Prefixes a VGW accepts on a VPN.
+pub const VPN_MAX_PREFIX: u32 = 100;
+/// The ASN of an Amazon gateway that was not given one.
+pub const DEFAULT_ASN: u32 = 64512;
+/// Private ASNs an Amazon gateway may have (RFC 6996, less 65535).
+pub const GATEWAY_ASNS: [std::ops::RangeInclusive<u32>; 2] =
+    [64_512..=65_534, 4_200_000_000..=4_294_967_294];
+
+const fn net30(c: u8, d: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(169, 254, c, d), 30)
+}
+
+/// Blocks of 169.254.0.0/16 that AWS keeps for itself; an inside /30 is none of them.
+pub const RESERVED_INSIDE: [Ipv4Net; 7] = [
+    net30(0, 0),
+    net30(1, 0),
+    net30(2, 0),
+    net30(3, 0),
+    net30(4, 0),
+    net30(5, 0),
+    net30(169, 252),
+];

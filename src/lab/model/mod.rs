@@ -1,0 +1,56 @@
+//! The validated lab: what the user wants, with every reference resolved and
+//! every rule checked. `spec` is the only place that makes one, so whoever holds
+//! a [`Lab`] need not check it again. Plain data: public fields, no behaviour.
+//!
+//! Arrays of two are aligned with the `ends` of the link or session they belong
+//! to: `shape[0]` is what happens to packets sent by `ends[0]`, `timers[1]` are
+//! the timers that `ends[1]` offers.
+
+pub mod aws;
+mod link;
+mod node;
+mod routing;
+mod scenario;
+mod session;
+
+use std::collections::BTreeMap;
+
+pub use link::{DEFAULT_MTU, Link, MAX_MTU, MIN_MTU, Shape};
+pub use node::{Daemon, Host, Kind, Node, StaticRoute, Tags, Via};
+pub use routing::{Announce, Routing, Rules, Shorthand};
+pub use scenario::{Endpoint, Expect, ExpectAfter, Fault, Probe, Step, StepKind};
+pub use session::{BgpTimers, Session, SessionKind, TUNNEL_OVERHEAD, Vif, Vpn, VpnKind};
+
+use crate::units::{LabName, LinkName, NodeName, ProbeName, SessionName};
+
+/// A lab that holds together.
+///
+/// Proven of every value:
+/// * every name that is mentioned exists and is of the right kind;
+/// * node names, and the names `NODE.HOST` of hosts behind nodes, are unique;
+/// * links connect two different nodes that may be linked;
+/// * no two hosts' networks overlap unless they are the same network behind the same node;
+/// * everything at AWS's end is as AWS has it, or the session says `unlike-aws`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lab {
+    /// The lab's name.
+    pub name: LabName,
+    /// Declared nodes. Hosts behind nodes are inside [`Node::hosts`].
+    pub nodes: BTreeMap<NodeName, Node>,
+    /// Links between declared nodes.
+    pub links: BTreeMap<LinkName, Link>,
+    /// Routing sessions and the VPNs that carry them.
+    pub sessions: BTreeMap<SessionName, Session>,
+    /// What each node gives and takes on each of its sessions. A node at a
+    /// session without an entry here gives nothing and takes everything.
+    /// Never holds AWS's side.
+    pub routing: BTreeMap<NodeName, BTreeMap<SessionName, Routing>>,
+    /// Probes between hosts.
+    pub probes: BTreeMap<ProbeName, Probe>,
+    /// Steps in order.
+    pub scenario: Vec<Step>,
+    /// Expectations in the file's order.
+    pub expect: Vec<Expect>,
+    /// Warnings that every report should repeat.
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,147 @@
+//! Nodes, the hosts behind them, and static routes.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use ipnet::IpNet;
+
+use super::Announce;
+use crate::units::{Asn, HostName, LinkName, NodeName};
+
+/// A declared node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// Its AS. Always there for a `vgw`, and for a `router` or `data-center`
+    /// that is an end of a session. Never there for other kinds: a
+    /// `dx-location` speaks with the AS of its VIF's gateway.
+    pub asn: Option<Asn>,
+    /// What speaks for it. `None` for every kind but `router`, `data-center`,
+    /// `vgw` and `dx-location`; `Embedded` for the two AWS kinds.
+    pub daemon: Daemon,
+    /// The BGP Identifier, where the file sets it.
+    pub router_id: Option<Ipv4Addr>,
+    /// How many equally good paths are installed; at least 1.
+    pub multipath: u8,
+    /// Prefixes originated beside those that `announce` lists; what explicit
+    /// export rules work on. Null-routed locally where nothing longer exists.
+    pub originate: Vec<Announce>,
+    /// Hosts behind the node, each in a namespace of its own.
+    pub hosts: BTreeMap<HostName, Host>,
+    /// Static routes of the node itself.
+    pub routes: Vec<StaticRoute>,
+    /// Where it is and whose it is.
+    pub tags: Tags,
+    /// Line of the file.
+    pub line: u32,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A machine on its own, attached by links; it forwards nothing. With
+    /// exactly one link to a router its default route leads there, unless
+    /// `routes` says otherwise.
+    Host,
+    /// A plain router.
+    Router,
+    /// A bridge: its links are its ports, and it has no address.
+    Switch,
+    /// The customer's router and what is behind it.
+    DataCenter,
+    /// The internet: forwards between its links, knows their addresses, no BGP.
+    Internet,
+    /// A Direct Connect location: AWS's router at the far end of the circuit.
+    DxLocation,
+    /// A virtual private gateway.
+    Vgw,
+    /// A virtual private cloud.
+    Vpc {
+        /// The `vgw` it is attached to.
+        attach: NodeName,
+        /// Its address ranges: at least one IPv4, at most one IPv6 (/56).
+        cidrs: Vec<IpNet>,
+    },
+}
+
+impl Kind {
+    /// The word of the lab file.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Router => "router",
+            Self::Switch => "switch",
+            Self::DataCenter => "data-center",
+            Self::Internet => "internet",
+            Self::DxLocation => "dx-location",
+            Self::Vgw => "vgw",
+            Self::Vpc { .. } => "vpc",
+        }
+    }
+
+    /// Whether AWS runs it.
+    pub fn is_aws(&self) -> bool {
+        matches!(self, Self::DxLocation | Self::Vgw | Self::Vpc { .. })
+    }
+}
+
+/// What speaks BGP and BFD for a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Daemon {
+    /// Nothing: static routes only.
+    None,
+    /// backhoe's own speaker.
+    Embedded,
+    /// FRR.
+    Frr {
+        /// The text of the user's own `frr.conf`; `None`: generated.
+        config: Option<String>,
+    },
+}
+
+/// A host behind a node. Its gateway, the node's own address towards it, is the
+/// first address of its network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// One or two addresses, at most one of each family, IPv4 first; never the
+    /// network's own, first (gateway) or broadcast address.
+    pub addresses: Vec<IpNet>,
+    /// Line of the file.
+    pub line: u32,
+}
+
+/// A static route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticRoute {
+    /// Destination.
+    pub prefix: IpNet,
+    /// How it is reached.
+    pub via: Via,
+    /// Line of the file.
+    pub line: u32,
+}
+
+/// Where a static route leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Via {
+    /// An address of the destination's family.
+    Address(IpAddr),
+    /// Whoever is at the other end of this link of the node.
+    Link(LinkName),
+    /// Nowhere.
+    Blackhole,
+}
+
+/// Free words for grouping, in the file's own spelling.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tags {
+    /// Whose it is.
+    pub provider: Option<String>,
+    /// Direct Connect location or building.
+    pub location: Option<String>,
+    /// The customer's site.
+    pub site: Option<String>,
+}

@@ -1,0 +1,161 @@
+//! Probes, the steps of a scenario, and what must hold after them.
+
+use super::Shape;
+use crate::units::{Bytes, Family, HostName, LinkName, NodeName, ProbeName, SessionName, Span};
+
+/// A pair of flows between two hosts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// The two hosts, different from each other. The first flow is from `ends[0]`.
+    pub ends: [Endpoint; 2],
+    /// The family both hosts have and the flows use.
+    pub family: Family,
+    /// Packets a second, each way; at least 1.
+    pub rate: u32,
+    /// Bytes of the whole IP packet; the probe's headers fit, and so does it
+    /// through every link and tunnel between the two.
+    pub size: Bytes,
+    /// Line of the file.
+    pub line: u32,
+}
+
+/// One end of a probe.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Endpoint {
+    /// A node of kind `host`.
+    Node(NodeName),
+    /// A host behind a node, written `node.host`.
+    Behind {
+        /// The node.
+        node: NodeName,
+        /// The host.
+        host: HostName,
+    },
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Node(node) => write!(f, "{node}"),
+            Self::Behind { node, host } => write!(f, "{node}.{host}"),
+        }
+    }
+}
+
+/// One step of the scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What happens.
+    pub kind: StepKind,
+    /// Line of the file.
+    pub line: u32,
+}
+
+/// What happens in a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepKind {
+    /// A fault.
+    Fault {
+        /// Unique in the scenario: `cut`, `degrade`, `drop`, or the file's `as:`.
+        label: String,
+        /// The fault.
+        fault: Fault,
+    },
+    /// The fault with this label, an earlier step's and not yet restored, ends.
+    Restore {
+        /// The fault's label.
+        label: String,
+    },
+    /// Wait until both flows of the probe are delivered again.
+    Wait {
+        /// The probe.
+        probe: ProbeName,
+        /// Deadline; more than zero.
+        within: Span,
+    },
+    /// Let time pass while the probes run.
+    Sleep(Span),
+}
+
+/// A fault, in the words of the cut taxonomy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Packets vanish, carrier stays up.
+    Silent {
+        /// The link.
+        link: LinkName,
+        /// `None`: both ways (`silent`); else only packets sent by this end (`one-way`).
+        from: Option<NodeName>,
+    },
+    /// Loss of light.
+    Carrier {
+        /// The link.
+        link: LinkName,
+        /// `None`: both ends see it; else only this end does.
+        at: Option<NodeName>,
+    },
+    /// Exactly this many probe packets of each flow on the link are dropped.
+    Drop {
+        /// The link.
+        link: LinkName,
+        /// How many of each flow; at least 1.
+        packets: u32,
+    },
+    /// The node ends the session with a NOTIFICATION and keeps it down.
+    BgpShutdown {
+        /// The session.
+        session: SessionName,
+        /// The end that does it; AWS's end for a VIF or a VPN to AWS.
+        node: NodeName,
+    },
+    /// SIGKILL of the node's daemon.
+    Kill {
+        /// The node; it runs a daemon.
+        node: NodeName,
+    },
+    /// SIGSTOP of the node's daemon.
+    Freeze {
+        /// The node; it runs a daemon.
+        node: NodeName,
+    },
+    /// The node dies: its links fall silent first.
+    NodeDeath {
+        /// The node.
+        node: NodeName,
+        /// Its links.
+        links: Vec<LinkName>,
+    },
+    /// The link's shape changes: what the step gives replaces, the rest stays.
+    Degrade {
+        /// The link.
+        link: LinkName,
+        /// The complete new shape of each direction.
+        shape: [Shape; 2],
+    },
+}
+
+/// What must hold for a probe after a step. At least one of the three is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expect {
+    /// The transition it speaks of.
+    pub after: ExpectAfter,
+    /// The probe; both flows must satisfy it.
+    pub probe: ProbeName,
+    /// Longest outage.
+    pub outage_max: Option<Span>,
+    /// Exactly this many packets lost.
+    pub lost: Option<u64>,
+    /// The session that carries the traffic afterwards.
+    pub via: Option<SessionName>,
+    /// Line of the file, for reports.
+    pub line: u32,
+}
+
+/// The transition an expectation speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExpectAfter {
+    /// What follows the fault with this label.
+    Fault(String),
+    /// What follows the restore of the fault with this label.
+    Restore(String),
+}

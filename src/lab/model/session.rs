@@ -1,0 +1,123 @@
+//! Routing sessions: a VIF on a circuit, a VPN over the internet, or plain BGP on a link.
+
+use ipnet::IpNet;
+
+use crate::units::{BfdConfig, LinkName, NodeName, Span};
+
+/// Bytes a tunnel takes from the underlay's MTU: WireGuard over IPv6, the worst case
+/// (IPv6 40, UDP 8, WireGuard 32).
+pub const TUNNEL_OVERHEAD: u64 = 80;
+
+/// A BGP session and what carries it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// What it is and what it runs over.
+    pub kind: SessionKind,
+    /// The two speakers. A VIF: the customer's router, then the `dx-location`.
+    /// A VPN to AWS: the customer's router, then the `vgw`. Otherwise as
+    /// declared (a VPN) or as the link declares them.
+    pub ends: [NodeName; 2],
+    /// What each end offers; the lower hold time of the two wins.
+    pub timers: [BgpTimers; 2],
+    /// BFD of each end; `None`: no BFD.
+    pub bfd: Option<[BfdConfig; 2]>,
+    /// TCP-MD5 key (RFC 2385).
+    pub md5: Option<String>,
+    /// Addresses of each end. For a VIF and a VPN the inside addresses; for
+    /// plain BGP always empty, the link's addresses serve. Both empty: derived
+    /// from the session's name. A family that is present is present at both ends,
+    /// in one network.
+    pub addresses: [Vec<IpNet>; 2],
+    /// The end that waits for the other to connect.
+    pub passive: Option<NodeName>,
+    /// The user insists on what AWS does not do.
+    pub unlike_aws: bool,
+    /// Line of the file.
+    pub line: u32,
+}
+
+/// What a session is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionKind {
+    /// A Direct Connect virtual interface.
+    Vif(Vif),
+    /// A VPN with BGP inside.
+    Vpn(Vpn),
+    /// External BGP between two routers on a link; their ASNs differ.
+    Ebgp {
+        /// The link.
+        link: LinkName,
+    },
+    /// Internal BGP between two routers on a link; their ASNs are equal.
+    Ibgp {
+        /// The link.
+        link: LinkName,
+        /// Each end, in the session's order, makes itself the next hop of what
+        /// it passes on. True unless the file says `next-hop-self: false`.
+        next_hop_self: bool,
+    },
+}
+
+impl SessionKind {
+    /// `private-vif`, `vpn`, `ebgp` or `ibgp`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Vif(_) => "private-vif",
+            Self::Vpn(_) => "vpn",
+            Self::Ebgp { .. } => "ebgp",
+            Self::Ibgp { .. } => "ibgp",
+        }
+    }
+
+    /// The link it runs on, unless it is a VPN.
+    pub fn link(&self) -> Option<&LinkName> {
+        match self {
+            Self::Vif(vif) => Some(&vif.link),
+            Self::Ebgp { link } | Self::Ibgp { link, .. } => Some(link),
+            Self::Vpn(_) => None,
+        }
+    }
+}
+
+/// A private virtual interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vif {
+    /// The circuit: a link between a customer's router and a `dx-location`.
+    pub link: LinkName,
+    /// The `vgw` behind the location; linked to it.
+    pub gateway: NodeName,
+    /// The link between location and gateway: AWS's inside.
+    pub backbone: LinkName,
+    /// 802.1Q tag, 1 to 4094; unique on the circuit. `None`: untagged, and the
+    /// only VIF of the circuit.
+    pub vlan: Option<u16>,
+}
+
+/// A VPN over the internet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vpn {
+    /// What encrypts.
+    pub implementation: VpnKind,
+    /// The `internet` node that carries the outer packets; both ends are linked to it.
+    pub over: NodeName,
+    /// The link from each end to `over`.
+    pub underlay: [LinkName; 2],
+}
+
+/// What encrypts a VPN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VpnKind {
+    /// WireGuard; AWS offers IPsec, so reports call it a stand-in.
+    Wireguard,
+}
+
+/// BGP timers of one end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BgpTimers {
+    /// Offered hold time: whole seconds, 0 (never) or at least 3.
+    pub hold: Span,
+    /// Keepalive interval: whole seconds, less than the hold time; 0 with hold time 0.
+    pub keepalive: Span,
+    /// Wait before a failed connection is tried anew.
+    pub connect_retry: Span,
+}
