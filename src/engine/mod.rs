@@ -1,4 +1,5 @@
 //! A lab that lives: everything here is told what to do by a plan.
 
 pub mod daemon;
+pub mod observe;
 pub mod sink;

@@ -2,4 +2,5 @@
 //! nix or libc leaves this room.
 
 pub mod clock;
+pub mod fib_watch;
 pub mod netns;

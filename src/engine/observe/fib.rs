@@ -1,0 +1,405 @@
+//! A mirror of one node's FIB. With nexthop objects the kernel says little: a
+//! replaced object changes every route on it in one message, and carrier loss
+//! removes objects and their IPv4 routes without a word about the routes.
+//! The mirror infers what is not said.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+
+use crate::os::fib_watch::{FibNotice, Hop};
+
+/// One change worth an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Change {
+    /// A prefix leads elsewhere now.
+    Route {
+        /// The prefix.
+        prefix: IpNet,
+        /// Gateways; empty when unreachable or on the link.
+        via: Vec<IpAddr>,
+        /// Outgoing interfaces; empty when the route is gone.
+        dev: Vec<String>,
+        /// The kernel did not say so about this route.
+        inferred: bool,
+    },
+    /// An interface gained or lost light.
+    Carrier {
+        /// The interface.
+        dev: String,
+        /// Light or none.
+        up: bool,
+    },
+    /// Notices were lost: what follows may be incomplete.
+    Overrun,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Target {
+    Hops(Vec<Hop>),
+    Object(u32),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Object {
+    Hop(Hop),
+    Group(Vec<u32>),
+    Blackhole,
+}
+
+/// The mirror.
+#[derive(Debug, Default)]
+pub(super) struct FibMirror {
+    routes: BTreeMap<IpNet, Target>,
+    objects: BTreeMap<u32, Object>,
+    users: BTreeMap<u32, BTreeSet<IpNet>>,
+    links: BTreeMap<u32, (String, bool)>,
+    /// Above this many routes only those towards `interest` are reported.
+    interest: Vec<IpAddr>,
+}
+
+/// A FIB of at most this many routes is reported whole.
+const REPORT_ALL_MAX: usize = 500;
+
+impl FibMirror {
+    /// An empty mirror that in a large FIB reports only routes covering `interest`.
+    pub(super) fn new(interest: Vec<IpAddr>) -> Self {
+        Self {
+            interest,
+            ..Self::default()
+        }
+    }
+
+    /// Takes one notice and returns what it changed.
+    pub(super) fn handle(&mut self, notice: FibNotice) -> Vec<Change> {
+        match notice {
+            FibNotice::Route {
+                prefix,
+                gone,
+                hops,
+                nexthop,
+            } => self.route(prefix, gone, hops, nexthop),
+            FibNotice::Nexthop {
+                id,
+                gone,
+                hop,
+                group,
+            } => self.nexthop(id, gone, hop, group),
+            FibNotice::Link {
+                index,
+                name,
+                gone,
+                carrier,
+            } => self.link(index, name, gone, carrier),
+            FibNotice::Overrun => vec![Change::Overrun],
+        }
+    }
+
+    fn route(
+        &mut self,
+        prefix: IpNet,
+        gone: bool,
+        hops: Vec<Hop>,
+        nexthop: Option<u32>,
+    ) -> Vec<Change> {
+        self.forget_route(&prefix);
+        if gone {
+            return self.report([prefix], false);
+        }
+        let target = match nexthop {
+            Some(id) => {
+                self.users.entry(id).or_default().insert(prefix);
+                // Without the object's own message the route's hops tell where it leads.
+                if let (false, [hop]) = (self.objects.contains_key(&id), hops.as_slice()) {
+                    self.objects.insert(id, Object::Hop(*hop));
+                }
+                Target::Object(id)
+            }
+            None => Target::Hops(hops),
+        };
+        self.routes.insert(prefix, target);
+        self.report([prefix], false)
+    }
+
+    fn nexthop(&mut self, id: u32, gone: bool, hop: Option<Hop>, group: Vec<u32>) -> Vec<Change> {
+        if gone {
+            return self.drop_object(id);
+        }
+        let object = match hop {
+            Some(hop) => Object::Hop(hop),
+            None if !group.is_empty() => Object::Group(group),
+            None => Object::Blackhole,
+        };
+        let changed = self
+            .objects
+            .insert(id, object.clone())
+            .is_some_and(|old| old != object);
+        if changed {
+            let affected = self.affected(id);
+            self.report(affected, true)
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn link(&mut self, index: u32, name: String, gone: bool, carrier: bool) -> Vec<Change> {
+        let before = if gone {
+            self.links.remove(&index)
+        } else {
+            self.links.insert(index, (name.clone(), carrier))
+        };
+        if before.is_some_and(|(_, up)| up == carrier) {
+            return Vec::new();
+        }
+        let mut changes = vec![Change::Carrier {
+            dev: name,
+            up: carrier,
+        }];
+        if !carrier {
+            let dark: Vec<u32> = self
+                .objects
+                .iter()
+                .filter(|(_, object)| matches!(object, Object::Hop(hop) if hop.index == index))
+                .map(|(id, _)| *id)
+                .collect();
+            for id in dark {
+                changes.extend(self.drop_object(id));
+            }
+        }
+        changes
+    }
+
+    /// The kernel removes a dying object's routes, and takes it out of its groups.
+    fn drop_object(&mut self, id: u32) -> Vec<Change> {
+        if self.objects.remove(&id).is_none() {
+            return Vec::new();
+        }
+        let routes = self.users.remove(&id).unwrap_or_default();
+        for prefix in &routes {
+            self.routes.remove(prefix);
+        }
+        let mut changes = self.report(routes, true);
+        let groups: Vec<u32> = self
+            .objects
+            .iter_mut()
+            .filter_map(|(group_id, object)| match object {
+                Object::Group(members) if members.contains(&id) => {
+                    members.retain(|member| *member != id);
+                    Some(*group_id)
+                }
+                Object::Group(_) | Object::Hop(_) | Object::Blackhole => None,
+            })
+            .collect();
+        for group in groups {
+            changes.extend(match self.objects.get(&group) {
+                Some(Object::Group(members)) if members.is_empty() => self.drop_object(group),
+                _ => {
+                    let affected = self.affected(group);
+                    self.report(affected, true)
+                }
+            });
+        }
+        changes
+    }
+
+    fn forget_route(&mut self, prefix: &IpNet) {
+        if let Some(Target::Object(id)) = self.routes.remove(prefix)
+            && let Some(users) = self.users.get_mut(&id)
+        {
+            users.remove(prefix);
+        }
+    }
+
+    /// Routes on the object or on a group it belongs to.
+    fn affected(&self, id: u32) -> Vec<IpNet> {
+        let groups = self
+            .objects
+            .iter()
+            .filter_map(|(group, object)| match object {
+                Object::Group(members) if members.contains(&id) => Some(*group),
+                Object::Group(_) | Object::Hop(_) | Object::Blackhole => None,
+            });
+        std::iter::once(id)
+            .chain(groups)
+            .filter_map(|id| self.users.get(&id))
+            .flatten()
+            .copied()
+            .collect()
+    }
+
+    fn report(&self, prefixes: impl IntoIterator<Item = IpNet>, inferred: bool) -> Vec<Change> {
+        let all = self.routes.len() <= REPORT_ALL_MAX;
+        prefixes
+            .into_iter()
+            .filter(|prefix| all || self.interest.iter().any(|address| prefix.contains(address)))
+            .map(|prefix| {
+                let hops = self.resolve(&prefix);
+                Change::Route {
+                    prefix,
+                    via: hops.iter().filter_map(|hop| hop.gateway).collect(),
+                    dev: hops
+                        .iter()
+                        .map(|hop| {
+                            self.links.get(&hop.index).map_or_else(
+                                || format!("if{}", hop.index),
+                                |(name, _)| name.clone(),
+                            )
+                        })
+                        .collect(),
+                    inferred,
+                }
+            })
+            .collect()
+    }
+
+    fn resolve(&self, prefix: &IpNet) -> Vec<Hop> {
+        match self.routes.get(prefix) {
+            None => Vec::new(),
+            Some(Target::Hops(hops)) => hops.clone(),
+            Some(Target::Object(id)) => match self.objects.get(id) {
+                Some(Object::Hop(hop)) => vec![*hop],
+                Some(Object::Group(members)) => members
+                    .iter()
+                    .filter_map(|member| match self.objects.get(member) {
+                        Some(Object::Hop(hop)) => Some(*hop),
+                        _ => None,
+                    })
+                    .collect(),
+                Some(Object::Blackhole) | None => Vec::new(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hop(index: u32) -> Hop {
+        Hop {
+            gateway: Some(IpAddr::from([10, 0, 0, u8::try_from(index).unwrap()])),
+            index,
+        }
+    }
+
+    fn mirror() -> FibMirror {
+        let mut mirror = FibMirror::new(Vec::new());
+        for (index, name) in [(1, "circuit"), (2, "wg0")] {
+            mirror.handle(FibNotice::Link {
+                index,
+                name: name.into(),
+                gone: false,
+                carrier: true,
+            });
+            mirror.handle(FibNotice::Nexthop {
+                id: index,
+                gone: false,
+                hop: Some(hop(index)),
+                group: vec![],
+            });
+        }
+        mirror.handle(FibNotice::Route {
+            prefix: "172.31.0.0/16".parse().unwrap(),
+            gone: false,
+            hops: vec![hop(1)],
+            nexthop: Some(1),
+        });
+        mirror
+    }
+
+    fn to(index: u32, dev: &str, inferred: bool) -> Change {
+        Change::Route {
+            prefix: "172.31.0.0/16".parse().unwrap(),
+            via: hop(index).gateway.into_iter().collect(),
+            dev: vec![dev.into()],
+            inferred,
+        }
+    }
+
+    #[test]
+    fn replacing_an_object_moves_its_routes() {
+        let mut mirror = mirror();
+        let changes = mirror.handle(FibNotice::Nexthop {
+            id: 1,
+            gone: false,
+            hop: Some(hop(2)),
+            group: vec![],
+        });
+        assert_eq!(changes, [to(2, "wg0", true)]);
+    }
+
+    #[test]
+    fn a_replaced_route_is_reported_as_the_kernel_says_it() {
+        let mut mirror = mirror();
+        let changes = mirror.handle(FibNotice::Route {
+            prefix: "172.31.0.0/16".parse().unwrap(),
+            gone: false,
+            hops: vec![hop(2)],
+            nexthop: Some(2),
+        });
+        assert_eq!(changes, [to(2, "wg0", false)]);
+    }
+
+    #[test]
+    fn carrier_loss_takes_objects_and_their_routes_without_a_word() {
+        let mut mirror = mirror();
+        let changes = mirror.handle(FibNotice::Link {
+            index: 1,
+            name: "circuit".into(),
+            gone: false,
+            carrier: false,
+        });
+        assert_eq!(
+            changes,
+            [
+                Change::Carrier {
+                    dev: "circuit".into(),
+                    up: false
+                },
+                Change::Route {
+                    prefix: "172.31.0.0/16".parse().unwrap(),
+                    via: vec![],
+                    dev: vec![],
+                    inferred: true
+                },
+            ]
+        );
+        // The kernel's own message about the object, when it comes, adds nothing.
+        assert_eq!(
+            mirror.handle(FibNotice::Nexthop {
+                id: 1,
+                gone: true,
+                hop: None,
+                group: vec![]
+            }),
+            []
+        );
+    }
+
+    #[test]
+    fn a_group_shrinks_with_its_members() {
+        let mut mirror = mirror();
+        mirror.handle(FibNotice::Nexthop {
+            id: 9,
+            gone: false,
+            hop: None,
+            group: vec![1, 2],
+        });
+        mirror.handle(FibNotice::Route {
+            prefix: "172.31.0.0/16".parse().unwrap(),
+            gone: false,
+            hops: vec![],
+            nexthop: Some(9),
+        });
+        let changes = mirror.handle(FibNotice::Nexthop {
+            id: 1,
+            gone: true,
+            hop: None,
+            group: vec![],
+        });
+        assert_eq!(changes, [to(2, "wg0", true)]);
+    }
+}

@@ -1,0 +1,6 @@
+//! What every node's kernel does, seen through netlink: FIB changes and carrier.
+
+mod fib;
+mod watcher;
+
+pub use watcher::{NodeWatch, Watcher};

@@ -1,0 +1,177 @@
+//! One thread that listens to every node's kernel.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::IpAddr,
+    os::fd::AsFd,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use anyhow::Context;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::fib::{Change, FibMirror};
+use crate::{
+    engine::sink::EventSink,
+    os::{clock, fib_watch::FibWatch, netns::NetnsFd},
+    results::event::EventKind,
+    units::NodeName,
+};
+
+/// A node to listen to.
+#[derive(Debug)]
+pub struct NodeWatch {
+    /// Its name.
+    pub node: NodeName,
+    /// Its namespace.
+    pub netns: NetnsFd,
+    /// Which link or tunnel is behind each interface.
+    pub links: BTreeMap<String, String>,
+}
+
+/// The listening thread; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Watcher {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Watched {
+    node: NodeWatch,
+    watch: FibWatch,
+    mirror: FibMirror,
+}
+
+impl Watcher {
+    /// Subscribes in every node and begins to report. In a large FIB only routes
+    /// covering one of `interest` are reported.
+    pub fn spawn(
+        nodes: Vec<NodeWatch>,
+        interest: &[IpAddr],
+        sink: EventSink,
+    ) -> anyhow::Result<Self> {
+        let mut watched = nodes
+            .into_iter()
+            .map(|node| {
+                let open = || -> io::Result<_> {
+                    let mut watch = FibWatch::open(&node.netns)?;
+                    let mut mirror = FibMirror::new(interest.to_vec());
+                    for notice in watch.snapshot()? {
+                        mirror.handle(notice);
+                    }
+                    Ok((watch, mirror))
+                };
+                let (watch, mirror) =
+                    open().with_context(|| format!("watching the FIB of {}", node.node))?;
+                Ok(Watched {
+                    node,
+                    watch,
+                    mirror,
+                })
+            })
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = std::thread::Builder::new()
+            .name("fib-watch".to_owned())
+            .spawn({
+                let stop = Arc::clone(&stop);
+                move || {
+                    while !stop.load(Ordering::Relaxed) {
+                        turn(&mut watched, &sink);
+                    }
+                }
+            })?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Waits for notices (or for a moment, to see a stop) and reports them.
+fn turn(watched: &mut [Watched], sink: &EventSink) {
+    let ready: Vec<bool> = {
+        let mut fds: Vec<PollFd> = watched
+            .iter()
+            .map(|w| PollFd::new(w.watch.as_fd(), PollFlags::POLLIN))
+            .collect();
+        if poll(&mut fds, PollTimeout::from(100_u16)).is_err() {
+            return;
+        }
+        fds.iter().map(|fd| fd.any().unwrap_or(false)).collect()
+    };
+    for (watched, _) in watched.iter_mut().zip(ready).filter(|(_, ready)| *ready) {
+        let at = clock::mono_ns();
+        match watched.watch.read() {
+            Ok(notices) => {
+                for notice in notices {
+                    for change in watched.mirror.handle(notice) {
+                        report(&watched.node, change, at, sink);
+                    }
+                }
+            }
+            Err(error) => sink.warn(
+                "fib-watch-failed",
+                format!(
+                    "{}: FIB changes are no longer seen: {error}",
+                    watched.node.node
+                ),
+                false,
+            ),
+        }
+    }
+}
+
+fn report(node: &NodeWatch, change: Change, at: u64, sink: &EventSink) {
+    match change {
+        Change::Route {
+            prefix,
+            via,
+            dev,
+            inferred,
+        } => sink.at(
+            at,
+            EventKind::Fib {
+                node: node.node.to_string(),
+                prefix,
+                via,
+                dev,
+                inferred,
+            },
+        ),
+        Change::Carrier { dev, up } => {
+            let link = node.links.get(&dev).cloned();
+            sink.at(
+                at,
+                EventKind::Carrier {
+                    node: node.node.to_string(),
+                    dev,
+                    link,
+                    up,
+                },
+            );
+        }
+        Change::Overrun => sink.warn(
+            "fib-watch-overrun",
+            format!(
+                "{}: the kernel dropped FIB notices; FIB phases may be missing",
+                node.node
+            ),
+            false,
+        ),
+    }
+}

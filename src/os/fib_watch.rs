@@ -1,0 +1,420 @@
+//! A node's FIB, nexthop objects and links as the kernel reports them.
+//!
+//! netlink-packet-route knows no nexthop messages, so the few attributes needed
+//! are read here from the bytes.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    os::fd::{AsFd, BorrowedFd},
+};
+
+use ipnet::IpNet;
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+use super::netns::NetnsFd;
+
+/// Multicast groups: RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEXTHOP.
+const GROUPS: [u32; 4] = [1, 7, 11, 32];
+
+const NLMSG_DONE: u16 = 3;
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+const RTM_GETLINK: u16 = 18;
+const RTM_NEWROUTE: u16 = 24;
+const RTM_DELROUTE: u16 = 25;
+const RTM_GETROUTE: u16 = 26;
+const RTM_NEWNEXTHOP: u16 = 104;
+const RTM_DELNEXTHOP: u16 = 105;
+const RTM_GETNEXTHOP: u16 = 106;
+const NLM_F_REQUEST: u16 = 1;
+const NLM_F_DUMP: u16 = 0x300;
+
+/// The main table's number.
+const RT_TABLE_MAIN: u32 = 254;
+const IFF_LOWER_UP: u32 = 0x1_0000;
+
+/// What the kernel said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FibNotice {
+    /// A route of the main table appeared, changed or went.
+    Route {
+        /// Its prefix.
+        prefix: IpNet,
+        /// Whether it went.
+        gone: bool,
+        /// Gateway and ifindex of each hop written into the route itself.
+        hops: Vec<Hop>,
+        /// The nexthop object it points at.
+        nexthop: Option<u32>,
+    },
+    /// A nexthop object appeared, changed or went.
+    Nexthop {
+        /// Its id.
+        id: u32,
+        /// Whether it went.
+        gone: bool,
+        /// Where it leads, unless it is a group or a blackhole.
+        hop: Option<Hop>,
+        /// Members of a group.
+        group: Vec<u32>,
+    },
+    /// A link changed.
+    Link {
+        /// Its ifindex.
+        index: u32,
+        /// Its name.
+        name: String,
+        /// Whether it went.
+        gone: bool,
+        /// IFF_LOWER_UP: light.
+        carrier: bool,
+    },
+    /// The kernel dropped notices for want of buffer space.
+    Overrun,
+}
+
+/// One hop of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hop {
+    /// The gateway, unless the destination is on the link.
+    pub gateway: Option<IpAddr>,
+    /// The outgoing interface.
+    pub index: u32,
+}
+
+/// A subscription in one namespace.
+#[derive(Debug)]
+pub struct FibWatch {
+    socket: Socket,
+}
+
+impl FibWatch {
+    /// Subscribes, then asks for everything that is there already: the first
+    /// notices are the present state.
+    pub fn open(netns: &NetnsFd) -> io::Result<Self> {
+        let socket = netns.run(|| {
+            let mut socket = Socket::new(NETLINK_ROUTE)?;
+            socket.bind_auto()?;
+            for group in GROUPS {
+                socket.add_membership(group)?;
+            }
+            // Refused above rmem_max in a user namespace; the default then serves.
+            let _ = socket.set_rx_buf_sz(4_u32 << 20);
+            Ok(socket)
+        })?;
+        let watch = Self { socket };
+        watch.socket.set_non_blocking(false)?;
+        Ok(watch)
+    }
+
+    /// The links, nexthop objects and routes that exist now. To be called once, before
+    /// the first [`Self::read`].
+    pub fn snapshot(&mut self) -> io::Result<Vec<FibNotice>> {
+        let mut notices = Vec::new();
+        for (kind, length) in [
+            (RTM_GETLINK, 16_usize),
+            (RTM_GETNEXTHOP, 8),
+            (RTM_GETROUTE, 12),
+        ] {
+            let mut request = vec![0_u8; 16 + length];
+            let total = u32::try_from(request.len()).unwrap_or(0);
+            request[..4].copy_from_slice(&total.to_ne_bytes());
+            request[4..6].copy_from_slice(&kind.to_ne_bytes());
+            request[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+            self.socket.send_to(&request, &SocketAddr::new(0, 0), 0)?;
+            self.socket.set_non_blocking(false)?;
+            loop {
+                let (bytes, _) = self.socket.recv_from_full()?;
+                notices.extend(parse(&bytes));
+                if messages(&bytes).any(|(kind, _)| kind == NLMSG_DONE || kind == 2) {
+                    break;
+                }
+            }
+        }
+        self.socket.set_non_blocking(true)?;
+        Ok(notices)
+    }
+
+    /// Everything that has been said since the last call; empty when nothing was.
+    pub fn read(&mut self) -> io::Result<Vec<FibNotice>> {
+        let mut notices = Vec::new();
+        loop {
+            match self.socket.recv_from_full() {
+                Ok((bytes, _)) => notices.extend(parse(&bytes)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(notices),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ENOBUFS as i32) => {
+                    notices.push(FibNotice::Overrun);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl AsFd for FibWatch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Splits a datagram into message types and payloads.
+fn messages(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let length = usize::try_from(u32_at(bytes, 0)?).ok()?;
+        let kind = u16_at(bytes, 4)?;
+        let payload = bytes.get(16..length)?;
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, payload))
+    })
+}
+
+/// Splits attributes into types (flags masked off) and values.
+fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let length = usize::from(u16_at(bytes, 0)?);
+        let kind = u16_at(bytes, 2)? & 0x3FFF;
+        let value = bytes.get(4..length)?;
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, value))
+    })
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?).into()),
+        16 => Some(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).into()),
+        _ => None,
+    }
+}
+
+fn parse(bytes: &[u8]) -> Vec<FibNotice> {
+    messages(bytes)
+        .filter_map(|(kind, payload)| match kind {
+            RTM_NEWROUTE | RTM_DELROUTE => route(payload, kind == RTM_DELROUTE),
+            RTM_NEWNEXTHOP | RTM_DELNEXTHOP => nexthop(payload, kind == RTM_DELNEXTHOP),
+            RTM_NEWLINK | RTM_DELLINK => link(payload, kind == RTM_DELLINK),
+            _ => None,
+        })
+        .collect()
+}
+
+/// `struct rtmsg` and its attributes; tables other than main are not ours.
+fn route(payload: &[u8], gone: bool) -> Option<FibNotice> {
+    let (family, length) = (*payload.first()?, *payload.get(1)?);
+    let mut table = u32::from(*payload.get(4)?);
+    let mut destination = match family {
+        2 => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        10 => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+        _ => return None,
+    };
+    let (mut gateway, mut index, mut nexthop, mut hops) = (None, None, None, Vec::new());
+    for (kind, value) in attributes(payload.get(12..)?) {
+        match kind {
+            1 => destination = address(value)?,
+            4 => index = u32_at(value, 0),
+            5 => gateway = address(value),
+            9 => hops = multipath(value),
+            15 => table = u32_at(value, 0)?,
+            18 => gateway = address(value.get(2..)?),
+            30 => nexthop = u32_at(value, 0),
+            _ => {}
+        }
+    }
+    if table != RT_TABLE_MAIN {
+        return None;
+    }
+    if let Some(index) = index {
+        hops.push(Hop { gateway, index });
+    }
+    Some(FibNotice::Route {
+        prefix: IpNet::new(destination, length).ok()?,
+        gone,
+        hops,
+        nexthop,
+    })
+}
+
+/// RTA_MULTIPATH: a list of `struct rtnexthop`, each with attributes.
+fn multipath(mut bytes: &[u8]) -> Vec<Hop> {
+    let mut hops = Vec::new();
+    while let Some(hop) = bytes.get(..usize::from(u16_at(bytes, 0).unwrap_or(0))) {
+        let Some(index) = u32_at(hop, 4) else { break };
+        let gateway =
+            attributes(hop.get(8..).unwrap_or_default()).find_map(|(kind, value)| match kind {
+                5 => address(value),
+                18 => address(value.get(2..)?),
+                _ => None,
+            });
+        hops.push(Hop { gateway, index });
+        bytes = bytes
+            .get(hop.len().next_multiple_of(4)..)
+            .unwrap_or_default();
+    }
+    hops
+}
+
+/// `struct nhmsg` and its attributes.
+fn nexthop(payload: &[u8], gone: bool) -> Option<FibNotice> {
+    let (mut id, mut index, mut gateway, mut group) = (None, None, None, Vec::new());
+    for (kind, value) in attributes(payload.get(8..)?) {
+        match kind {
+            1 => id = u32_at(value, 0),
+            2 => {
+                group = value
+                    .chunks_exact(8)
+                    .filter_map(|member| u32_at(member, 0))
+                    .collect()
+            }
+            5 => index = u32_at(value, 0),
+            6 => gateway = address(value),
+            _ => {}
+        }
+    }
+    Some(FibNotice::Nexthop {
+        id: id?,
+        gone,
+        hop: index.map(|index| Hop { gateway, index }),
+        group,
+    })
+}
+
+/// `struct ifinfomsg` and IFLA_IFNAME.
+fn link(payload: &[u8], gone: bool) -> Option<FibNotice> {
+    // A bridge reports its ports in messages of family AF_BRIDGE (7) besides.
+    if *payload.first()? == 7 {
+        return None;
+    }
+    let index = u32_at(payload, 4)?;
+    let flags = u32_at(payload, 8)?;
+    let name = attributes(payload.get(16..)?)
+        .find(|(kind, _)| *kind == 3)?
+        .1;
+    Some(FibNotice::Link {
+        index,
+        name: String::from_utf8_lossy(name.split(|b| *b == 0).next()?).into_owned(),
+        gone,
+        carrier: !gone && flags & IFF_LOWER_UP != 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u16, fixed: &[u8], attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut body = fixed.to_vec();
+        for (kind, value) in attributes {
+            body.extend_from_slice(&u16::try_from(4 + value.len()).unwrap().to_ne_bytes());
+            body.extend_from_slice(&kind.to_ne_bytes());
+            body.extend_from_slice(value);
+            body.resize(body.len().next_multiple_of(4), 0);
+        }
+        let mut bytes = u32::try_from(16 + body.len())
+            .unwrap()
+            .to_ne_bytes()
+            .to_vec();
+        bytes.extend_from_slice(&kind.to_ne_bytes());
+        bytes.extend_from_slice(&[0; 10]);
+        bytes.extend_from_slice(&body);
+        bytes
+    }
+
+    #[test]
+    fn a_route_through_a_nexthop_object_and_its_object_are_read() {
+        let mut rtmsg = [0_u8; 12];
+        (rtmsg[0], rtmsg[1], rtmsg[4]) = (2, 16, 254);
+        let mut bytes = message(
+            RTM_NEWROUTE,
+            &rtmsg,
+            &[
+                (1, &[172, 31, 0, 0]),
+                (30, &7_u32.to_ne_bytes()),
+                (4, &12_u32.to_ne_bytes()),
+            ],
+        );
+        bytes.extend(message(
+            RTM_DELNEXTHOP,
+            &[2, 0, 0, 0, 0, 0, 0, 0],
+            &[
+                (1, &7_u32.to_ne_bytes()),
+                (5, &12_u32.to_ne_bytes()),
+                (6, &[10, 0, 0, 1]),
+            ],
+        ));
+        let gateway = Some(IpAddr::from([10, 0, 0, 1]));
+        assert_eq!(
+            parse(&bytes),
+            [
+                FibNotice::Route {
+                    prefix: "172.31.0.0/16".parse().unwrap(),
+                    gone: false,
+                    hops: vec![Hop {
+                        gateway: None,
+                        index: 12
+                    }],
+                    nexthop: Some(7),
+                },
+                FibNotice::Nexthop {
+                    id: 7,
+                    gone: true,
+                    hop: Some(Hop { gateway, index: 12 }),
+                    group: vec![],
+                },
+            ]
+        );
+    }
+
+    #[test]
+    fn routes_of_other_tables_are_not_ours() {
+        let mut rtmsg = [0_u8; 12];
+        (rtmsg[0], rtmsg[1], rtmsg[4]) = (2, 32, 255);
+        assert_eq!(
+            parse(&message(RTM_NEWROUTE, &rtmsg, &[(1, &[10, 0, 0, 1])])),
+            []
+        );
+    }
+
+    #[test]
+    fn carrier_is_the_lower_up_flag() {
+        let mut info = [0_u8; 16];
+        info[4..8].copy_from_slice(&9_u32.to_ne_bytes());
+        info[8..12].copy_from_slice(&0x1_1043_u32.to_ne_bytes());
+        let up = parse(&message(RTM_NEWLINK, &info, &[(3, b"circuit\0")]));
+        assert_eq!(
+            up,
+            [FibNotice::Link {
+                index: 9,
+                name: "circuit".into(),
+                gone: false,
+                carrier: true
+            }]
+        );
+    }
+
+    #[test]
+    fn damaged_datagrams_say_nothing_and_never_panic() {
+        let whole = message(
+            RTM_NEWNEXTHOP,
+            &[2, 0, 0, 0, 0, 0, 0, 0],
+            &[(1, &7_u32.to_ne_bytes())],
+        );
+        for end in 0..whole.len() {
+            assert_eq!(parse(&whole[..end]), []);
+        }
+        for byte in 0..whole.len() {
+            let mut bent = whole.clone();
+            bent[byte] ^= 0xFF;
+            let _ = parse(&bent);
+        }
+    }
+}
