@@ -2,5 +2,8 @@
 //! nix or libc leaves this room.
 
 pub mod clock;
+pub mod fib;
 pub mod fib_watch;
+pub mod link_watch;
+mod netlink;
 pub mod netns;

@@ -1,0 +1,13 @@
+//! Tests against the real kernel, in namespaces of their own. They need root or
+//! `unshare -Urnm`; without either they fail and say so.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed, and says where"
+)]
+
+#[path = "kernel/common.rs"]
+mod common;
+#[path = "kernel/fib.rs"]
+mod fib;
+#[path = "kernel/link_watch.rs"]
+mod link_watch;
