@@ -194,7 +194,7 @@ mod tests {
         objects.hold(a);
         objects.hold(a);
         objects.let_go(a);
-        assert_eq!(objects.take_unused(), []);
+        assert!(objects.take_unused().is_empty());
         objects.let_go(a);
         assert_eq!(objects.take_unused(), [a]);
     }
@@ -207,7 +207,7 @@ mod tests {
         let b = objects.find_or_add(single(2, 3), &mut fresh);
         let group = objects.find_or_add(Object::Group(vec![a, b]), &mut fresh);
         objects.hold(group);
-        assert_eq!(objects.take_unused(), []);
+        assert!(objects.take_unused().is_empty());
         objects.let_go(group);
         let unused = objects.take_unused();
         assert_eq!(unused.first(), Some(&group));
@@ -225,6 +225,6 @@ mod tests {
         assert_eq!(objects.forget_interface(2), [a]);
         assert_eq!(objects.members(group), [group, b]);
         assert_eq!(objects.forget_interface(3), [b, group]);
-        assert_eq!(objects.take_unused(), []);
+        assert!(objects.take_unused().is_empty());
     }
 }
