@@ -1,6 +1,41 @@
 //! The user's terminal: arguments, subcommands, progress, exit codes.
+//!
+//! Data goes to stdout, talk to stderr. `main` below is the table of contents.
+
+mod args;
+mod check;
+mod completions;
+mod doctor;
+mod exit;
+mod hidden;
+mod load;
+mod man;
+mod output;
+mod plan;
+mod schema;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use exit::Exit;
+
+use args::{Args, Command};
 
 /// Runs the command line and returns the documented exit code.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    // The lab's own processes must enter namespaces before anything else happens.
+    if let Some(code) = hidden::dispatch() {
+        return code;
+    }
+    let args = Args::parse();
+    let result = match args.command {
+        Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    };
+    exit::code(result)
 }

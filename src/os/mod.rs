@@ -6,4 +6,5 @@ pub mod fib;
 pub mod fib_watch;
 pub mod link_watch;
 mod netlink;
+pub mod host;
 pub mod netns;

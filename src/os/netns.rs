@@ -66,3 +66,8 @@ fn on_own_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Re
             .unwrap_or_else(|_| Err(io::Error::other("a namespace thread panicked")))
     })
 }
+
+/// Moves the calling process into fresh namespaces, for good.
+pub fn isolate(flags: CloneFlags) -> Result<(), nix::errno::Errno> {
+    unshare(flags)
+}

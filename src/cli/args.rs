@@ -1,0 +1,74 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueHint};
+
+const EXIT_CODES: &str = "Exit codes: 0 met · 1 bug · 2 usage or lab file · 3 the host lacks something · 4 an expectation was missed";
+
+/// Network labs from one YAML file: cut a link, measure the outage packet by
+/// packet, and explain it.
+#[derive(Debug, Parser)]
+#[command(name = "backhoe", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check a lab file; prints every error with its line and column
+    Check(CheckArgs),
+    /// Print what would be done: kernel operations and every generated configuration
+    Plan(PlanArgs),
+    /// Print the JSON Schema of lab files, for editors
+    Schema(SchemaArgs),
+    /// Say what this kernel and host can do, and what backhoe will use instead
+    Doctor(DoctorArgs),
+    /// Print shell completions
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man(ManArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct CheckArgs {
+    /// The lab file
+    #[arg(value_name = "LAB", value_hint = ValueHint::FilePath, required = true)]
+    pub(super) labs: Vec<PathBuf>,
+    /// Also check that this host has what the lab needs
+    #[arg(long)]
+    pub(super) host: bool,
+    /// One JSON document on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct PlanArgs {
+    /// The lab file
+    #[arg(value_name = "LAB", value_hint = ValueHint::FilePath)]
+    pub(super) lab: PathBuf,
+    /// The plan as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct SchemaArgs {}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct DoctorArgs {
+    /// One JSON document on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct CompletionsArgs {
+    /// Which shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ManArgs {}

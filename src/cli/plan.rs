@@ -1,0 +1,7 @@
+//! `backhoe plan`.
+
+use super::{Exit, args::PlanArgs};
+
+pub(super) fn run(_: &PlanArgs) -> Result<(), Exit> {
+    Ok(())
+}
