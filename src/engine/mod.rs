@@ -3,4 +3,5 @@
 pub mod daemon;
 pub mod doctor;
 pub mod observe;
+pub mod probe;
 pub mod sink;

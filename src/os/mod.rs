@@ -1,6 +1,8 @@
 //! The only door to the kernel. No type of rtnetlink, netns-rs, wireguard-control,
 //! nix or libc leaves this room.
 
+mod netlink;
+
 pub mod clock;
 pub mod fib;
 pub mod fib_watch;
@@ -8,3 +10,5 @@ pub mod link_watch;
 mod netlink;
 pub mod host;
 pub mod netns;
+pub mod sched;
+pub mod udp_probe;

@@ -1,0 +1,116 @@
+//! The sending thread.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use crate::{
+    engine::{
+        probe::{
+            flow::FlowState,
+            histogram::Histogram,
+            pacing::{Pace, Pacing},
+        },
+        sink::EventSink,
+    },
+    os::{
+        clock, sched,
+        udp_probe::{SendSocket, sleep_until},
+    },
+    results::event::MonoNs,
+    units::{PROBE_HEADER_LEN, ProbeHeader},
+};
+
+/// Real-time priority of the sender: above ordinary threads, below a BFD speaker's.
+const PRIORITY: u8 = 10;
+/// Longest sleep, so that a stop is noticed also at low rates.
+const LONGEST_SLEEP_NS: u64 = 20_000_000;
+
+/// One flow as the sender sees it.
+pub(super) struct SendFlow {
+    pub(super) socket: SendSocket,
+    pub(super) state: Arc<FlowState>,
+    pub(super) id: u16,
+    pub(super) rate: u32,
+    /// UDP payload bytes.
+    pub(super) payload: usize,
+}
+
+/// What the sender leaves behind.
+pub(super) struct Sent {
+    /// Send times by flow and sequence number.
+    pub(super) times: Vec<Vec<Option<MonoNs>>>,
+    pub(super) lateness: Histogram,
+    pub(super) realtime: bool,
+}
+
+/// Sends until `stop`.
+pub(super) fn run(
+    flows: &[SendFlow],
+    run: u64,
+    start: MonoNs,
+    stop: &AtomicBool,
+    sink: &EventSink,
+) -> Sent {
+    let realtime = sched::try_fifo(PRIORITY).is_ok();
+    if !realtime {
+        sink.warn(
+            "no-realtime",
+            "SCHED_FIFO was refused: the probe sender competes with everything else on this host",
+            false,
+        );
+    }
+    // Refused only by a seccomp filter; lateness is measured either way.
+    let _ = sched::tight_timers();
+    let paces: Vec<Pace> = flows.iter().map(|f| Pace { rate: f.rate }).collect();
+    let mut pacing = Pacing::new(start, &paces);
+    let mut lateness = Histogram::default();
+    let mut times: Vec<Vec<Option<MonoNs>>> = flows
+        .iter()
+        .map(|flow| Vec::with_capacity(flow.rate as usize * 60))
+        .collect();
+    let mut buffer = vec![0u8; flows.iter().map(|f| f.payload).max().unwrap_or(0)];
+    while let Some((due, position)) = pacing.next() {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let now = clock::mono_ns();
+        if now < due {
+            sleep_until(due.min(now + LONGEST_SLEEP_NS));
+            continue;
+        }
+        pacing.advance();
+        let (Some(flow), Some(log)) = (flows.get(position), times.get_mut(position)) else {
+            break;
+        };
+        lateness.record(now - due);
+        let sent = send_one(flow, run, log.len(), &mut buffer);
+        log.push(sent);
+    }
+    Sent {
+        times,
+        lateness,
+        realtime,
+    }
+}
+
+/// Sends packet `seq`; the time just before it, or `None` when it was refused.
+fn send_one(flow: &SendFlow, run: u64, seq: usize, buffer: &mut [u8]) -> Option<MonoNs> {
+    flow.state.sending(seq as u64);
+    let sent_ns = clock::mono_ns();
+    let header = ProbeHeader {
+        run,
+        flow: flow.id,
+        seq: seq as u32,
+        sent_ns,
+    };
+    let payload = buffer.get_mut(..flow.payload.max(PROBE_HEADER_LEN))?;
+    header.encode(payload);
+    if flow.socket.send(payload).is_ok() {
+        Some(sent_ns)
+    } else {
+        flow.state.refused();
+        None
+    }
+}
