@@ -11,3 +11,5 @@ mod common;
 mod fib;
 #[path = "kernel/link_watch.rs"]
 mod link_watch;
+#[path = "kernel/probe.rs"]
+mod probe;

@@ -251,12 +251,16 @@ impl RecvBatch {
         };
         let Ok(count) = usize::try_from(taken) else {
             let error = io::Error::last_os_error();
-            return match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(Received {
+            return if matches!(
+                error.kind(),
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+            ) {
+                Ok(Received {
                     count: 0,
                     more: false,
-                }),
-                _ => Err(error),
+                })
+            } else {
+                Err(error)
             };
         };
         for (header, payload) in headers.iter().zip(self.payload.iter()).take(count) {

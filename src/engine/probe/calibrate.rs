@@ -22,6 +22,8 @@ use crate::{
 const SIZE: u16 = 200;
 /// Longest a packet may take through a bare pair.
 const DRAIN: Duration = Duration::from_millis(500);
+/// How much longer than planned sending may take on a busy host.
+const PATIENCE_NS: u64 = 5_000_000_000;
 
 /// Two namespaces joined by a plain veth pair, addressed and up.
 #[derive(Debug)]
@@ -85,9 +87,11 @@ pub fn calibrate(
     let (quiet, _unread) = EventSink::pair();
     let mut probes = Probes::start(&config, quiet)?;
     let each = u64::from(packets.div_ceil(2));
-    while flows
-        .iter()
-        .any(|f| probes.flow(f.id).is_some_and(|live| live.sent < each))
+    let limit = clock::mono_ns() + each * 1_000_000_000 / u64::from(rate.max(1)) + PATIENCE_NS;
+    while clock::mono_ns() < limit
+        && flows
+            .iter()
+            .any(|f| probes.flow(f.id).is_some_and(|live| live.sent < each))
     {
         sleep_until(clock::mono_ns() + 1_000_000);
     }
