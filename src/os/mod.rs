@@ -7,7 +7,6 @@ pub mod clock;
 pub mod fib;
 pub mod fib_watch;
 pub mod link_watch;
-mod netlink;
 pub mod host;
 pub mod netns;
 pub mod sched;
