@@ -1,5 +1,6 @@
 //! A lab that lives: everything here is told what to do by a plan.
 
+pub mod board;
 pub mod daemon;
 pub mod doctor;
 pub mod observe;

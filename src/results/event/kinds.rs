@@ -132,6 +132,17 @@ pub enum EventKind {
         /// Negotiated detection time, microseconds, when known.
         detect_us: Option<u64>,
     },
+    /// A tunnel's end changed state.
+    Tunnel {
+        /// The tunnel.
+        tunnel: String,
+        /// The node that says so.
+        node: String,
+        /// `up` once a handshake was made, `down` when its process is gone.
+        state: String,
+        /// `kernel` or `userspace`.
+        backend: String,
+    },
     /// A BFD packet on a wire announced a state different from that sender's previous one.
     WireBfd {
         /// The link or tunnel.

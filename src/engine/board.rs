@@ -1,0 +1,333 @@
+//! What is known to be up, folded from the event stream. Readiness is an
+//! observed event with a deadline and a name: whoever waits looks here.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    lab::plan::Plan,
+    os::clock,
+    results::event::{Event, EventKind},
+};
+
+/// One thing that can be up: a session at one of its ends, and so on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Item {
+    /// A BGP session as one end sees it.
+    Bgp {
+        /// The session.
+        session: String,
+        /// The end.
+        node: String,
+    },
+    /// A BFD session as one end sees it.
+    Bfd {
+        /// The session.
+        session: String,
+        /// The end.
+        node: String,
+    },
+    /// A tunnel as one end sees it.
+    Tunnel {
+        /// The tunnel.
+        tunnel: String,
+        /// The end.
+        node: String,
+    },
+}
+
+impl std::fmt::Display for Item {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bgp { session, node } => write!(f, "BGP {session} at {node}"),
+            Self::Bfd { session, node } => write!(f, "BFD {session} at {node}"),
+            Self::Tunnel { tunnel, node } => write!(f, "tunnel {tunnel} at {node}"),
+        }
+    }
+}
+
+/// The latest news of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    /// The state's name.
+    pub state: String,
+    /// Why, where told.
+    pub reason: Option<String>,
+    /// When, on the run's clock.
+    pub since: u64,
+    /// Negotiated BFD detection time, microseconds.
+    pub detect_us: Option<u64>,
+}
+
+/// Everything a lab must bring up to be converged.
+pub fn wanted(plan: &Plan) -> BTreeSet<Item> {
+    let mut items = BTreeSet::new();
+    for session in &plan.sessions {
+        for end in &session.ends {
+            let (session_name, node) = (session.session.to_string(), end.node.to_string());
+            if session.bfd.is_some() {
+                items.insert(Item::Bfd {
+                    session: session_name.clone(),
+                    node: node.clone(),
+                });
+            }
+            items.insert(Item::Bgp {
+                session: session_name,
+                node,
+            });
+        }
+    }
+    for tunnel in &plan.tunnels {
+        for end in &tunnel.ends {
+            items.insert(Item::Tunnel {
+                tunnel: tunnel.tunnel.to_string(),
+                node: end.node.to_string(),
+            });
+        }
+    }
+    items
+}
+
+/// How far along the wanted items are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// How many are up.
+    pub up: usize,
+    /// The rest, by name.
+    pub waiting: Vec<String>,
+}
+
+impl Progress {
+    /// Whether everything is up.
+    pub fn is_complete(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+/// The board. One thread posts, any number look or wait.
+#[derive(Debug, Default)]
+pub struct Board {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    news: BTreeMap<Item, News>,
+    failed: Option<String>,
+}
+
+impl Board {
+    /// Takes note of an event.
+    pub fn post(&self, event: &Event) {
+        let Some((item, state, reason, detect_us)) = news(&event.kind) else {
+            return;
+        };
+        let news = News {
+            state,
+            reason,
+            since: event.at,
+            detect_us,
+        };
+        self.lock().news.insert(item, news);
+        self.changed.notify_all();
+    }
+
+    /// Makes everyone who waits give up, with this reason.
+    pub fn fail(&self, reason: impl Into<String>) {
+        self.lock().failed.get_or_insert_with(|| reason.into());
+        self.changed.notify_all();
+    }
+
+    /// The latest news of everything.
+    pub fn news(&self) -> BTreeMap<Item, News> {
+        self.lock().news.clone()
+    }
+
+    /// How many of `wanted` are up.
+    pub fn progress(&self, wanted: &BTreeSet<Item>) -> Progress {
+        progress(&self.lock(), wanted)
+    }
+
+    /// Waits until all of `wanted` are up, telling `tell` of every step. At the
+    /// deadline, returns what is still missing.
+    pub fn wait(
+        &self,
+        wanted: &BTreeSet<Item>,
+        within: Duration,
+        mut tell: impl FnMut(&Progress),
+    ) -> anyhow::Result<Progress> {
+        let deadline: Instant = clock::now() + within;
+        let mut state = self.lock();
+        let mut told = None;
+        loop {
+            if let Some(reason) = &state.failed {
+                anyhow::bail!("{reason}");
+            }
+            let progress = progress(&state, wanted);
+            if told.as_ref() != Some(&progress) {
+                tell(&progress);
+                told = Some(progress.clone());
+            }
+            let left = deadline.saturating_duration_since(clock::now());
+            if progress.is_complete() || left.is_zero() {
+                return Ok(progress);
+            }
+            state = self
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn progress(state: &State, wanted: &BTreeSet<Item>) -> Progress {
+    let waiting: Vec<String> = wanted
+        .iter()
+        .filter(|item| {
+            !state
+                .news
+                .get(item)
+                .is_some_and(|news| is_up(item, &news.state))
+        })
+        .map(ToString::to_string)
+        .collect();
+    Progress {
+        up: wanted.len() - waiting.len(),
+        waiting,
+    }
+}
+
+fn is_up(item: &Item, state: &str) -> bool {
+    match item {
+        Item::Bgp { .. } => state == "Established",
+        Item::Bfd { .. } => state == "Up",
+        Item::Tunnel { .. } => state == "up",
+    }
+}
+
+type Posted = (Item, String, Option<String>, Option<u64>);
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "events that say nothing of readiness are many and will be more"
+)]
+fn news(kind: &EventKind) -> Option<Posted> {
+    Some(match kind {
+        EventKind::Session {
+            session,
+            node,
+            state,
+            reason,
+        } => (
+            Item::Bgp {
+                session: session.clone(),
+                node: node.clone(),
+            },
+            state.clone(),
+            reason.clone(),
+            None,
+        ),
+        EventKind::Bfd {
+            session,
+            node,
+            state,
+            diagnostic,
+            detect_us,
+        } => (
+            Item::Bfd {
+                session: session.clone(),
+                node: node.clone(),
+            },
+            state.clone(),
+            diagnostic.clone(),
+            *detect_us,
+        ),
+        EventKind::Tunnel {
+            tunnel,
+            node,
+            state,
+            ..
+        } => (
+            Item::Tunnel {
+                tunnel: tunnel.clone(),
+                node: node.clone(),
+            },
+            state.clone(),
+            None,
+            None,
+        ),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bfd(state: &str) -> Event {
+        Event {
+            at: 1,
+            kind: EventKind::Bfd {
+                session: "prod".into(),
+                node: "dc1".into(),
+                state: state.into(),
+                diagnostic: None,
+                detect_us: Some(900_000),
+            },
+        }
+    }
+
+    fn wanted() -> BTreeSet<Item> {
+        [Item::Bfd {
+            session: "prod".into(),
+            node: "dc1".into(),
+        }]
+        .into()
+    }
+
+    #[test]
+    fn waiting_ends_when_the_event_is_seen() {
+        let board = Board::default();
+        let told = std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| {
+                let mut told = Vec::new();
+                let end = board.wait(&wanted(), Duration::from_secs(30), |p| told.push(p.up));
+                (told, end.unwrap())
+            });
+            board.post(&bfd("Init"));
+            board.post(&bfd("Up"));
+            waiter.join().unwrap()
+        });
+        assert!(told.1.is_complete());
+        assert_eq!(told.0.last(), Some(&1));
+    }
+
+    #[test]
+    fn at_the_deadline_the_missing_are_named() {
+        let board = Board::default();
+        board.post(&bfd("Down"));
+        let end = board
+            .wait(&wanted(), Duration::from_millis(1), |_| {})
+            .unwrap();
+        assert_eq!(end.waiting, ["BFD prod at dc1"]);
+    }
+
+    #[test]
+    fn a_failure_ends_the_waiting_with_its_reason() {
+        let board = Board::default();
+        board.fail("zebra of dc1 exited");
+        let error = board
+            .wait(&wanted(), Duration::from_secs(30), |_| {})
+            .unwrap_err();
+        assert_eq!(error.to_string(), "zebra of dc1 exited");
+    }
+}
