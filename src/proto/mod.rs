@@ -2,4 +2,5 @@
 //! `poll_event` and `poll_timeout`, which says why it wants to be woken.
 
 pub mod bfd;
+pub mod bgp;
 pub mod speaker;

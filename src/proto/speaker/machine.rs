@@ -1,71 +1,173 @@
 //! The speaker's surface.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{Action, ConnId, Interface, Origin, PeerId, PeerStatus, SessionState, SpeakerStatus};
-use crate::units::SpeakerConfig;
+use super::{
+    Action, ConnId, FibChange, FibStatus, Interface, MessageCounters, Origin, PeerId, PeerStatus,
+    RouteSource, RouteStatus, SpeakerEvent, SpeakerStatus,
+};
+use crate::proto::bgp::decision::{Kind, LOCAL_PREF_DEFAULT};
+use crate::proto::bgp::fsm::{Negotiated, Output, Peer, Settings};
+use crate::proto::bgp::rib::{Effect, Fault, Rib, Row};
+use crate::proto::bgp::wire::{Cease, Decoded, MessageType, Notification, Remedy};
+use crate::units::{Family, PeerConfig, Span, SpeakerConfig};
 
-/// A BGP speaker. Feed it with `handle_*`, then drain `poll_action` and sleep
-/// until `poll_timeout`.
+/// A BGP speaker. Feed it with `handle_*` and the commands, then drain
+/// `poll_action` before sleeping until `poll_timeout`. Instants never go back.
 #[derive(Debug)]
 pub struct Speaker {
     config: SpeakerConfig,
+    sessions: Vec<Session>,
+    rib: Rib,
+    /// Whose an open connection is.
+    conns: BTreeMap<ConnId, usize>,
     actions: VecDeque<Action>,
+}
+
+/// A session's machine and what is told of it.
+#[derive(Debug)]
+struct Session {
+    machine: Peer,
+    established_at: Option<Instant>,
+    last_error: Option<String>,
+    flaps: u64,
+    messages_in: MessageCounters,
+    messages_out: MessageCounters,
 }
 
 impl Speaker {
     /// A speaker at rest; `seed` decides its jitter.
-    pub fn new(config: SpeakerConfig, _seed: u64, _now: Instant) -> Self {
+    pub fn new(config: SpeakerConfig, seed: u64, _now: Instant) -> Self {
+        let session = |(index, peer): (usize, &PeerConfig)| {
+            let settings = Settings {
+                asn: config.asn,
+                router_id: config.router_id,
+                remote_asn: peer.remote_asn,
+                families: peer.families.clone(),
+                hold: peer.hold.as_duration(),
+                keepalive: peer.keepalive.as_duration(),
+                connect_retry: peer.connect_retry.as_duration(),
+                passive: peer.passive,
+            };
+            let index = index as u64;
+            // Any odd constant keeps the peers' jitter apart.
+            let seed = seed.wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            Session {
+                machine: Peer::new(settings, seed, index << 32),
+                established_at: None,
+                last_error: None,
+                flaps: 0,
+                messages_in: MessageCounters::default(),
+                messages_out: MessageCounters::default(),
+            }
+        };
         Self {
-            config,
+            sessions: config.peers.iter().enumerate().map(session).collect(),
+            rib: Rib::new(&config),
+            conns: BTreeMap::new(),
             actions: VecDeque::new(),
+            config,
         }
     }
 
     /// Starts every session (RFC 4271 §8.1.2, ManualStart) and originates.
-    pub fn start(&mut self, _now: Instant) {}
+    pub fn start(&mut self, now: Instant) {
+        self.rib.start();
+        for session in &mut self.sessions {
+            session.machine.start(now);
+        }
+        self.pump_all(now);
+    }
 
-    /// The full set of interfaces, at start and at every change.
-    pub fn handle_interfaces(&mut self, _interfaces: Vec<Interface>, _now: Instant) {}
+    /// The full set of interfaces, before `start` and at every change. Loss of
+    /// carrier ends external sessions configured on that interface at once,
+    /// makes next hops behind it unreachable, and counts the kernel's routes
+    /// over it as gone: the kernel drops them without a word.
+    pub fn handle_interfaces(&mut self, interfaces: Vec<Interface>, now: Instant) {
+        self.rib.set_interfaces(interfaces);
+        for (session, peer) in self.sessions.iter_mut().zip(&self.config.peers) {
+            if let Some(name) = &peer.interface {
+                session.machine.handle_link(self.rib.is_up(name), now);
+            }
+        }
+        self.pump_all(now);
+    }
 
     /// Whose connection an incoming one from `remote` would be.
     pub fn peer_for(&self, remote: IpAddr) -> Option<PeerId> {
-        self.config
+        let index = self
+            .config
             .peers
             .iter()
-            .position(|peer| peer.remote == remote)
-            .and_then(|index| u32::try_from(index).ok())
-            .map(PeerId)
+            .position(|peer| peer.remote == remote)?;
+        u32::try_from(index).ok().map(PeerId)
     }
 
-    /// A connection is open.
-    pub fn handle_connected(&mut self, conn: ConnId, _peer: PeerId, _: Origin, _now: Instant) {
-        self.actions.push_back(Action::Close { conn });
+    /// A connection is open: one that was asked for, or one that came in.
+    pub fn handle_connected(&mut self, conn: ConnId, peer: PeerId, origin: Origin, now: Instant) {
+        let index = peer.0 as usize;
+        let Some(session) = self.sessions.get_mut(index) else {
+            self.actions.push_back(Action::Close { conn });
+            return;
+        };
+        self.conns.insert(conn, index);
+        session.machine.handle_connected(conn, origin, now);
+        self.pump(index, now);
     }
 
     /// A connection that was asked for could not be opened.
-    pub fn handle_connect_failed(&mut self, _conn: ConnId, _now: Instant) {}
+    pub fn handle_connect_failed(&mut self, conn: ConnId, now: Instant) {
+        self.with_conn(conn, now, |machine| {
+            machine.handle_connect_failed(conn, now)
+        });
+        self.conns.remove(&conn);
+    }
 
-    /// The connection is gone: EOF or reset.
-    pub fn handle_closed(&mut self, _conn: ConnId, _now: Instant) {}
+    /// The connection is gone: end of stream or reset.
+    pub fn handle_closed(&mut self, conn: ConnId, now: Instant) {
+        self.with_conn(conn, now, |machine| machine.handle_closed(conn, now));
+        self.conns.remove(&conn);
+    }
 
     /// Bytes of a connection, in order.
-    pub fn handle_data(&mut self, _conn: ConnId, _bytes: &[u8], _now: Instant) {}
+    pub fn handle_data(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
+        self.with_conn(conn, now, |machine| machine.handle_data(conn, bytes, now));
+    }
 
     /// The instant `poll_timeout` named has come.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for session in &mut self.sessions {
+            session.machine.handle_timeout(now);
+        }
+        self.pump_all(now);
+    }
 
     /// BFD changed its mind. Only Up to Down of an established session ends it
     /// (RFC 5882 §10.2, RFC 9384).
-    pub fn handle_bfd(&mut self, _peer: PeerId, _up: bool, _now: Instant) {}
+    pub fn handle_bfd(&mut self, peer: PeerId, up: bool, now: Instant) {
+        self.with_peer(peer, now, |machine| machine.handle_bfd(up, now));
+    }
 
     /// Administrative shutdown (RFC 4486 Cease 2, RFC 9003) until `start_peer`.
-    pub fn stop_peer(&mut self, _peer: PeerId, _message: Option<&str>, _now: Instant) {}
+    pub fn stop_peer(&mut self, peer: PeerId, message: Option<&str>, now: Instant) {
+        let shutdown = Notification::shutdown(message);
+        self.with_peer(peer, now, |machine| machine.stop(&shutdown));
+    }
 
-    /// Starts one session.
-    pub fn start_peer(&mut self, _peer: PeerId, _now: Instant) {}
+    /// Starts one session, also after too many prefixes have stopped it.
+    pub fn start_peer(&mut self, peer: PeerId, now: Instant) {
+        self.with_peer(peer, now, |machine| machine.start(now));
+    }
+
+    /// Asks the peer for its table again (RFC 2918); nothing happens when the
+    /// peer cannot.
+    pub fn refresh_peer(&mut self, peer: PeerId, family: Family, now: Instant) {
+        self.with_peer(peer, now, |machine| {
+            machine.request_refresh(family);
+        });
+    }
 
     /// The next thing to do, in order.
     pub fn poll_action(&mut self) -> Option<Action> {
@@ -74,38 +176,293 @@ impl Speaker {
 
     /// When to call `handle_timeout`, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        None
+        let timeouts = self
+            .sessions
+            .iter()
+            .filter_map(|session| session.machine.poll_timeout());
+        timeouts.min_by_key(|(at, _)| *at)
     }
 
     /// What is going on.
-    pub fn status(&self, _now: Instant) -> SpeakerStatus {
-        let peer = |peer: &crate::units::PeerConfig| PeerStatus {
-            session: peer.session.clone(),
-            state: SessionState::Idle,
-            local: peer.local,
-            remote: peer.remote,
-            remote_asn: peer.remote_asn,
-            router_id: None,
-            hold: None,
-            keepalive: None,
-            families: Vec::new(),
-            uptime_ms: None,
-            received: 0,
-            accepted: 0,
-            advertised: 0,
-            last_error: None,
-            flaps: 0,
-            bfd_up: None,
-            messages_in: Default::default(),
-            messages_out: Default::default(),
-        };
+    pub fn status(&self, now: Instant) -> SpeakerStatus {
         SpeakerStatus {
             node: self.config.node.clone(),
             asn: self.config.asn,
             router_id: self.config.router_id,
-            peers: self.config.peers.iter().map(peer).collect(),
-            rib: Vec::new(),
-            fib: Vec::new(),
+            peers: (0..self.sessions.len())
+                .filter_map(|index| self.peer_status(index, now))
+                .collect(),
+            rib: self
+                .rib
+                .rows()
+                .into_iter()
+                .map(|row| self.route_status(row))
+                .collect(),
+            fib: self
+                .rib
+                .fib()
+                .map(|(prefix, next_hops)| FibStatus {
+                    prefix: *prefix,
+                    next_hops: next_hops.to_vec(),
+                })
+                .collect(),
         }
+    }
+
+    fn peer_status(&self, index: usize, now: Instant) -> Option<PeerStatus> {
+        let session = self.sessions.get(index)?;
+        let config = self.config.peers.get(index)?;
+        let negotiated = session.machine.negotiated();
+        let (received, accepted, advertised) = self.rib.counts(index);
+        Some(PeerStatus {
+            session: config.session.clone(),
+            state: session.machine.state(),
+            local: config.local,
+            remote: config.remote,
+            remote_asn: config.remote_asn,
+            router_id: negotiated.map(|agreed| agreed.router_id),
+            hold: negotiated.map(|agreed| span(agreed.hold)),
+            keepalive: negotiated.map(|agreed| span(agreed.keepalive)),
+            families: negotiated.map_or_else(Vec::new, |agreed| agreed.kind.families.clone()),
+            uptime_ms: session
+                .established_at
+                .map(|at| now.saturating_duration_since(at).as_millis() as u64),
+            received,
+            accepted,
+            advertised,
+            last_error: session.last_error.clone(),
+            flaps: session.flaps,
+            bfd_up: session.machine.bfd_up(),
+            messages_in: session.messages_in,
+            messages_out: session.messages_out,
+        })
+    }
+
+    fn route_status(&self, row: Row) -> RouteStatus {
+        let peer = row.peer.and_then(|index| self.config.peers.get(index));
+        let attributes = &row.attributes;
+        RouteStatus {
+            prefix: row.prefix,
+            best: row.best,
+            multipath: row.used,
+            reachable: row.reachable,
+            next_hop: row.peer.map(|_| attributes.next_hop),
+            as_path: attributes.as_path.to_string(),
+            local_pref: attributes.local_pref.unwrap_or(LOCAL_PREF_DEFAULT),
+            med: attributes.med,
+            communities: attributes.communities.clone(),
+            from: peer.map(|peer| peer.session.clone()),
+            source: match row.kind {
+                Kind::Local => RouteSource::Local,
+                Kind::External => RouteSource::Ebgp,
+                Kind::Internal => RouteSource::Ibgp,
+            },
+        }
+    }
+
+    fn with_conn(&mut self, conn: ConnId, now: Instant, act: impl FnOnce(&mut Peer)) {
+        if let Some(&index) = self.conns.get(&conn)
+            && let Some(session) = self.sessions.get_mut(index)
+        {
+            act(&mut session.machine);
+            self.pump(index, now);
+        }
+    }
+
+    fn with_peer(&mut self, peer: PeerId, now: Instant, act: impl FnOnce(&mut Peer)) {
+        let index = peer.0 as usize;
+        if let Some(session) = self.sessions.get_mut(index) {
+            act(&mut session.machine);
+            self.pump(index, now);
+        }
+    }
+
+    fn pump_all(&mut self, now: Instant) {
+        for index in 0..self.sessions.len() {
+            self.drain(index, now);
+        }
+        self.flush();
+    }
+
+    fn pump(&mut self, index: usize, now: Instant) {
+        self.drain(index, now);
+        self.flush();
+    }
+
+    /// Takes what the session's machine has come to.
+    fn drain(&mut self, index: usize, now: Instant) {
+        while let Some(outputs) = self
+            .sessions
+            .get_mut(index)
+            .map(|session| session.machine.take_outputs())
+            .filter(|outputs| !outputs.is_empty())
+        {
+            for output in outputs {
+                self.handle_output(index, output, now);
+            }
+        }
+    }
+
+    fn handle_output(&mut self, index: usize, output: Output, now: Instant) {
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
+        match output {
+            Output::Connect(conn) => {
+                self.conns.insert(conn, index);
+                let peer = PeerId(index as u32);
+                self.actions.push_back(Action::Connect { conn, peer });
+            }
+            Output::Send(conn, kind, bytes) => {
+                count(&mut session.messages_out, kind, 1);
+                self.actions.push_back(Action::Send { conn, bytes });
+            }
+            Output::Close(conn) => {
+                self.conns.remove(&conn);
+                self.actions.push_back(Action::Close { conn });
+            }
+            Output::Received(kind) => count(&mut session.messages_in, kind, 1),
+            Output::Up(negotiated) => self.session_up(index, negotiated, now),
+            Output::Down(reason) => {
+                session.established_at = None;
+                session.flaps += 1;
+                session.last_error = Some(reason.clone());
+                self.rib.peer_down(index);
+                self.event(index, |session| SpeakerEvent::SessionDown {
+                    session,
+                    reason,
+                });
+            }
+            Output::Failed(reason) => {
+                // The same failure over and over is told once.
+                if session.last_error.as_ref() != Some(&reason) {
+                    session.last_error = Some(reason.clone());
+                    self.warn(index, reason);
+                }
+            }
+            Output::Update(update) => self.handle_update(index, update),
+            Output::Refresh(family) => self.rib.refresh(index, family),
+        }
+    }
+
+    fn session_up(&mut self, index: usize, negotiated: Negotiated, now: Instant) {
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.established_at = Some(now);
+            session.last_error = None;
+        }
+        if let Some(remote_asn) = self.config.peers.get(index).map(|peer| peer.remote_asn) {
+            let agreed = &negotiated;
+            self.event(index, |session| SpeakerEvent::SessionUp {
+                session,
+                remote_asn,
+                router_id: agreed.router_id,
+                hold: span(agreed.hold),
+                keepalive: span(agreed.keepalive),
+                families: agreed.kind.families.clone(),
+            });
+        }
+        self.rib.peer_up(index, negotiated);
+    }
+
+    fn handle_update(&mut self, index: usize, update: Decoded) {
+        let established = |session: &Session| session.machine.negotiated().is_some();
+        if !self.sessions.get(index).is_some_and(established) {
+            // The session ended later in the same bytes.
+            return;
+        }
+        for fault in &update.faults {
+            let remedy = match fault.remedy {
+                Remedy::Discard => "attribute discarded",
+                Remedy::Withdraw => "treated as withdrawn",
+            };
+            let text = format!("attribute {}: {}; {remedy}", fault.attribute, fault.what);
+            self.warn(index, text);
+        }
+        if let Some(family) = update.end_of_rib {
+            self.event(index, |session| SpeakerEvent::EndOfRib { session, family });
+        }
+        match self.rib.receive(index, update) {
+            Ok(()) => {}
+            Err(Fault::FirstAs) => self.warn(index, Fault::FirstAs.to_string()),
+            Err(Fault::MaxPrefix(limit)) => {
+                self.event(index, |session| SpeakerEvent::MaxPrefixExceeded {
+                    session,
+                    limit,
+                });
+                if let Some(session) = self.sessions.get_mut(index) {
+                    session
+                        .machine
+                        .stop(&Notification::cease(Cease::MaxPrefixes));
+                }
+            }
+        }
+    }
+
+    /// Forwarding first, then UPDATEs: the order the tables give.
+    fn flush(&mut self) {
+        for effect in self.rib.flush() {
+            match effect {
+                Effect::Fib(change) => {
+                    let event = SpeakerEvent::RouteChanged {
+                        prefix: change.prefix(),
+                        via: gateways(&change),
+                    };
+                    self.actions.push_back(Action::Fib(change));
+                    self.actions.push_back(Action::Event(event));
+                }
+                Effect::Updates {
+                    peer,
+                    bytes,
+                    messages,
+                } => {
+                    if let Some(session) = self.sessions.get_mut(peer)
+                        && let Some(conn) = session.machine.established_conn()
+                    {
+                        count(&mut session.messages_out, MessageType::Update, messages);
+                        self.actions.push_back(Action::Send { conn, bytes });
+                    }
+                }
+                Effect::TooLarge { peer, prefix } => {
+                    let text = format!("the attributes of {prefix} fit into no message");
+                    self.warn(peer, text);
+                }
+            }
+        }
+    }
+
+    fn warn(&mut self, index: usize, text: String) {
+        self.event(index, |session| SpeakerEvent::Warning { session, text });
+    }
+
+    fn event(
+        &mut self,
+        index: usize,
+        make: impl FnOnce(crate::units::SessionName) -> SpeakerEvent,
+    ) {
+        if let Some(peer) = self.config.peers.get(index) {
+            self.actions
+                .push_back(Action::Event(make(peer.session.clone())));
+        }
+    }
+}
+
+fn gateways(change: &FibChange) -> Vec<IpAddr> {
+    match change {
+        FibChange::Install { next_hops, .. } => next_hops.iter().map(|hop| hop.gateway).collect(),
+        FibChange::Blackhole { .. } | FibChange::Remove { .. } => Vec::new(),
+    }
+}
+
+fn span(duration: Duration) -> Span {
+    Span::from_nanos(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+}
+
+const fn count(counters: &mut MessageCounters, kind: MessageType, messages: u64) {
+    match kind {
+        MessageType::Open => counters.open += messages,
+        MessageType::Update => counters.update += messages,
+        MessageType::Notification => counters.notification += messages,
+        MessageType::Keepalive => counters.keepalive += messages,
+        MessageType::RouteRefresh => counters.route_refresh += messages,
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::api::{NextHop, SessionState};
+use super::{NextHop, SessionState};
 use crate::units::{Asn, Community, Family, NodeName, SessionName, Span};
 
 /// Everything at one instant.

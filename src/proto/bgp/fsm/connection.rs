@@ -1,0 +1,142 @@
+//! One TCP connection of a session. Two may exist at a time until collision
+//! detection has chosen (RFC 4271 §6.8).
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::peer::Settings;
+use crate::proto::bgp::wire::{Framer, Notification, Open, SessionKind};
+use crate::units::Family;
+
+/// One TCP connection. The speaker allots the numbers of those it asks for; the
+/// driver allots those that come in, with [`ConnId::INCOMING`] set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ConnId(pub u64);
+
+impl ConnId {
+    /// The bit that keeps the driver's numbers apart from the speaker's.
+    pub const INCOMING: u64 = 1 << 63;
+
+    /// The driver's `index`th incoming connection.
+    pub const fn incoming(index: u64) -> Self {
+        Self(index | Self::INCOMING)
+    }
+}
+
+/// Who opened a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// We did, because the speaker asked for it.
+    Outgoing,
+    /// The peer did.
+    Incoming,
+}
+
+/// How long the peer may take to send its OPEN: the "large value" of RFC 4271
+/// §8.2.2.
+pub(super) const OPEN_HOLD: Duration = Duration::from_secs(240);
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Connecting,
+    OpenSent,
+    OpenConfirm,
+    Established,
+}
+
+/// What the two OPENs agree on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Negotiated {
+    /// The peer's BGP Identifier.
+    pub router_id: Ipv4Addr,
+    /// Hold time; zero means that there are no keepalives either.
+    pub hold: Duration,
+    /// Keepalive interval before jitter.
+    pub keepalive: Duration,
+    /// The families both offered, and what else decoding has to know.
+    pub kind: SessionKind,
+    /// The peer understands ROUTE-REFRESH.
+    pub route_refresh: bool,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) id: ConnId,
+    pub(super) origin: Origin,
+    pub(super) phase: Phase,
+    pub(super) framer: Framer,
+    /// HoldTimer.
+    pub(super) hold_at: Option<Instant>,
+    /// KeepaliveTimer.
+    pub(super) keepalive_at: Option<Instant>,
+    /// Known from OpenConfirm on.
+    pub(super) negotiated: Option<Negotiated>,
+}
+
+impl Connection {
+    pub(super) fn new(id: ConnId, origin: Origin) -> Self {
+        Self {
+            id,
+            origin,
+            phase: Phase::Connecting,
+            framer: Framer::default(),
+            hold_at: None,
+            keepalive_at: None,
+            negotiated: None,
+        }
+    }
+
+    /// Restarts the HoldTimer, when there is one.
+    pub(super) fn heard(&mut self, now: Instant) {
+        if let Some(negotiated) = &self.negotiated {
+            self.hold_at = (!negotiated.hold.is_zero()).then(|| now + negotiated.hold);
+        }
+    }
+}
+
+/// Judges a peer's OPEN (RFC 4271 §6.2).
+pub(super) fn negotiate(settings: &Settings, open: &Open) -> Result<Negotiated, Notification> {
+    let external = settings.external();
+    // AS 0 is refused even if it were configured (RFC 7607 §2).
+    if open.asn() == 0 || open.asn() != settings.remote_asn.get() {
+        return Err(Notification::new(2, 2));
+    }
+    // RFC 6286 §2.2: non-zero, and among internal peers not our own.
+    let own = !external && open.router_id == settings.router_id;
+    if open.router_id.is_unspecified() || own {
+        return Err(Notification::new(2, 3));
+    }
+    if matches!(open.hold_s, 1 | 2) {
+        return Err(Notification::new(2, 6));
+    }
+    let families: Vec<Family> = settings
+        .families
+        .iter()
+        .copied()
+        .filter(|&family| open.offers(family))
+        .collect();
+    if families.is_empty() {
+        // RFC 5492 §3: the data lists what was missing.
+        let missing = settings
+            .families
+            .iter()
+            .flat_map(|&family| Open::multiprotocol_bytes(family));
+        return Err(Notification::with(2, 7, missing.collect::<Vec<_>>()));
+    }
+    let hold = Duration::from_secs(u64::from(open.hold_s.min(settings.hold_s())));
+    Ok(Negotiated {
+        router_id: open.router_id,
+        hold,
+        keepalive: settings.keepalive.min(hold / 3),
+        kind: SessionKind {
+            external,
+            four_octet: open.four_octet_as().is_some(),
+            families,
+        },
+        route_refresh: open.route_refresh(),
+    })
+}

@@ -1,0 +1,235 @@
+//! Adj-RIBs-Out: telling each peer what changed for it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::table::{Effect, Path, PeerTable, Rib};
+use crate::proto::bgp::decision::Kind;
+use crate::proto::bgp::export::{Target, may_export, transform};
+use crate::proto::bgp::policy;
+use crate::proto::bgp::wire::{
+    Attributes, encode_announce, encode_end_of_rib, encode_withdraw, family_of,
+};
+use crate::units::{Family, Rule};
+
+/// What a peer has been told, and what it is still owed.
+#[derive(Debug, Default)]
+pub(super) struct Advertised {
+    routes: BTreeMap<IpNet, Arc<Attributes>>,
+    /// Families of which the peer is owed the whole table, End-of-RIB included.
+    owed: BTreeSet<Family>,
+}
+
+impl Advertised {
+    pub(super) fn owe(&mut self, families: &[Family]) {
+        self.routes.clear();
+        self.owed.extend(families);
+    }
+
+    /// Owes the whole table of a family again, told already or not.
+    pub(super) fn owe_again(&mut self, family: Family) {
+        self.owed.insert(family);
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.routes.len() as u64
+    }
+}
+
+/// Prefixes that are told with the same attributes.
+#[derive(Debug)]
+struct Group {
+    attributes: Arc<Attributes>,
+    prefixes: Vec<IpNet>,
+}
+
+/// Where outgoing attributes come from: the same three always give the same.
+type Recipe = (*const Attributes, Option<u32>, usize, Family);
+
+/// The changes for one peer.
+#[derive(Debug, Default)]
+struct Batch {
+    withdrawn: Vec<IpNet>,
+    groups: Vec<Group>,
+    by_recipe: HashMap<Recipe, Option<usize>>,
+    by_value: HashMap<Arc<Attributes>, usize>,
+}
+
+impl Rib {
+    /// Tells the peer of the changed prefixes, or of everything it is owed.
+    pub(super) fn advertise(
+        &mut self,
+        peer: usize,
+        changed: &BTreeSet<IpNet>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(table) = self.peers.get_mut(peer) else {
+            return;
+        };
+        let Some(session) = &table.session else {
+            return;
+        };
+        let families = session.kind.families.clone();
+        let four_octet = session.kind.four_octet;
+        let mut advertised = std::mem::take(&mut table.advertised);
+        let owed = std::mem::take(&mut advertised.owed);
+        let mut batch = Batch::default();
+        for family in &owed {
+            for (prefix, entry) in &self.entries {
+                if let Some(best) = entry.best.as_ref().filter(|_| family_of(prefix) == *family) {
+                    let told = self.export(peer, prefix, best, &mut batch);
+                    batch.note(*prefix, told, &mut advertised.routes, true);
+                }
+            }
+        }
+        for prefix in changed {
+            if families.contains(&family_of(prefix)) {
+                let best = self
+                    .entries
+                    .get(prefix)
+                    .and_then(|entry| entry.best.as_ref());
+                let told = best.and_then(|best| self.export(peer, prefix, best, &mut batch));
+                batch.note(*prefix, told, &mut advertised.routes, false);
+            }
+        }
+        let (mut bytes, mut messages) = batch.encode(peer, four_octet, &mut advertised, effects);
+        for family in owed {
+            encode_end_of_rib(family, &mut bytes);
+            messages += 1;
+        }
+        if messages > 0 {
+            effects.push(Effect::Updates {
+                peer,
+                bytes,
+                messages,
+            });
+        }
+        if let Some(table) = self.peers.get_mut(peer) {
+            table.advertised = advertised;
+        }
+    }
+
+    /// The group of the attributes that the peer is to be told; none if it is
+    /// not to know the route.
+    fn export(&self, peer: usize, prefix: &IpNet, best: &Path, batch: &mut Batch) -> Option<usize> {
+        let table = self.peers.get(peer)?;
+        let kind = self.kind(best);
+        let target = Target {
+            peer: &table.config,
+            asn: self.asn,
+        };
+        // §9.2 has no need to return a route to whom it came from.
+        if best.peer == Some(peer as u32) || !may_export(target, kind, &best.attributes) {
+            return None;
+        }
+        let session = |index: u32| self.peers.get(index as usize).map(session_name);
+        let source = best.peer.and_then(session);
+        let export = &table.config.export;
+        let (index, rule) = policy::accepting_rule(export, prefix, &best.attributes, source)?;
+        let recipe = (
+            Arc::as_ptr(&best.attributes),
+            best.peer,
+            index,
+            family_of(prefix),
+        );
+        batch.group(recipe, target, rule, prefix, kind, &best.attributes)
+    }
+}
+
+impl Batch {
+    fn group(
+        &mut self,
+        recipe: Recipe,
+        target: Target<'_>,
+        rule: &Rule,
+        prefix: &IpNet,
+        kind: Kind,
+        attributes: &Attributes,
+    ) -> Option<usize> {
+        if let Some(known) = self.by_recipe.get(&recipe) {
+            return *known;
+        }
+        let index = transform(target, rule, prefix, kind, attributes).map(|out| {
+            let out = Arc::new(out);
+            *self.by_value.entry(Arc::clone(&out)).or_insert_with(|| {
+                self.groups.push(Group {
+                    attributes: out,
+                    prefixes: Vec::new(),
+                });
+                self.groups.len() - 1
+            })
+        });
+        self.by_recipe.insert(recipe, index);
+        index
+    }
+
+    /// Notes what the peer has to be told of the prefix, if anything is new or
+    /// it is to be told `again`.
+    fn note(
+        &mut self,
+        prefix: IpNet,
+        told: Option<usize>,
+        routes: &mut BTreeMap<IpNet, Arc<Attributes>>,
+        again: bool,
+    ) {
+        let Some(group) = told.and_then(|index| self.groups.get_mut(index)) else {
+            if routes.remove(&prefix).is_some() {
+                self.withdrawn.push(prefix);
+            }
+            return;
+        };
+        let before = routes.insert(prefix, Arc::clone(&group.attributes));
+        if again || before.as_ref() != Some(&group.attributes) {
+            group.prefixes.push(prefix);
+        }
+    }
+
+    /// The UPDATEs and their number.
+    fn encode(
+        mut self,
+        peer: usize,
+        four_octet: bool,
+        advertised: &mut Advertised,
+        effects: &mut Vec<Effect>,
+    ) -> (Vec<u8>, u64) {
+        let mut announcements = Vec::new();
+        let mut messages = 0;
+        for group in &self.groups {
+            let encoded = encode_announce(
+                &group.attributes,
+                &group.prefixes,
+                four_octet,
+                &mut announcements,
+            );
+            match encoded {
+                Ok(count) => messages += count,
+                Err(_) => {
+                    // What the peer may have been told before no longer holds.
+                    for prefix in &group.prefixes {
+                        advertised.routes.remove(prefix);
+                    }
+                    self.withdrawn.extend(&group.prefixes);
+                    effects.extend(
+                        group
+                            .prefixes
+                            .first()
+                            .map(|&prefix| Effect::TooLarge { peer, prefix }),
+                    );
+                }
+            }
+        }
+        let mut bytes = Vec::new();
+        self.withdrawn.sort_unstable();
+        for family in self.withdrawn.chunk_by(|a, b| family_of(a) == family_of(b)) {
+            messages += encode_withdraw(family, &mut bytes);
+        }
+        bytes.append(&mut announcements);
+        (bytes, messages)
+    }
+}
+
+const fn session_name(table: &PeerTable) -> &crate::units::SessionName {
+    &table.config.session
+}

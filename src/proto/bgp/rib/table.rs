@@ -1,0 +1,549 @@
+//! Adj-RIBs-In, Loc-RIB and the way between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::advertise::Advertised;
+use super::fib::{Fib, FibChange, NextHop};
+use super::resolver::{Interface, Resolver};
+use crate::proto::bgp::decision::{Candidate, Kind, select};
+use crate::proto::bgp::fsm::Negotiated;
+use crate::proto::bgp::policy;
+use crate::proto::bgp::wire::{Attributes, Decoded, Reach};
+use crate::units::{Asn, Family, IfName, Origination, PeerConfig, SpeakerConfig};
+
+/// What a flush leads to, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The kernel has to change.
+    Fib(FibChange),
+    /// Whole UPDATEs for the peer of this index.
+    Updates {
+        /// The peer.
+        peer: usize,
+        /// The messages.
+        bytes: Vec<u8>,
+        /// How many they are.
+        messages: u64,
+    },
+    /// These attributes fit into no message, so the peer is not told.
+    TooLarge {
+        /// The peer.
+        peer: usize,
+        /// One of the prefixes.
+        prefix: IpNet,
+    },
+}
+
+/// Why routes of an UPDATE were not taken as they came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The AS_PATH does not begin with the peer's AS (RFC 4271 §6.3).
+    #[error("AS_PATH does not begin with the peer's AS; treated as withdrawn")]
+    FirstAs,
+    /// The peer sent more prefixes than allowed.
+    #[error("more than {0} prefixes")]
+    MaxPrefix(u32),
+}
+
+/// A usable or at least accepted path, for showing.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The destination.
+    pub prefix: IpNet,
+    /// Its attributes after import policy.
+    pub attributes: Arc<Attributes>,
+    /// The peer; none for a route of our own.
+    pub peer: Option<usize>,
+    /// Where it came from.
+    pub kind: Kind,
+    /// Chosen.
+    pub best: bool,
+    /// Used for forwarding.
+    pub used: bool,
+    /// Its next hop can be reached.
+    pub reachable: bool,
+}
+
+/// A path; the peer is none for a route of our own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Path {
+    pub(super) peer: Option<u32>,
+    pub(super) attributes: Arc<Attributes>,
+}
+
+/// One prefix of the Loc-RIB.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    /// Accepted paths, at most one for each peer.
+    paths: Vec<Path>,
+    /// The chosen one, as the peers have last been told.
+    pub(super) best: Option<Path>,
+}
+
+/// Everything about one peer's routes.
+#[derive(Debug)]
+pub(super) struct PeerTable {
+    pub(super) config: PeerConfig,
+    pub(super) external: bool,
+    /// Set while Established.
+    pub(super) session: Option<Negotiated>,
+    /// Adj-RIB-In before policy.
+    received: BTreeMap<IpNet, Arc<Attributes>>,
+    accepted: u64,
+    /// Adj-RIB-Out.
+    pub(super) advertised: Advertised,
+}
+
+/// The tables of a speaker.
+#[derive(Debug)]
+pub struct Rib {
+    pub(super) asn: Asn,
+    router_id: Ipv4Addr,
+    multipath: usize,
+    pub(super) peers: Vec<PeerTable>,
+    originations: Vec<Origination>,
+    started: bool,
+    pub(super) entries: BTreeMap<IpNet, Entry>,
+    fib: Fib,
+    resolver: Resolver,
+    dirty: Vec<IpNet>,
+    /// Conditions of originations have to be looked at whatever changed.
+    recheck: bool,
+}
+
+impl Rib {
+    /// Empty tables.
+    pub fn new(config: &SpeakerConfig) -> Self {
+        let table = |peer: &PeerConfig| PeerTable {
+            config: peer.clone(),
+            external: peer.remote_asn != config.asn,
+            session: None,
+            received: BTreeMap::new(),
+            accepted: 0,
+            advertised: Advertised::default(),
+        };
+        Self {
+            asn: config.asn,
+            router_id: config.router_id,
+            multipath: usize::from(config.multipath.max(1)),
+            peers: config.peers.iter().map(table).collect(),
+            originations: config.originate.clone(),
+            started: false,
+            entries: BTreeMap::new(),
+            fib: Fib::default(),
+            resolver: Resolver::default(),
+            dirty: Vec::new(),
+            recheck: false,
+        }
+    }
+
+    /// Originates from now on.
+    pub fn start(&mut self) {
+        self.started = true;
+        self.recheck = true;
+    }
+
+    /// A session is up: it will be told everything.
+    pub fn peer_up(&mut self, peer: usize, session: Negotiated) {
+        if let Some(table) = self.peers.get_mut(peer) {
+            table.advertised.owe(&session.kind.families);
+            table.session = Some(session);
+        }
+    }
+
+    /// A session is down: everything from it goes.
+    pub fn peer_down(&mut self, peer: usize) {
+        let Some(table) = self.peers.get_mut(peer) else {
+            return;
+        };
+        table.session = None;
+        table.accepted = 0;
+        table.advertised = Advertised::default();
+        for prefix in std::mem::take(&mut table.received).into_keys() {
+            self.remove_path(prefix, Some(peer as u32));
+        }
+    }
+
+    /// The peer wants the whole table of a family again (RFC 2918).
+    pub fn refresh(&mut self, peer: usize, family: Family) {
+        if let Some(table) = self.peers.get_mut(peer) {
+            table.advertised.owe_again(family);
+        }
+    }
+
+    /// What a peer said. The first fault found is the answer, but all of the
+    /// message has been dealt with.
+    ///
+    /// # Errors
+    /// See [`Fault`]; after `MaxPrefix` the session has to end.
+    pub fn receive(&mut self, peer: usize, update: Decoded) -> Result<(), Fault> {
+        let mut result = Ok(());
+        for prefix in update.withdrawn {
+            self.withdraw(peer, prefix);
+        }
+        for reach in update.reach {
+            let received = self.announce(peer, reach);
+            result = result.and(received);
+        }
+        let limit = self.peers.get(peer).and_then(|table| {
+            let limit = table.config.max_prefix?;
+            (table.accepted > u64::from(limit)).then_some(limit)
+        });
+        match limit {
+            Some(limit) => Err(Fault::MaxPrefix(limit)),
+            None => result,
+        }
+    }
+
+    /// The full set of interfaces.
+    pub fn set_interfaces(&mut self, interfaces: Vec<Interface>) {
+        let (down, changed) = self.resolver.replace(interfaces);
+        self.recheck = true;
+        let lost = self.fib.lose(&down);
+        self.dirty.extend(lost);
+        let affected = |path: &Path| {
+            let next_hop = path.attributes.next_hop;
+            changed.contains(&next_hop) || is_link_local(next_hop)
+        };
+        let prefixes = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.paths.iter().any(affected))
+            .map(|(prefix, _)| *prefix);
+        self.dirty.extend(prefixes);
+    }
+
+    /// Whether the interface exists and is up.
+    pub fn is_up(&self, interface: &IfName) -> bool {
+        self.resolver.is_up(interface)
+    }
+
+    /// Decides for every marked prefix and tells everybody concerned: the
+    /// kernel first, then the peers.
+    pub fn flush(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let mut changed = BTreeSet::new();
+        // A condition may hang on a route of our own: at most one round for each.
+        for _ in 0..self.originations.len() + 2 {
+            let round = self.decide_dirty(&mut effects);
+            self.check_conditions(&round);
+            changed.extend(round);
+            if self.dirty.is_empty() {
+                break;
+            }
+        }
+        for peer in 0..self.peers.len() {
+            self.advertise(peer, &changed, &mut effects);
+        }
+        effects
+    }
+
+    /// Prefixes received, accepted and advertised.
+    pub fn counts(&self, peer: usize) -> (u64, u64, u64) {
+        self.peers.get(peer).map_or((0, 0, 0), |table| {
+            let received = table.received.len() as u64;
+            (received, table.accepted, table.advertised.len())
+        })
+    }
+
+    /// Every accepted path by prefix, the used ones first and best first.
+    pub fn rows(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for (prefix, entry) in &self.entries {
+            let used = self.choose(entry);
+            let others = (0..entry.paths.len()).filter(|index| !used.contains(index));
+            for (order, index) in used.iter().copied().chain(others).enumerate() {
+                if let Some(path) = entry.paths.get(index) {
+                    rows.push(Row {
+                        prefix: *prefix,
+                        attributes: Arc::clone(&path.attributes),
+                        peer: path.peer.map(|peer| peer as usize),
+                        kind: self.kind(path),
+                        best: order == 0 && !used.is_empty(),
+                        used: order < used.len(),
+                        reachable: path.peer.is_none() || self.interface(path).is_some(),
+                    });
+                }
+            }
+        }
+        rows
+    }
+
+    /// What the kernel holds.
+    pub fn fib(&self) -> impl Iterator<Item = (&IpNet, &[NextHop])> {
+        self.fib.iter()
+    }
+
+    pub(super) fn kind(&self, path: &Path) -> Kind {
+        match path.peer.and_then(|peer| self.peers.get(peer as usize)) {
+            None => Kind::Local,
+            Some(table) if table.external => Kind::External,
+            Some(_) => Kind::Internal,
+        }
+    }
+
+    fn withdraw(&mut self, peer: usize, prefix: IpNet) {
+        let Some(table) = self.peers.get_mut(peer) else {
+            return;
+        };
+        if table.received.remove(&prefix).is_some() && self.remove_path(prefix, Some(peer as u32)) {
+            self.count_accepted(peer, -1);
+        }
+    }
+
+    fn announce(&mut self, peer: usize, reach: Reach) -> Result<(), Fault> {
+        let Some(table) = self.peers.get(peer) else {
+            return Ok(());
+        };
+        let attributes = reach.attributes;
+        let first = attributes.as_path.neighbour();
+        if table.external && first != Some(table.config.remote_asn.get()) {
+            for prefix in reach.prefixes {
+                self.withdraw(peer, prefix);
+            }
+            return Err(Fault::FirstAs);
+        }
+        let acceptable = self.acceptable(&attributes);
+        self.resolver.resolve(attributes.next_hop);
+        // Each rule changes the same attributes in the same way.
+        let mut changed_by_rule = Vec::new();
+        for prefix in reach.prefixes {
+            let accepted = acceptable
+                .then(|| self.import(peer, &prefix, &attributes, &mut changed_by_rule))
+                .flatten();
+            if let Some(table) = self.peers.get_mut(peer) {
+                table.received.insert(prefix, Arc::clone(&attributes));
+            }
+            match accepted {
+                Some(accepted) => {
+                    if self.put_path(prefix, Some(peer as u32), accepted) {
+                        self.count_accepted(peer, 1);
+                    }
+                }
+                None => {
+                    if self.remove_path(prefix, Some(peer as u32)) {
+                        self.count_accepted(peer, -1);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Loops (RFC 4271 §9.1.2, RFC 4456 §8) and a NEXT_HOP that is ourselves
+    /// (§5.1.3) make a route unusable.
+    fn acceptable(&self, attributes: &Attributes) -> bool {
+        let own = |table: &PeerTable| table.config.local == attributes.next_hop;
+        !attributes.as_path.contains(self.asn.get())
+            && attributes.originator_id != Some(self.router_id)
+            && !self.peers.iter().any(own)
+    }
+
+    fn import(
+        &self,
+        peer: usize,
+        prefix: &IpNet,
+        attributes: &Arc<Attributes>,
+        changed_by_rule: &mut Vec<(usize, Arc<Attributes>)>,
+    ) -> Option<Arc<Attributes>> {
+        let config = &self.peers.get(peer)?.config;
+        let session = Some(&config.session);
+        let (index, rule) = policy::accepting_rule(&config.import, prefix, attributes, session)?;
+        if rule.set.is_empty() {
+            return Some(Arc::clone(attributes));
+        }
+        if let Some((_, known)) = changed_by_rule.iter().find(|(other, _)| *other == index) {
+            return Some(Arc::clone(known));
+        }
+        let mut changed = Attributes::clone(attributes);
+        policy::apply(rule, &mut changed, self.asn);
+        let changed = Arc::new(changed);
+        changed_by_rule.push((index, Arc::clone(&changed)));
+        Some(changed)
+    }
+
+    fn count_accepted(&mut self, peer: usize, change: i64) {
+        if let Some(table) = self.peers.get_mut(peer) {
+            table.accepted = table.accepted.saturating_add_signed(change);
+        }
+    }
+
+    /// Whether the path is new rather than a replacement (an implicit withdraw).
+    fn put_path(&mut self, prefix: IpNet, peer: Option<u32>, attributes: Arc<Attributes>) -> bool {
+        let entry = self.entries.entry(prefix).or_default();
+        match entry.paths.iter_mut().find(|path| path.peer == peer) {
+            Some(path) if path.attributes == attributes => false,
+            Some(path) => {
+                path.attributes = attributes;
+                self.dirty.push(prefix);
+                false
+            }
+            None => {
+                entry.paths.push(Path { peer, attributes });
+                self.dirty.push(prefix);
+                true
+            }
+        }
+    }
+
+    /// Whether there was a path to remove.
+    fn remove_path(&mut self, prefix: IpNet, peer: Option<u32>) -> bool {
+        let Some(entry) = self.entries.get_mut(&prefix) else {
+            return false;
+        };
+        let Some(index) = entry.paths.iter().position(|path| path.peer == peer) else {
+            return false;
+        };
+        entry.paths.remove(index);
+        self.dirty.push(prefix);
+        true
+    }
+
+    /// Runs the decision process; returns the prefixes whose best path changed.
+    fn decide_dirty(&mut self, effects: &mut Vec<Effect>) -> BTreeSet<IpNet> {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.sort_unstable();
+        dirty.dedup();
+        let mut changed = BTreeSet::new();
+        for prefix in dirty {
+            let (best, desired) = match self.entries.get(&prefix) {
+                Some(entry) => self.decide(&prefix, entry),
+                None => (None, None),
+            };
+            if let Some(change) = self.fib.sync(prefix, desired) {
+                effects.push(Effect::Fib(change));
+            }
+            let Some(entry) = self.entries.get_mut(&prefix) else {
+                continue;
+            };
+            if entry.best != best {
+                entry.best = best;
+                changed.insert(prefix);
+            }
+            if entry.paths.is_empty() {
+                self.entries.remove(&prefix);
+            }
+        }
+        changed
+    }
+
+    /// The best path and what the kernel ought to hold; an empty list is a
+    /// blackhole.
+    fn decide(&self, prefix: &IpNet, entry: &Entry) -> (Option<Path>, Option<Vec<NextHop>>) {
+        let used = self.choose(entry);
+        let Some(best) = used.first().and_then(|&index| entry.paths.get(index)) else {
+            return (None, None);
+        };
+        let desired = if best.peer.is_none() {
+            let blackhole = |one: &Origination| one.blackhole && one.prefix.trunc() == *prefix;
+            self.originations.iter().any(blackhole).then(Vec::new)
+        } else {
+            let hop = |&index: &usize| {
+                let path = entry.paths.get(index)?;
+                Some(NextHop {
+                    gateway: path.attributes.next_hop,
+                    interface: self.interface(path)?.clone(),
+                })
+            };
+            Some(used.iter().filter_map(hop).collect())
+        };
+        (Some(best.clone()), desired)
+    }
+
+    /// Indices of the paths to use, best first.
+    fn choose(&self, entry: &Entry) -> Vec<usize> {
+        let mut indices = Vec::with_capacity(entry.paths.len());
+        let mut candidates = Vec::with_capacity(entry.paths.len());
+        for (index, path) in entry.paths.iter().enumerate() {
+            let peer = path.peer.and_then(|peer| self.peers.get(peer as usize));
+            let session = peer.and_then(|table| table.session.as_ref());
+            if path.peer.is_some() && self.interface(path).is_none() {
+                continue;
+            }
+            indices.push(index);
+            candidates.push(Candidate {
+                attributes: &path.attributes,
+                kind: self.kind(path),
+                router_id: session.map_or(self.router_id, |session| session.router_id),
+                address: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |table| {
+                    table.config.remote
+                }),
+            });
+        }
+        select(&candidates, self.multipath)
+            .into_iter()
+            .filter_map(|chosen| indices.get(chosen).copied())
+            .collect()
+    }
+
+    /// The interface that reaches the path's next hop.
+    fn interface(&self, path: &Path) -> Option<&IfName> {
+        let next_hop = path.attributes.next_hop;
+        if !is_link_local(next_hop) {
+            return self.resolver.resolved(next_hop);
+        }
+        // A link-local address means nothing without the session's link.
+        let table = self.peers.get(path.peer? as usize)?;
+        let interface = table.config.interface.as_ref()?;
+        self.resolver.is_up(interface).then_some(interface)
+    }
+
+    /// Originates and stops originating as conditions come and go.
+    fn check_conditions(&mut self, changed: &BTreeSet<IpNet>) {
+        let all = std::mem::take(&mut self.recheck);
+        if !self.started {
+            return;
+        }
+        for index in 0..self.originations.len() {
+            let Some(origination) = self.originations.get(index) else {
+                continue;
+            };
+            let prefix = origination.prefix.trunc();
+            let active = match origination.while_known.map(|net| net.trunc()) {
+                None if !all => continue,
+                None => true,
+                Some(net) if !all && !changed.iter().any(|one| strictly_inside(one, &net)) => {
+                    continue;
+                }
+                Some(net) => self.knows_inside(&net, &prefix),
+            };
+            if active {
+                let unspecified = match prefix {
+                    IpNet::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                    IpNet::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+                };
+                self.put_path(prefix, None, Arc::new(Attributes::local(unspecified)));
+            } else {
+                self.remove_path(prefix, None);
+            }
+        }
+    }
+
+    /// Whether a route strictly inside `net`, other than the summary itself, is
+    /// in use: learned, originated or connected.
+    fn knows_inside(&self, net: &IpNet, summary: &IpNet) -> bool {
+        let learned = self
+            .entries
+            .range(*net..)
+            .take_while(|(prefix, _)| net.contains(&prefix.network()))
+            .any(|(prefix, entry)| {
+                prefix != summary && strictly_inside(prefix, net) && entry.best.is_some()
+            });
+        learned || self.resolver.connected_inside(net)
+    }
+}
+
+fn strictly_inside(prefix: &IpNet, net: &IpNet) -> bool {
+    prefix.prefix_len() > net.prefix_len() && net.contains(prefix)
+}
+
+const fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}

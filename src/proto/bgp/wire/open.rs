@@ -1,0 +1,255 @@
+//! OPEN (RFC 4271 §4.2) and its capabilities (RFC 5492).
+
+use std::net::Ipv4Addr;
+
+use super::Notification;
+use super::cursor::Cursor;
+use super::frame::{MessageType, finish, header};
+use super::nlri::{UNICAST, afi, family_from};
+use crate::units::{Asn, Family};
+
+const VERSION: u8 = 4;
+const PARAMETER_CAPABILITIES: u8 = 2;
+/// RFC 9072: both the length and the first type say that lengths have two bytes.
+const EXTENDED: u8 = 255;
+
+/// What a speaker can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Capability {
+    /// A family (RFC 4760 §8) that we know.
+    Multiprotocol(Family),
+    /// ROUTE-REFRESH (RFC 2918).
+    RouteRefresh,
+    /// Four-octet AS numbers (RFC 6793) and the speaker's own number.
+    FourOctetAs(u32),
+    /// Any other.
+    Other {
+        /// Its code.
+        code: u8,
+        /// Its value.
+        value: Vec<u8>,
+    },
+}
+
+/// An OPEN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// My Autonomous System: two bytes, AS_TRANS when it does not fit.
+    pub my_as: u16,
+    /// Hold Time in seconds.
+    pub hold_s: u16,
+    /// BGP Identifier.
+    pub router_id: Ipv4Addr,
+    /// Capabilities in the order sent.
+    pub capabilities: Vec<Capability>,
+}
+
+impl Open {
+    /// The OPEN of a speaker with these properties.
+    pub fn ours(asn: Asn, hold_s: u16, router_id: Ipv4Addr, families: &[Family]) -> Self {
+        let trans = Asn::TRANS.get() as u16;
+        let mut capabilities: Vec<_> = families
+            .iter()
+            .map(|&family| Capability::Multiprotocol(family))
+            .collect();
+        capabilities.push(Capability::RouteRefresh);
+        capabilities.push(Capability::FourOctetAs(asn.get()));
+        Self {
+            my_as: u16::try_from(asn.get()).unwrap_or(trans),
+            hold_s,
+            router_id,
+            capabilities,
+        }
+    }
+
+    /// The sender's AS; its four octets when it has them (RFC 6793 §4.1).
+    pub fn asn(&self) -> u32 {
+        self.four_octet_as()
+            .unwrap_or_else(|| u32::from(self.my_as))
+    }
+
+    /// The number in the four-octet AS capability.
+    pub fn four_octet_as(&self) -> Option<u32> {
+        self.capabilities
+            .iter()
+            .find_map(|capability| match capability {
+                Capability::FourOctetAs(asn) => Some(*asn),
+                Capability::Multiprotocol(_)
+                | Capability::RouteRefresh
+                | Capability::Other { .. } => None,
+            })
+    }
+
+    /// A family's capability as it stands in an OPEN.
+    pub fn multiprotocol_bytes(family: Family) -> Vec<u8> {
+        encode_capability(&Capability::Multiprotocol(family))
+    }
+
+    /// Whether ROUTE-REFRESH may be sent to the sender.
+    pub fn route_refresh(&self) -> bool {
+        self.capabilities.contains(&Capability::RouteRefresh)
+    }
+
+    /// The families offered; IPv4 unicast when the sender does not know of
+    /// families at all (RFC 4760 §8).
+    pub fn offers(&self, family: Family) -> bool {
+        let mut silent = true;
+        for capability in &self.capabilities {
+            match capability {
+                Capability::Multiprotocol(offered) if *offered == family => return true,
+                Capability::Multiprotocol(_) | Capability::Other { code: 1, .. } => silent = false,
+                Capability::RouteRefresh
+                | Capability::FourOctetAs(_)
+                | Capability::Other { .. } => {}
+            }
+        }
+        silent && family == Family::Ipv4Unicast
+    }
+
+    /// Reads the body after the header.
+    ///
+    /// # Errors
+    /// The OPEN Message Error to send (RFC 4271 §6.2).
+    pub fn decode(body: &[u8]) -> Result<Self, Notification> {
+        let unspecific = || Notification::new(2, 0);
+        let mut cursor = Cursor::new(body);
+        if cursor.u8().ok_or_else(unspecific)? != VERSION {
+            // The data names the version we support.
+            return Err(Notification::with(2, 1, u16::from(VERSION).to_be_bytes()));
+        }
+        let my_as = cursor.u16().ok_or_else(unspecific)?;
+        let hold_s = cursor.u16().ok_or_else(unspecific)?;
+        let router_id = Ipv4Addr::from(cursor.array::<4>().ok_or_else(unspecific)?);
+        let parameters = Parameters::new(cursor).ok_or_else(unspecific)?;
+        let mut capabilities = Vec::new();
+        for parameter in parameters {
+            let (kind, value) = parameter.ok_or_else(unspecific)?;
+            if kind != PARAMETER_CAPABILITIES {
+                return Err(Notification::new(2, 4));
+            }
+            let mut cursor = Cursor::new(value);
+            while !cursor.is_empty() {
+                capabilities.push(decode_capability(&mut cursor).ok_or_else(unspecific)?);
+            }
+        }
+        Ok(Self {
+            my_as,
+            hold_s,
+            router_id,
+            capabilities,
+        })
+    }
+
+    /// The whole message. Capabilities beyond the room of one parameter are
+    /// left out; ours never come near.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut message = header(MessageType::Open);
+        message.push(VERSION);
+        message.extend_from_slice(&self.my_as.to_be_bytes());
+        message.extend_from_slice(&self.hold_s.to_be_bytes());
+        message.extend_from_slice(&self.router_id.octets());
+        let mut value = Vec::new();
+        for capability in &self.capabilities {
+            let bytes = encode_capability(capability);
+            if value.len() + bytes.len() <= usize::from(EXTENDED) - 3 {
+                value.extend_from_slice(&bytes);
+            }
+        }
+        if value.is_empty() {
+            message.push(0);
+        } else {
+            message.push(value.len() as u8 + 2);
+            message.extend_from_slice(&[PARAMETER_CAPABILITIES, value.len() as u8]);
+            message.extend_from_slice(&value);
+        }
+        finish(&mut message, 0);
+        message
+    }
+}
+
+/// The optional parameters; yields none once when one is cut short.
+struct Parameters<'a> {
+    cursor: Cursor<'a>,
+    extended: bool,
+}
+
+impl<'a> Parameters<'a> {
+    fn new(mut cursor: Cursor<'a>) -> Option<Self> {
+        let length = cursor.u8()?;
+        let extended = length == EXTENDED && cursor.rest().first() == Some(&EXTENDED);
+        let length = if extended {
+            cursor.u8()?;
+            usize::from(cursor.u16()?)
+        } else {
+            usize::from(length)
+        };
+        (length == cursor.len()).then_some(Self { cursor, extended })
+    }
+
+    fn parameter(&mut self) -> Option<(u8, &'a [u8])> {
+        let kind = self.cursor.u8()?;
+        let length = if self.extended {
+            usize::from(self.cursor.u16()?)
+        } else {
+            usize::from(self.cursor.u8()?)
+        };
+        Some((kind, self.cursor.take(length)?))
+    }
+}
+
+impl<'a> Iterator for Parameters<'a> {
+    type Item = Option<(u8, &'a [u8])>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.cursor.is_empty() {
+            return None;
+        }
+        let parameter = self.parameter();
+        if parameter.is_none() {
+            self.cursor = Cursor::new(&[]);
+        }
+        Some(parameter)
+    }
+}
+
+fn decode_capability(cursor: &mut Cursor<'_>) -> Option<Capability> {
+    let code = cursor.u8()?;
+    let length = usize::from(cursor.u8()?);
+    let value = cursor.take(length)?;
+    Some(match (code, value) {
+        (1, &[high, low, _, safi]) => match family_from(u16::from_be_bytes([high, low]), safi) {
+            Some(family) => Capability::Multiprotocol(family),
+            None => Capability::Other {
+                code,
+                value: value.to_vec(),
+            },
+        },
+        (2, &[]) => Capability::RouteRefresh,
+        (65, &[a, b, c, d]) => Capability::FourOctetAs(u32::from_be_bytes([a, b, c, d])),
+        (1 | 65, _) => return None,
+        _ => Capability::Other {
+            code,
+            value: value.to_vec(),
+        },
+    })
+}
+
+fn encode_capability(capability: &Capability) -> Vec<u8> {
+    match capability {
+        Capability::Multiprotocol(family) => {
+            let [high, low] = afi(*family).to_be_bytes();
+            vec![1, 4, high, low, 0, UNICAST]
+        }
+        Capability::RouteRefresh => vec![2, 0],
+        Capability::FourOctetAs(asn) => {
+            let [a, b, c, d] = asn.to_be_bytes();
+            vec![65, 4, a, b, c, d]
+        }
+        Capability::Other { code, value } => {
+            let value = value.get(..250).unwrap_or(value);
+            let mut bytes = vec![*code, value.len() as u8];
+            bytes.extend_from_slice(value);
+            bytes
+        }
+    }
+}
