@@ -3,6 +3,7 @@
 pub mod board;
 pub mod daemon;
 pub mod doctor;
+pub mod instrument;
 pub mod observe;
 pub mod probe;
 pub mod sink;
