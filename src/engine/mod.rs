@@ -6,4 +6,7 @@ pub mod doctor;
 pub mod instrument;
 pub mod observe;
 pub mod probe;
+pub mod deploy;
+pub mod init;
 pub mod sink;
+pub mod supervisor;

@@ -1,0 +1,89 @@
+//! The command's side: start the outer process and wait for its word.
+
+use std::{
+    fs::File,
+    io::Write,
+    net::Shutdown,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+use anyhow::{Context as _, bail};
+
+use super::{
+    outer::Handover,
+    report::{self, Ready},
+    spec::{LaunchSpec, Mode},
+};
+use crate::os::process;
+
+/// The hidden subcommand that becomes a lab.
+pub(super) const SUBCOMMAND: &str = "internal-lab";
+
+/// A lab that stands.
+#[derive(Debug)]
+pub struct Launched {
+    outer: Child,
+    /// What it said of itself.
+    pub ready: Ready,
+}
+
+impl Launched {
+    /// Asks for an orderly end.
+    pub fn interrupt(&self) -> std::io::Result<()> {
+        process::terminate(i32::try_from(self.outer.id()).map_err(std::io::Error::other)?)
+    }
+
+    /// Waits until the lab and all its processes are gone; the status is the supervisor's.
+    pub fn wait(mut self) -> std::io::Result<ExitStatus> {
+        self.outer.wait()
+    }
+}
+
+/// Builds the lab in processes of its own and returns once it stands. In
+/// foreground mode the lab is killed when the calling thread ends: call from `main`.
+///
+/// # Errors
+/// In words for the user: the host forbids user namespaces (and the command that
+/// helps), a lab of this name is up, the kernel refused an operation (and which).
+pub fn launch(spec: &LaunchSpec) -> anyhow::Result<Launched> {
+    let (mut ours, theirs) = UnixStream::pair()?;
+    let output = match spec.mode {
+        Mode::Foreground => Stdio::inherit(),
+        Mode::Background => {
+            let log = spec.out_dir.join("lab.log");
+            File::create(&log)
+                .with_context(|| format!("cannot write {}", log.display()))?
+                .into()
+        }
+    };
+    let mut outer = Command::new("/proc/self/exe")
+        .arg(SUBCOMMAND)
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
+        .stderr(output)
+        .spawn()
+        .context("cannot start the lab's first process")?;
+    let handover = serde_json::to_vec(&Handover {
+        launcher: std::process::id(),
+        spec,
+    })?;
+    let told = ours
+        .write_all(&handover)
+        .and_then(|()| ours.shutdown(Shutdown::Write));
+    let answer = match told {
+        Ok(()) => report::listen(&mut ours)?,
+        Err(_) => None,
+    };
+    match answer {
+        Some(Ok(ready)) => Ok(Launched { outer, ready }),
+        Some(Err(why)) => {
+            outer.wait()?;
+            bail!("{why}")
+        }
+        None => {
+            let status = outer.wait()?;
+            bail!("the lab ended before it stood ({status})")
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The run's directory, held open: the lab covers /run and other paths with its
+//! own mounts, but what is open stays reachable.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+/// An open directory.
+#[derive(Debug)]
+pub struct RunDir(OwnedFd);
+
+impl RunDir {
+    /// Opens an existing directory.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let directory = File::open(path)?;
+        if directory.metadata()?.is_dir() {
+            Ok(Self(directory.into()))
+        } else {
+            Err(io::ErrorKind::NotADirectory.into())
+        }
+    }
+
+    /// A path that leads there from this process, whatever is mounted over the real one.
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+    }
+
+    /// Creates (or empties) a file.
+    pub fn create(&self, name: impl AsRef<Path>) -> io::Result<File> {
+        let path = self.inside(name.as_ref())?;
+        File::create(path)
+    }
+
+    /// Opens a file for appending, for a log that several processes share.
+    pub fn append(&self, name: impl AsRef<Path>) -> io::Result<File> {
+        let path = self.inside(name.as_ref())?;
+        OpenOptions::new().append(true).create(true).open(path)
+    }
+
+    /// Reads a file.
+    pub fn read(&self, name: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+        fs::read(self.path().join(name))
+    }
+
+    fn inside(&self, name: &Path) -> io::Result<PathBuf> {
+        let path = self.path().join(name);
+        if let Some(parent) = name.parent().filter(|parent| *parent != Path::new("")) {
+            fs::create_dir_all(self.path().join(parent))?;
+        }
+        Ok(path)
+    }
+}

@@ -1,0 +1,51 @@
+//! What the command hands to the lab's first process.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{lab::plan::Plan, results::event::MonoNs};
+
+/// Everything a lab needs to know to come to life.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LaunchSpec {
+    /// The lab.
+    pub plan: Plan,
+    /// An existing directory for the journal, logs and results.
+    pub out_dir: PathBuf,
+    /// Whose death the lab shares.
+    pub mode: Mode,
+    /// How it is run.
+    pub options: RunOptions,
+}
+
+/// Whether the lab outlives the command that launched it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// It dies with the command.
+    Foreground,
+    /// It stays up until told otherwise; output goes to `lab.log` in the run directory.
+    Background,
+}
+
+/// What the lab does once built.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunOptions {
+    /// Stay up, or run the scenario and end.
+    pub goal: Goal,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// When the command was started.
+    pub command_started: Option<MonoNs>,
+}
+
+/// The lab's purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Goal {
+    /// Be there until `down`.
+    StayUp,
+    /// Run the scenario, then end.
+    Scenario,
+}

@@ -1,0 +1,13 @@
+//! Operations made true: [`Kernel`] takes what `lab::op` describes, [`Linux`] does
+//! it over netlink, [`Recorder`] writes it down for tests.
+
+mod contract;
+mod linux;
+mod message;
+mod recorder;
+mod socket;
+mod sysctl;
+
+pub use contract::{Kernel, OpError};
+pub use linux::Linux;
+pub use recorder::Recorder;

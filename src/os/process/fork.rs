@@ -1,0 +1,63 @@
+//! Forks without exec, safe because they insist on a single thread.
+#![expect(unsafe_code, reason = "fork and _exit")]
+
+use std::{
+    fs, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use nix::{
+    sys::{prctl, signal::Signal},
+    unistd::{self, ForkResult},
+};
+
+/// Status of a child that panicked, as for a Rust program that does.
+const PANICKED: u8 = 101;
+
+/// Forks a child that runs `work` and exits with its value. Returns its pid.
+///
+/// # Errors
+/// The process has more than one thread, or fork(2)'s.
+pub fn fork(work: impl FnOnce() -> u8) -> io::Result<i32> {
+    require_single_thread()?;
+    // SAFETY: there is one thread, so no lock or allocator state can be held by
+    // another one that does not exist in the child.
+    match unsafe { unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(child.as_raw()),
+        ForkResult::Child => finish_child(work),
+    }
+}
+
+/// Asks to be killed the moment the thread that created this process dies.
+pub fn die_with_parent() -> io::Result<()> {
+    Ok(prctl::set_pdeathsig(Signal::SIGKILL)?)
+}
+
+/// The parent's pid; 0 when it lives in an outer PID namespace.
+pub fn parent_pid() -> i32 {
+    unistd::getppid().as_raw()
+}
+
+pub(in crate::os) fn finish_child(work: impl FnOnce() -> u8) -> ! {
+    // Unwinding past this frame would run the parent's code in the child.
+    let status = catch_unwind(AssertUnwindSafe(work)).unwrap_or(PANICKED);
+    // SAFETY: ends the process without running the parent's exit handlers.
+    unsafe { libc::_exit(status.into()) }
+}
+
+pub(in crate::os) fn require_single_thread() -> io::Result<()> {
+    // The last field but a few of stat counts threads; field 3 onwards follow the
+    // command's closing parenthesis.
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let threads = stat
+        .rsplit_once(')')
+        .and_then(|(_, fields)| fields.split_whitespace().nth(17));
+    if threads == Some("1") {
+        Ok(())
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a process with threads cannot fork a helper or enter namespaces",
+        ))
+    }
+}

@@ -1,0 +1,137 @@
+//! Programs inside a node.
+#![expect(unsafe_code, reason = "code between fork and exec, raw descriptors")]
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io,
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::process::CommandExt,
+    },
+    process::{Command, Stdio},
+};
+
+use nix::sys::{
+    prctl,
+    signal::{SigSet, SigmaskHow, Signal, sigprocmask},
+};
+
+use super::PidFd;
+use crate::os::netns;
+
+/// A program to be started: with the lab's /dev/null as input, its output in a
+/// file, and no descriptor of ours beyond those handed over.
+#[derive(Debug)]
+pub struct Spawn {
+    command: Command,
+    inherit: Vec<OwnedFd>,
+    node: Option<PidFd>,
+}
+
+impl Spawn {
+    /// `program` is looked up in PATH as execvp(3) does.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        let mut command = Command::new(program);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .current_dir("/");
+        Self {
+            command,
+            inherit: Vec::new(),
+            node: None,
+        }
+    }
+
+    /// Runs it in the namespaces of this process (a node's holder).
+    #[must_use]
+    pub fn node(mut self, holder: PidFd) -> Self {
+        self.node = Some(holder);
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.command.args(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(key, value);
+        self
+    }
+
+    /// Standard output and error go to this file.
+    pub fn log(mut self, file: File) -> io::Result<Self> {
+        self.command.stderr(file.try_clone()?).stdout(file);
+        Ok(self)
+    }
+
+    /// The program inherits this descriptor under the same number.
+    #[must_use]
+    pub fn inherit(mut self, fd: OwnedFd) -> Self {
+        self.inherit.push(fd);
+        self
+    }
+
+    /// Starts it. It is killed when the calling *thread* ends, so call from one
+    /// that lives as long as the lab. Reap it with [`PidFd::wait`] or a `Watcher`.
+    pub fn spawn(mut self) -> io::Result<PidFd> {
+        let node = self.node.take();
+        let inherit: Vec<i32> = self.inherit.iter().map(AsRawFd::as_raw_fd).collect();
+        let enter = move || {
+            if let Some(holder) = &node {
+                netns::enter_node(holder.as_fd())?;
+                nix::unistd::chdir("/")?;
+            }
+            prctl::set_pdeathsig(Signal::SIGKILL)?;
+            sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+            for &fd in &inherit {
+                // SAFETY: the descriptor belongs to `self`, which lives until after exec.
+                if unsafe { libc::fcntl(fd, libc::F_SETFD, 0) } < 0 {
+                    return Err(io::Error::last_os_error());
+                }
+            }
+            Ok(())
+        };
+        // SAFETY: the closure makes system calls only; it neither allocates nor locks.
+        unsafe { self.command.pre_exec(enter) };
+        let child = self.command.spawn()?;
+        // Nobody reaps it before we have the handle, so the number is still its own.
+        PidFd::open(i32::try_from(child.id()).map_err(io::Error::other)?)
+    }
+}
+
+/// Replaces the calling, single-threaded process by `argv` in the node whose
+/// holder is `holder`. Returns only when that failed.
+pub fn exec_in_node(holder: &PidFd, argv: &[OsString], env: &[(&str, &str)]) -> io::Error {
+    let Some((program, args)) = argv.split_first() else {
+        return io::Error::new(io::ErrorKind::InvalidInput, "no command given");
+    };
+    let enter = || {
+        netns::enter_node(holder)?;
+        super::die_with_parent()?;
+        Ok(nix::unistd::chdir("/")?)
+    };
+    if let Err(error) = enter() {
+        return error;
+    }
+    Command::new(program)
+        .args(args)
+        .envs(env.iter().copied())
+        .exec()
+}
+
+pub(super) fn close_range(first: i32, last: i32) -> io::Result<()> {
+    // SAFETY: callers are processes that use no descriptor of the range any more.
+    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
