@@ -23,6 +23,8 @@ pub(super) enum Command {
     Plan(PlanArgs),
     /// Print the JSON Schema of lab files, for editors
     Schema(SchemaArgs),
+    /// Build a lab and leave it up, in the background
+    Up(UpArgs),
     /// Say what this kernel and host can do, and what backhoe will use instead
     Doctor(DoctorArgs),
     /// Print shell completions
@@ -50,6 +52,22 @@ pub(super) struct PlanArgs {
     #[arg(value_name = "LAB", value_hint = ValueHint::FilePath)]
     pub(super) lab: PathBuf,
     /// The plan as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct UpArgs {
+    /// The lab file, or a plan in JSON (`backhoe plan --json`)
+    #[arg(value_name = "LAB", value_hint = ValueHint::FilePath)]
+    pub(super) lab: PathBuf,
+    /// Where the journal and logs go [default: runs/LAB]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) out: Option<PathBuf>,
+    /// Stay in the foreground; the lab ends with this command
+    #[arg(long)]
+    pub(super) foreground: bool,
+    /// One JSON document on stdout
     #[arg(long)]
     pub(super) json: bool,
 }

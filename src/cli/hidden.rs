@@ -3,7 +3,12 @@
 
 use std::process::ExitCode;
 
+use crate::engine::init;
+
 /// Runs one of them if the command line asks for it.
 pub(super) fn dispatch() -> Option<ExitCode> {
-    None
+    match std::env::args().nth(1)?.as_str() {
+        init::SUBCOMMAND => Some(init::internal_lab()),
+        _ => None,
+    }
 }

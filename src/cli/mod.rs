@@ -13,6 +13,7 @@ mod man;
 mod output;
 mod plan;
 mod schema;
+mod up;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Up(args) => up::run(&args),
     };
     exit::code(result)
 }

@@ -49,9 +49,12 @@ pub fn receive_thread(stream: &UnixStream) -> io::Result<(i32, i32)> {
         Some(&mut space),
         MsgFlags::empty(),
     )?;
-    let thread = message.cmsgs()?.find_map(|control| match control {
-        ControlMessageOwned::ScmCredentials(credentials) => Some(credentials.pid()),
-        _ => None,
+    let thread = message.cmsgs()?.find_map(|control| {
+        if let ControlMessageOwned::ScmCredentials(credentials) = control {
+            Some(credentials.pid())
+        } else {
+            None
+        }
     });
     let got = message.bytes;
     match thread {

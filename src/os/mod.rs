@@ -4,17 +4,15 @@
 mod netlink;
 
 pub mod clock;
+pub mod credentials;
 pub mod fib;
 pub mod fib_watch;
 pub mod host;
-pub mod link_watch;
-pub mod netns;
-pub mod sched;
-pub mod udp_probe;
-pub mod credentials;
 pub mod kernel;
+pub mod link_watch;
 pub mod mount;
 pub mod netns;
 pub mod process;
 pub mod sched;
+pub mod udp_probe;
 pub mod userns;

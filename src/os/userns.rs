@@ -47,7 +47,16 @@ pub fn spawn_init(work: impl FnOnce() -> u8) -> io::Result<i32> {
         | libc::SIGCHLD;
     // SAFETY: without CLONE_VM and with a null stack this is fork(2): the child has
     // its own copy of the memory, and with a single thread no lock is held by another.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, i64::from(flags), 0_i64, 0_i64, 0_i64, 0_i64) };
+    let pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone,
+            i64::from(flags),
+            0_i64,
+            0_i64,
+            0_i64,
+            0_i64,
+        )
+    };
     match pid {
         0 => process::finish_child(work),
         1.. => i32::try_from(pid).map_err(io::Error::other),
@@ -65,9 +74,8 @@ pub fn become_root(owner: Owner) -> io::Result<()> {
 
 /// Why the host refuses user namespaces, and the one command that helps.
 pub fn explain(error: &io::Error) -> String {
-    let set = |path: &str, value: &str| {
-        fs::read_to_string(path).is_ok_and(|text| text.trim() == value)
-    };
+    let set =
+        |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
     let reason = if set(MAXIMUM, "0") {
         "this host allows no user namespaces (user.max_user_namespaces = 0); allow them: sudo sysctl -w user.max_user_namespaces=65536"
     } else if set(DEBIAN, "0") {

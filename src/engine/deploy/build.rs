@@ -117,9 +117,7 @@ fn settled(
 ) -> anyhow::Result<BTreeMap<NodeName, NodeHandle>> {
     let mut nodes = BTreeMap::new();
     for (name, netns, started) in rising {
-        let holder = started
-            .settled()
-            .with_context(|| format!("node {name}"))?;
+        let holder = started.settled().with_context(|| format!("node {name}"))?;
         nodes.insert(name.clone(), NodeHandle { holder, netns });
     }
     Ok(nodes)

@@ -18,7 +18,7 @@ use super::{
 use crate::os::process;
 
 /// The hidden subcommand that becomes a lab.
-pub(super) const SUBCOMMAND: &str = "internal-lab";
+pub const SUBCOMMAND: &str = "internal-lab";
 
 /// A lab that stands.
 #[derive(Debug)]

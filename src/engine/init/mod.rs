@@ -19,7 +19,7 @@ mod run_dir;
 mod spec;
 
 pub use guardian::Guardian;
-pub use launch::{Launched, launch};
+pub use launch::{Launched, SUBCOMMAND, launch};
 pub use outer::internal_lab;
 pub use pid1::Context;
 pub use report::{Ready, Reporter, Timings};

@@ -78,8 +78,7 @@ pub(super) fn main(mut context: Context, mut gate: UnixStream, tend: &Tend) -> u
 
 /// Makes the namespaces habitable.
 fn settle(context: &Context) -> anyhow::Result<()> {
-    userns::become_root(context.owner)
-        .map_err(|error| anyhow::anyhow!(userns::explain(&error)))?;
+    userns::become_root(context.owner).map_err(|error| anyhow::anyhow!(userns::explain(&error)))?;
     mount::make_all_private()
         .map_err(|error| anyhow::anyhow!(userns::explain(&error)))
         .context("mounts")?;

@@ -218,9 +218,7 @@ impl Space {
         if let Some(&index) = self.links.get(dev) {
             return Ok(index);
         }
-        let index = self
-            .fd
-            .visit(home, || Ok(if_nametoindex(dev.as_str())?))?;
+        let index = self.fd.visit(home, || Ok(if_nametoindex(dev.as_str())?))?;
         self.links.insert(dev.clone(), index);
         Ok(index)
     }

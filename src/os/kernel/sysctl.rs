@@ -42,7 +42,13 @@ mod tests {
 
     #[test]
     fn keys_of_the_machine_are_refused() {
-        for key in ["kernel.panic", "net", "net...kernel", "net.//.kernel.panic", ""] {
+        for key in [
+            "kernel.panic",
+            "net",
+            "net...kernel",
+            "net.//.kernel.panic",
+            "",
+        ] {
             assert!(path(key).is_err(), "{key}");
         }
     }

@@ -6,9 +6,11 @@ mod spawn;
 mod tend;
 mod watch;
 
-pub(super) use fork::{finish_child, require_single_thread};
 pub use fork::{die_with_parent, fork, parent_pid};
+pub(super) use fork::{finish_child, require_single_thread};
 pub use pidfd::{Exit, PidFd};
 pub use spawn::{Spawn, exec_in_node};
-pub use tend::{Tend, keep_only, pause_forever, raise_file_limit, set_host_name, set_name, terminate};
+pub use tend::{
+    Tend, keep_only, pause_forever, raise_file_limit, set_host_name, set_name, terminate,
+};
 pub use watch::Watcher;

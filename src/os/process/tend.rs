@@ -53,13 +53,10 @@ impl Tend {
     /// to it as SIGTERM.
     pub fn until_exit(&self, child: i32) -> io::Result<Exit> {
         loop {
-            match self.signals.wait()? {
-                Signal::SIGCHLD => {
-                    if let Some(exit) = reap(child)? {
-                        return Ok(exit);
-                    }
-                }
-                _ => terminate(child)?,
+            if self.signals.wait()? != Signal::SIGCHLD {
+                terminate(child)?;
+            } else if let Some(exit) = reap(child)? {
+                return Ok(exit);
             }
         }
     }
@@ -141,4 +138,3 @@ pub fn keep_only(keep: Option<&OwnedFd>) -> io::Result<()> {
 fn close_range(first: i32, last: i32) -> io::Result<()> {
     super::spawn::close_range(first, last)
 }
-
