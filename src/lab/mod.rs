@@ -3,3 +3,4 @@
 pub mod model;
 pub mod op;
 pub mod plan;
+pub mod spec;

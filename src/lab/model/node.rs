@@ -82,6 +82,11 @@ impl Kind {
         }
     }
 
+    /// Whether it is a router of the user's own: what may be at either end of any session.
+    pub fn is_router(&self) -> bool {
+        matches!(self, Self::Router | Self::DataCenter)
+    }
+
     /// Whether AWS runs it.
     pub fn is_aws(&self) -> bool {
         matches!(self, Self::DxLocation | Self::Vgw | Self::Vpc { .. })

@@ -1,0 +1,613 @@
+//! The language's words: every key of a lab file, what it holds and what it
+//! means. The readers refuse what is not here and the JSON Schema is made from
+//! it, so an editor and `backhoe check` cannot disagree.
+
+/// The keys of one kind of mapping.
+pub(super) struct Table {
+    /// What the mapping is, as a message names it: `a link`.
+    pub(super) what: &'static str,
+    pub(super) keys: &'static [Word],
+    /// What other keys hold, where the user chooses them (probe names).
+    pub(super) others: Option<&'static Holds>,
+}
+
+/// One key.
+pub(super) struct Word {
+    pub(super) key: &'static str,
+    pub(super) holds: Holds,
+    pub(super) required: bool,
+    pub(super) doc: &'static str,
+}
+
+/// What a value looks like.
+pub(super) enum Holds {
+    /// A word of the user's own.
+    Text,
+    /// A name: letters, digits, `-`, `_`, `.`.
+    Name,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number between two bounds.
+    Number(u64, u64),
+    /// `4ms`.
+    Duration,
+    /// `1gbit`.
+    Rate,
+    /// `1000/s`.
+    PacketRate,
+    /// `200B`.
+    Size,
+    /// `0.5%`.
+    Percent,
+    /// `10.0.0.0/8`.
+    Prefix,
+    /// `300ms/3`.
+    Bfd,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// A list.
+    ListOf(&'static Self),
+    /// A list, or its only item.
+    OneOrList(&'static Self),
+    /// A mapping from names to these.
+    MapOf(&'static Self),
+    /// Either; told apart by shape.
+    Either(&'static [Self]),
+    /// A mapping of its own.
+    Keys(&'static Table),
+    /// A list of single-key mappings, one of these.
+    Steps(&'static Table),
+}
+
+const fn word(key: &'static str, holds: Holds, doc: &'static str) -> Word {
+    Word {
+        key,
+        holds,
+        required: false,
+        doc,
+    }
+}
+
+const fn needed(key: &'static str, holds: Holds, doc: &'static str) -> Word {
+    Word {
+        key,
+        holds,
+        required: true,
+        doc,
+    }
+}
+
+use Holds::{
+    Bfd, Duration, Either, Flag, Keys, ListOf, MapOf, Name, Number, OneOf, OneOrList, PacketRate,
+    Percent, Prefix, Rate, Size, Steps, Text,
+};
+
+pub(super) static LAB: Table = Table {
+    what: "a lab",
+    others: None,
+    keys: &[
+        word("name", Name, "The lab's name; default the file's."),
+        needed("nodes", MapOf(&Keys(&NODE)), "Nodes by name."),
+        word("links", MapOf(&Keys(&LINK)), "Links by name."),
+        word(
+            "sessions",
+            MapOf(&Keys(&SESSION)),
+            "Routing sessions by name.",
+        ),
+        word(
+            "routing",
+            MapOf(&MapOf(&Keys(&ROUTING))),
+            "What a node gives and takes: by node, then by session.",
+        ),
+        word("probes", MapOf(&Keys(&PROBE)), "Probes by name."),
+        word("scenario", Steps(&STEP), "What happens, in order."),
+        word(
+            "expect",
+            ListOf(&Keys(&EXPECT)),
+            "What must hold afterwards.",
+        ),
+    ],
+};
+
+/// Kinds of node in this version.
+pub(super) static KINDS: [&str; 8] = [
+    "host",
+    "router",
+    "switch",
+    "data-center",
+    "internet",
+    "dx-location",
+    "vgw",
+    "vpc",
+];
+
+pub(super) static NODE: Table = Table {
+    what: "a node",
+    others: None,
+    keys: &[
+        needed("kind", OneOf(&KINDS), "What the node is."),
+        word(
+            "asn",
+            Number(1, 4_294_967_294),
+            "Its autonomous system. A vgw without one has 64512.",
+        ),
+        word(
+            "daemon",
+            OneOf(&["embedded", "frr", "none"]),
+            "What speaks BGP for it; default `embedded` at a session, else `none`.",
+        ),
+        word(
+            "config",
+            Text,
+            "Path of your own frr.conf, used as it is; needs `daemon: frr`.",
+        ),
+        word(
+            "router-id",
+            Text,
+            "BGP Identifier, written like an IPv4 address.",
+        ),
+        word(
+            "multipath",
+            Number(1, 64),
+            "How many equally good paths are used; default 1.",
+        ),
+        word(
+            "originate",
+            OneOrList(&ANNOUNCE),
+            "Prefixes this node originates, for explicit `export:` rules.",
+        ),
+        word(
+            "hosts",
+            MapOf(&OneOrList(&Prefix)),
+            "Hosts behind the node: name and address with prefix length. The gateway is the network's first address.",
+        ),
+        word(
+            "routes",
+            MapOf(&Text),
+            "Static routes: prefix (or `default`) and next hop: an address, a neighbouring node, a link, or `blackhole`.",
+        ),
+        word("attach", Name, "vpc: the vgw it is attached to."),
+        word("cidr", OneOrList(&Prefix), "vpc: its address ranges."),
+        word("provider", Text, "Whose it is."),
+        word("location", Text, "Where it is."),
+        word("site", Text, "The customer's site."),
+    ],
+};
+
+static ANNOUNCE: Holds = Either(&[Prefix, Keys(&ANNOUNCEMENT)]);
+
+pub(super) static ANNOUNCEMENT: Table = Table {
+    what: "an announcement",
+    others: None,
+    keys: &[
+        needed("prefix", Prefix, "The prefix."),
+        word(
+            "while-known",
+            Prefix,
+            "Announced only while a route strictly inside this prefix is known.",
+        ),
+    ],
+};
+
+pub(super) static LINK: Table = Table {
+    what: "a link",
+    others: None,
+    keys: &[
+        needed("ends", ListOf(&Name), "The two nodes."),
+        word(
+            "delay",
+            Either(&[Duration, MapOf(&Duration)]),
+            "One-way delay; both ways, or by sending node.",
+        ),
+        word(
+            "jitter",
+            Either(&[Duration, MapOf(&Duration)]),
+            "Uniform variation around the delay.",
+        ),
+        word(
+            "loss",
+            Either(&[Percent, MapOf(&Percent)]),
+            "Random independent loss.",
+        ),
+        word("rate", Either(&[Rate, MapOf(&Rate)]), "Serialisation rate."),
+        word(
+            "queue",
+            Either(&[Size, MapOf(&Size)]),
+            "Bytes that may wait for the rate.",
+        ),
+        word("mtu", Size, "Largest IP packet; default 1500B."),
+        word(
+            "addresses",
+            MapOf(&OneOrList(&Prefix)),
+            "Addresses by node, instead of derived ones.",
+        ),
+        word(
+            "shaped",
+            Flag,
+            "Run the link through the wire even if nothing here or in the scenario needs it.",
+        ),
+        word("provider", Text, "Whose it is."),
+        word("location", Text, "Where it is."),
+        word("site", Text, "The customer's site."),
+    ],
+};
+
+pub(super) static SESSION: Table = Table {
+    what: "a session",
+    others: None,
+    keys: &[
+        word(
+            "vif",
+            OneOf(&["private"]),
+            "A Direct Connect virtual interface; with `link` and `gateway`.",
+        ),
+        word(
+            "vpn",
+            OneOf(&["wireguard"]),
+            "A VPN with BGP inside; with `ends` and `over`.",
+        ),
+        word(
+            "ebgp",
+            Name,
+            "External BGP between the two routers of this link.",
+        ),
+        word(
+            "ibgp",
+            Name,
+            "Internal BGP between the two routers of this link.",
+        ),
+        word("link", Name, "vif: the circuit."),
+        word("gateway", Name, "vif: the vgw behind the location."),
+        word(
+            "vlan",
+            Number(1, 4094),
+            "vif: its 802.1Q tag; none: untagged.",
+        ),
+        word("ends", ListOf(&Name), "vpn: the two nodes."),
+        word("over", Name, "vpn: the internet node between them."),
+        word(
+            "bfd",
+            Either(&[Bfd, Keys(&BFD)]),
+            "BFD of the customer's end, or of both of a plain session: interval/multiplier.",
+        ),
+        word(
+            "hold",
+            Duration,
+            "Hold time of the customer's end, or of both of a plain session.",
+        ),
+        word(
+            "keepalive",
+            Duration,
+            "Keepalive interval; default a third of the hold time.",
+        ),
+        word(
+            "connect-retry",
+            Duration,
+            "Wait before a failed connection is tried anew; default 5s.",
+        ),
+        word("md5", Text, "TCP-MD5 key."),
+        word(
+            "addresses",
+            MapOf(&OneOrList(&Prefix)),
+            "vif, vpn: inside addresses by node, instead of derived ones.",
+        ),
+        word(
+            "passive",
+            Name,
+            "The end that waits for the other to connect.",
+        ),
+        word(
+            "next-hop-self",
+            Flag,
+            "ibgp: each end makes itself the next hop; default true.",
+        ),
+        word("unlike-aws", Flag, "Insist on what AWS does not do."),
+    ],
+};
+
+pub(super) static BFD: Table = Table {
+    what: "BFD",
+    others: None,
+    keys: &[
+        needed("tx", Duration, "Desired sending interval."),
+        word(
+            "rx",
+            Duration,
+            "Shortest interval taken; default that of `tx`.",
+        ),
+        needed(
+            "multiplier",
+            Number(1, 255),
+            "Missed packets that mean down.",
+        ),
+    ],
+};
+
+pub(super) static ROUTING: Table = Table {
+    what: "routing",
+    others: None,
+    keys: &[
+        word(
+            "announce",
+            OneOrList(&ANNOUNCE),
+            "Prefixes originated and announced here.",
+        ),
+        word(
+            "pass",
+            OneOrList(&Name),
+            "Routes learned over these sessions go out here too.",
+        ),
+        word(
+            "local-pref",
+            Number(0, 4_294_967_295),
+            "LOCAL_PREF of what is learned here.",
+        ),
+        word(
+            "med",
+            Number(0, 4_294_967_295),
+            "MED of what goes out here.",
+        ),
+        word(
+            "prepend",
+            Number(0, 10),
+            "Own ASN this many further times on what goes out here.",
+        ),
+        word(
+            "communities",
+            OneOrList(&Text),
+            "Communities added to what goes out here.",
+        ),
+        word(
+            "max-prefix",
+            Number(1, 1_000_000),
+            "More accepted prefixes than this end the session.",
+        ),
+        word(
+            "import",
+            ListOf(&Keys(&RULE)),
+            "Ordered rules for what is taken; first match decides.",
+        ),
+        word(
+            "export",
+            ListOf(&Keys(&RULE)),
+            "Ordered rules for what goes out; first match decides.",
+        ),
+    ],
+};
+
+pub(super) static RULE: Table = Table {
+    what: "a rule",
+    others: None,
+    keys: &[
+        word("match", Keys(&MATCH), "All must hold; none: every route."),
+        word("then", OneOf(&["accept", "reject"]), "Default `accept`."),
+        word("set", Keys(&SET), "Changes to an accepted route."),
+    ],
+};
+
+pub(super) static MATCH: Table = Table {
+    what: "a match",
+    others: None,
+    keys: &[
+        word(
+            "prefix",
+            OneOrList(&Text),
+            "`10.0.0.0/8`, `10.0.0.0/8 le 24`, `10.0.0.0/8 ge 16 le 24`: any of them.",
+        ),
+        word(
+            "community",
+            OneOrList(&Text),
+            "The route carries any of them.",
+        ),
+        word(
+            "as-path-contains",
+            Number(1, 4_294_967_295),
+            "The AS_PATH holds this number.",
+        ),
+        word(
+            "as-path-origin",
+            Number(1, 4_294_967_295),
+            "The AS_PATH ends in this number.",
+        ),
+        word("as-path-empty", Flag, "The AS_PATH is empty; only `true`."),
+        word(
+            "from",
+            OneOrList(&Name),
+            "export: `local`, or a session it was learned over: any of them.",
+        ),
+    ],
+};
+
+pub(super) static SET: Table = Table {
+    what: "a change",
+    others: None,
+    keys: &[
+        word(
+            "local-pref",
+            Number(0, 4_294_967_295),
+            "LOCAL_PREF becomes this.",
+        ),
+        word("med", Number(0, 4_294_967_295), "MED becomes this."),
+        word("prepend", Number(1, 10), "Own ASN this many further times."),
+        word("add-community", OneOrList(&Text), "Communities added."),
+        word(
+            "remove-community",
+            OneOrList(&Text),
+            "Communities taken away.",
+        ),
+        word(
+            "next-hop-self",
+            Flag,
+            "NEXT_HOP becomes the own address; only `true`.",
+        ),
+    ],
+};
+
+pub(super) static PROBE: Table = Table {
+    what: "a probe",
+    others: None,
+    keys: &[
+        needed(
+            "between",
+            ListOf(&Name),
+            "The two hosts: `node.host`, or the name of a host node.",
+        ),
+        word(
+            "rate",
+            PacketRate,
+            "Packets a second each way; default 1000/s.",
+        ),
+        word("size", Size, "Bytes of the whole IP packet; default 200B."),
+        word(
+            "family",
+            OneOf(&["ipv4", "ipv6"]),
+            "Default ipv4 where both hosts have it.",
+        ),
+    ],
+};
+
+pub(super) static STEP: Table = Table {
+    what: "a step",
+    others: None,
+    keys: &[
+        word("cut", Keys(&CUT), "Cut a link, a session or a node."),
+        word(
+            "degrade",
+            Keys(&DEGRADE),
+            "Change what a link does to packets.",
+        ),
+        word(
+            "drop",
+            Keys(&DROP),
+            "Drop exactly so many probe packets of each flow.",
+        ),
+        word(
+            "restore",
+            Text,
+            "Undo the fault with this name or on this link, node or session.",
+        ),
+        word(
+            "wait",
+            Keys(&WAIT),
+            "Wait for a probe: `{ app: recovered, within: 5s }`.",
+        ),
+        word("sleep", Duration, "Let time pass while probes run."),
+    ],
+};
+
+/// How something can be cut, and what.
+pub(super) static HOWS: [&str; 7] = [
+    "silent",
+    "one-way",
+    "carrier",
+    "bgp-shutdown",
+    "kill",
+    "freeze",
+    "node",
+];
+
+pub(super) static CUT: Table = Table {
+    what: "a cut",
+    others: None,
+    keys: &[
+        word("link", Name, "The link: silent, one-way, carrier."),
+        word("session", Name, "The session: bgp-shutdown."),
+        word(
+            "node",
+            Name,
+            "The node: kill or freeze its daemon, or the whole node.",
+        ),
+        needed("how", OneOf(&HOWS), "How."),
+        word(
+            "from",
+            Name,
+            "one-way: the sending node of the direction that is cut.",
+        ),
+        word(
+            "at",
+            Name,
+            "carrier: the only end that sees it; bgp-shutdown: the end that does it.",
+        ),
+        word("as", Name, "Its name; default `cut`."),
+    ],
+};
+
+pub(super) static DEGRADE: Table = Table {
+    what: "a degrade step",
+    others: None,
+    keys: &[
+        needed("link", Name, "The link."),
+        word(
+            "delay",
+            Either(&[Duration, MapOf(&Duration)]),
+            "One-way delay; both ways, or by sending node.",
+        ),
+        word(
+            "jitter",
+            Either(&[Duration, MapOf(&Duration)]),
+            "Uniform variation around the delay.",
+        ),
+        word(
+            "loss",
+            Either(&[Percent, MapOf(&Percent)]),
+            "Random independent loss.",
+        ),
+        word("rate", Either(&[Rate, MapOf(&Rate)]), "Serialisation rate."),
+        word(
+            "queue",
+            Either(&[Size, MapOf(&Size)]),
+            "Bytes that may wait for the rate.",
+        ),
+        word("as", Name, "Its name; default `degrade`."),
+    ],
+};
+
+pub(super) static DROP: Table = Table {
+    what: "a drop step",
+    others: None,
+    keys: &[
+        needed("link", Name, "The link."),
+        needed("packets", Number(1, 1_000_000), "How many of each flow."),
+        word("as", Name, "Its name; default `drop`."),
+    ],
+};
+
+pub(super) static WAIT: Table = Table {
+    what: "a wait step",
+    others: Some(&OneOf(&["recovered"])),
+    keys: &[needed("within", Duration, "Deadline.")],
+};
+
+pub(super) static EXPECT: Table = Table {
+    what: "an expectation",
+    others: Some(&Keys(&OUTCOME)),
+    keys: &[needed(
+        "after",
+        Either(&[Name, Keys(&RESTORED)]),
+        "A fault's name (`cut`), `restore`, or `{ restore: NAME }` where several faults are restored.",
+    )],
+};
+
+pub(super) static RESTORED: Table = Table {
+    what: "`after`",
+    others: None,
+    keys: &[needed("restore", Name, "The fault that was restored.")],
+};
+
+pub(super) static OUTCOME: Table = Table {
+    what: "an outcome",
+    others: None,
+    keys: &[
+        word("outage", Duration, "Longest outage, each way."),
+        word(
+            "lost",
+            Number(0, 1_000_000_000),
+            "Exactly this many packets lost, each way.",
+        ),
+        word(
+            "via",
+            Name,
+            "The session that carries the traffic afterwards.",
+        ),
+    ],
+};

@@ -1,0 +1,330 @@
+//! Links and their shapes.
+
+use std::{fmt::Display, str::FromStr};
+
+use ipnet::IpNet;
+
+use super::{
+    super::{
+        At,
+        keys::LINK,
+        raw::{Key, Tree, Value},
+        reader::{Fields, Findings},
+    },
+    Lower,
+    nodes::tags,
+};
+use crate::{
+    lab::model::{DEFAULT_MTU, Kind, Link, MAX_MTU, MIN_MTU, Shape},
+    units::{Bytes, LinkName, NodeName, Percent, Span},
+};
+
+impl Lower<'_> {
+    pub(super) fn links(&mut self, fields: &Fields<'_>) {
+        let Some((at, tree)) = fields.get("links") else {
+            return;
+        };
+        for (key, tree) in self.f.entries(tree, at, "links") {
+            let name = self.f.name::<LinkName>(key.at, &key.text);
+            if let (Some(name), Some(link)) = (name, self.read_link(key, tree)) {
+                self.lab.links.insert(name, link);
+            }
+        }
+    }
+
+    fn read_link(&mut self, key: &Key, tree: &Tree) -> Option<Link> {
+        let fields = self.f.fields(tree, &LINK, key.at)?;
+        let ends = self.two_nodes(&fields, "ends");
+        if let Some(ends) = &ends {
+            self.check_link_ends(fields.at_value("ends"), ends);
+        }
+        let mtu = fields
+            .parse::<Bytes>(&mut self.f, "mtu")
+            .unwrap_or(DEFAULT_MTU);
+        if !(MIN_MTU..=MAX_MTU).contains(&mtu) {
+            self.f.error(
+                fields.at_value("mtu"),
+                "out-of-range",
+                format!("`mtu` is {mtu}, but may be {MIN_MTU} to {MAX_MTU}"),
+            );
+        }
+        let shape = self.shape(&fields, ends.as_ref(), [Shape::default(), Shape::default()]);
+        let tags = tags(&mut self.f, &fields);
+        let declared = shape.iter().any(|shape| !shape.is_transparent());
+        let asked = fields.flag(&mut self.f, "shaped");
+        if asked == Some(false) && declared {
+            self.f.error(
+                fields.at_value("shaped"),
+                "contradiction",
+                "`shaped: false` on a link with a delay, loss or rate",
+            );
+        }
+        let ends = ends?;
+        Some(Link {
+            addresses: self.link_addresses(&fields, &ends),
+            shape,
+            mtu,
+            shaped: declared || asked == Some(true),
+            tags,
+            line: key.at.line,
+            ends,
+        })
+    }
+
+    /// A list of exactly two different declared nodes.
+    pub(super) fn two_nodes(&mut self, fields: &Fields<'_>, key: &str) -> Option<[NodeName; 2]> {
+        let (at, tree) = fields.get(key)?;
+        let items = self.f.items(at, tree, key)?;
+        let [a, b] = items else {
+            let message = format!("`{key}` names two nodes, but this names {}", items.len());
+            self.f.error(tree.at, "ends", message);
+            return None;
+        };
+        let texts = [self.f.text(a.at, a, key), self.f.text(b.at, b, key)];
+        let [Some(first), Some(second)] = texts else {
+            return None;
+        };
+        let (first, second) = (self.node_named(a.at, first), self.node_named(b.at, second));
+        let (first, second) = (first?, second?);
+        if first == second {
+            self.f
+                .error(b.at, "ends", format!("both ends are `{first}`"));
+            return None;
+        }
+        Some([first, second])
+    }
+
+    fn check_link_ends(&mut self, at: At, ends: &[NodeName; 2]) {
+        let words: Vec<&'static str> = ends
+            .iter()
+            .filter_map(|end| self.kind(end).map(Kind::word))
+            .collect();
+        let [a, b] = words.as_slice() else {
+            return;
+        };
+        for (this, other) in [(*a, *b), (*b, *a)] {
+            let allowed: &[&str] = match this {
+                "vpc" => {
+                    self.f
+                        .error(at, "wrong-kind", "a vpc has no links")
+                        .help("it reaches the world through the vgw it is attached to");
+                    return;
+                }
+                "dx-location" => &["router", "data-center", "vgw", "switch"],
+                "vgw" => &["dx-location", "internet"],
+                _ => continue,
+            };
+            if !allowed.contains(&other) {
+                let list = super::super::reader::and_list(allowed).replace(" and ", " or ");
+                self.f.error(
+                    at,
+                    "wrong-kind",
+                    format!("a link of a {this} leads to {list}, not to a {other}"),
+                );
+                return;
+            }
+        }
+    }
+
+    /// The shape that the keys describe, on top of what is there. Without ends
+    /// the values are still read for their mistakes.
+    pub(super) fn shape(
+        &mut self,
+        fields: &Fields<'_>,
+        ends: Option<&[NodeName; 2]>,
+        base: [Shape; 2],
+    ) -> [Shape; 2] {
+        let mut shape = base;
+        let delay = self.per_end::<Span>(fields, "delay", ends);
+        let jitter = self.per_end::<Span>(fields, "jitter", ends);
+        let loss = self.per_end::<Percent>(fields, "loss", ends);
+        let rate = self.per_end(fields, "rate", ends);
+        let queue = self.per_end::<Bytes>(fields, "queue", ends);
+        let given = delay.into_iter().zip(jitter).zip(loss).zip(rate).zip(queue);
+        for (to, ((((delay, jitter), loss), rate), queue)) in shape.iter_mut().zip(given) {
+            to.delay = delay.unwrap_or(to.delay);
+            to.jitter = jitter.unwrap_or(to.jitter);
+            to.loss = loss.unwrap_or(to.loss);
+            to.rate = rate.or(to.rate);
+            to.queue = queue.or(to.queue);
+        }
+        self.check_shape(fields, &shape);
+        shape
+    }
+
+    fn check_shape(&mut self, fields: &Fields<'_>, shape: &[Shape; 2]) {
+        if shape.iter().any(|s| s.delay > Span::from_secs(10)) {
+            self.f.error(
+                fields.at_value("delay"),
+                "out-of-range",
+                "`delay` is at most 10s: light is at the moon in 1.3s",
+            );
+        }
+        if shape.iter().any(|s| s.jitter > s.delay) {
+            self.f.error(
+                fields.at_value(if fields.has("jitter") {
+                    "jitter"
+                } else {
+                    "delay"
+                }),
+                "out-of-range",
+                "`jitter` is at most the delay: no packet arrives before it was sent",
+            );
+        }
+        if shape.iter().any(|s| s.queue.is_some() && s.rate.is_none()) {
+            self.f
+                .error(
+                    fields.at_key("queue"),
+                    "contradiction",
+                    "`queue` without `rate`",
+                )
+                .help("without a rate nothing waits");
+        }
+        if shape
+            .iter()
+            .any(|s| s.queue.is_some_and(|q| q < Bytes::new(1500)))
+        {
+            self.f.error(
+                fields.at_value("queue"),
+                "out-of-range",
+                "`queue` holds at least one packet, 1500B",
+            );
+        }
+    }
+
+    /// One value for both directions, or a mapping from sending node to value.
+    fn per_end<T>(
+        &mut self,
+        fields: &Fields<'_>,
+        key: &str,
+        ends: Option<&[NodeName; 2]>,
+    ) -> [Option<T>; 2]
+    where
+        T: FromStr + Copy,
+        T::Err: Display,
+    {
+        let Some((at, tree)) = fields.get(key) else {
+            return [None, None];
+        };
+        if !matches!(tree.value, Value::Map(_)) {
+            let both = self.f.parse(at, tree, key);
+            return [both, both];
+        }
+        let mut out = [None, None];
+        for (end, tree) in self.f.entries(tree, at, key) {
+            let value = self.f.parse(end.at, tree, key);
+            let Some(ends) = ends else { continue };
+            let slot = ends.iter().position(|node| node.as_str() == end.text);
+            match slot.and_then(|slot| out.get_mut(slot)) {
+                Some(out) => *out = value,
+                None => self.not_an_end(end, ends),
+            }
+        }
+        out
+    }
+
+    pub(super) fn not_an_end(&mut self, key: &Key, ends: &[NodeName; 2]) {
+        let message = format!(
+            "`{}` is neither end; the ends are `{}` and `{}`",
+            key.text, ends[0], ends[1]
+        );
+        self.f
+            .error(key.at, "ends", message)
+            .did_you_mean(&key.text, ends.iter().map(NodeName::as_str));
+    }
+
+    /// Addresses by end, as written; each family at most once at an end.
+    pub(super) fn end_addresses(
+        &mut self,
+        fields: &Fields<'_>,
+        ends: &[NodeName; 2],
+    ) -> [Vec<IpNet>; 2] {
+        let mut out = [Vec::new(), Vec::new()];
+        let Some((at, tree)) = fields.get("addresses") else {
+            return out;
+        };
+        for (key, tree) in self.f.entries(tree, at, "addresses") {
+            let Some(slot) = ends.iter().position(|node| node.as_str() == key.text) else {
+                self.not_an_end(key, ends);
+                continue;
+            };
+            let list = self.one_of_each_family(key, tree);
+            if let Some(out) = out.get_mut(slot) {
+                *out = list;
+            }
+        }
+        out
+    }
+
+    fn one_of_each_family(&mut self, key: &Key, tree: &Tree) -> Vec<IpNet> {
+        let mut list: Vec<IpNet> = Vec::new();
+        for item in Findings::one_or_list(tree) {
+            let Some(net) = self.f.address(key.at, item, "addresses") else {
+                continue;
+            };
+            if list
+                .iter()
+                .any(|other| other.addr().is_ipv4() == net.addr().is_ipv4())
+            {
+                self.f.error(
+                    item.at,
+                    "family",
+                    "an end has at most one address of each family",
+                );
+            } else {
+                list.push(net);
+            }
+        }
+        list.sort_by_key(|net| net.addr().is_ipv6());
+        list
+    }
+
+    /// Both ends have the same families, in the same networks, at different addresses.
+    pub(super) fn check_pairs(&mut self, at: At, addresses: &[Vec<IpNet>; 2]) {
+        let [a, b] = addresses;
+        if a.len() != b.len()
+            || a.iter()
+                .zip(b)
+                .any(|(a, b)| a.addr().is_ipv4() != b.addr().is_ipv4())
+        {
+            self.f.error(
+                at,
+                "family",
+                "`addresses` gives both ends the same families",
+            );
+            return;
+        }
+        for (a, b) in a.iter().zip(b) {
+            if a.addr() == b.addr() {
+                self.f.error(
+                    at,
+                    "overlap",
+                    format!("both ends have the address `{}`", a.addr()),
+                );
+            } else if a.trunc() != b.trunc() {
+                self.f.error(
+                    at,
+                    "family",
+                    format!("`{a}` and `{b}` are not in one network"),
+                );
+            }
+        }
+    }
+
+    fn link_addresses(&mut self, fields: &Fields<'_>, ends: &[NodeName; 2]) -> [Vec<IpNet>; 2] {
+        let addresses = self.end_addresses(fields, ends);
+        let at = fields.at_key("addresses");
+        let switch = ends
+            .iter()
+            .position(|end| matches!(self.kind(end), Some(Kind::Switch)));
+        match switch {
+            None => self.check_pairs(at, &addresses),
+            Some(end) => {
+                if addresses.get(end).is_some_and(|list| !list.is_empty()) {
+                    self.f.error(at, "wrong-kind", "a switch has no addresses");
+                }
+            }
+        }
+        addresses
+    }
+}

@@ -1,0 +1,17 @@
+//! From tree to model, one section of the file a module. Names are collected
+//! before anything is read, so order in the file does not matter and a broken
+//! node is not also reported as missing by everyone who mentions it.
+
+mod links;
+mod nodes;
+mod probes;
+mod routing;
+mod rules;
+mod scenario;
+mod sessions;
+mod start;
+mod timers;
+mod whole;
+
+pub(super) use start::lower;
+use start::{Lower, Section};

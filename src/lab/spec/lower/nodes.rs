@@ -1,0 +1,697 @@
+//! Nodes and the hosts behind them.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use ipnet::IpNet;
+
+use super::{
+    super::{
+        At,
+        keys::{ANNOUNCEMENT, KINDS, NODE},
+        raw::{Key, Tree, Value},
+        reader::{Fields, Findings, and_list},
+    },
+    Lower,
+};
+use crate::{
+    lab::model::{Announce, Daemon, Host, Kind, Node, StaticRoute, Tags, Via, aws},
+    units::{Asn, HostName, NodeName},
+};
+
+/// Kinds of AWS that a later version will have.
+const LATER: [&str; 4] = ["dxgw", "tgw", "cgw", "igw"];
+
+/// Which keys a kind may have, beside `kind` and the tags.
+fn allowed(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "router" | "data-center" => &[
+            "asn",
+            "daemon",
+            "config",
+            "router-id",
+            "multipath",
+            "originate",
+            "hosts",
+            "routes",
+        ],
+        "host" => &["routes"],
+        "internet" => &["hosts", "routes"],
+        "vgw" => &["asn"],
+        "vpc" => &["attach", "cidr", "hosts"],
+        _ => &[],
+    }
+}
+
+impl Lower<'_> {
+    pub(super) fn nodes(&mut self, fields: &Fields<'_>) {
+        let Some((at, tree)) = fields.get("nodes") else {
+            return;
+        };
+        let entries = self.f.entries(tree, at, "nodes");
+        if entries.is_empty() {
+            self.f.error(at, "empty", "a lab needs at least one node");
+        }
+        for (key, tree) in entries {
+            let name = self.f.name::<NodeName>(key.at, &key.text);
+            if let (Some(name), Some(node)) = (name, self.node(key, tree)) {
+                self.lab.nodes.insert(name, node);
+            }
+        }
+        self.check_host_names();
+        self.check_attachments();
+    }
+
+    fn node(&mut self, key: &Key, tree: &Tree) -> Option<Node> {
+        let fields = self.f.fields(tree, &NODE, key.at)?;
+        let word = self.kind_word(&fields)?;
+        self.refuse_foreign_keys(&fields, word);
+        let kind = match word {
+            "vpc" => {
+                let (attach, cidrs) = self.vpc(&fields);
+                Kind::Vpc {
+                    attach: attach?,
+                    cidrs,
+                }
+            }
+            "host" => Kind::Host,
+            "router" => Kind::Router,
+            "switch" => Kind::Switch,
+            "data-center" => Kind::DataCenter,
+            "internet" => Kind::Internet,
+            "dx-location" => Kind::DxLocation,
+            _ => Kind::Vgw,
+        };
+        let asn = self.asn(&fields, &kind);
+        let daemon = self.daemon(&fields, &kind, asn)?;
+        let multipath = fields.number(&mut self.f, "multipath", 1, 64).unwrap_or(1);
+        Some(Node {
+            asn,
+            daemon,
+            router_id: self.router_id(&fields),
+            multipath: u8::try_from(multipath).unwrap_or(1),
+            originate: announcements(&mut self.f, &fields, "originate"),
+            hosts: self.hosts(&fields, &kind),
+            routes: self.routes(&fields),
+            tags: tags(&mut self.f, &fields),
+            line: key.at.line,
+            kind,
+        })
+    }
+
+    fn kind_word(&mut self, fields: &Fields<'_>) -> Option<&'static str> {
+        if let Some((_, tree)) = fields.get("kind")
+            && let Value::Text(text) = &tree.value
+            && LATER.contains(&text.as_str())
+        {
+            self.f
+                .error(
+                    tree.at,
+                    "later",
+                    format!("`kind: {text}` is not in this version"),
+                )
+                .help(format!("there is {}", and_list(&KINDS)));
+            return None;
+        }
+        fields.choice(&mut self.f, "kind", &KINDS)
+    }
+
+    fn refuse_foreign_keys(&mut self, fields: &Fields<'_>, kind: &'static str) {
+        let common = ["kind", "provider", "location", "site"];
+        let allowed = allowed(kind);
+        for key in fields.keys() {
+            if common.contains(&key) || allowed.contains(&key) {
+                continue;
+            }
+            let found = self.f.error(
+                fields.at_key(key),
+                "foreign-key",
+                format!("a node of kind `{kind}` has no `{key}`"),
+            );
+            match (kind, key) {
+                ("dx-location", "asn") => {
+                    found.help("a dx-location speaks with the ASN of its VIF's gateway");
+                }
+                ("dx-location" | "vgw" | "vpc", "daemon" | "multipath" | "router-id") => {
+                    found.help("AWS's side is as AWS has it");
+                }
+                ("vgw" | "dx-location", "hosts") => found.help("hosts in AWS are behind a `vpc`"),
+                ("switch" | "host", "hosts") => {
+                    found.help("declare a node of kind `host` and link it");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn vpc(&mut self, fields: &Fields<'_>) -> (Option<NodeName>, Vec<IpNet>) {
+        let attach = match fields.text(&mut self.f, "attach") {
+            Some(text) => self.node_named(fields.at_value("attach"), text),
+            None => {
+                if !fields.has("attach") {
+                    self.f
+                        .error(fields.at, "missing-key", "a vpc needs `attach`")
+                        .help("name the `vgw` it is attached to");
+                }
+                None
+            }
+        };
+        let mut cidrs = Vec::new();
+        match fields.get("cidr") {
+            None => {
+                self.f
+                    .error(fields.at, "missing-key", "a vpc needs `cidr`")
+                    .help("its address ranges, `172.31.0.0/16`");
+            }
+            Some((at, tree)) => {
+                for item in Findings::one_or_list(tree) {
+                    if let Some(cidr) = self.f.prefix(at, item, "cidr") {
+                        self.check_cidr(item.at, cidr, &cidrs);
+                        cidrs.push(cidr);
+                    }
+                }
+                if !cidrs.is_empty() && !cidrs.iter().any(|cidr| matches!(cidr, IpNet::V4(_))) {
+                    self.f
+                        .error(at, "aws-cidr", "a vpc always has an IPv4 `cidr`");
+                }
+            }
+        }
+        (attach, cidrs)
+    }
+
+    fn check_cidr(&mut self, at: At, cidr: IpNet, others: &[IpNet]) {
+        let length = cidr.prefix_len();
+        match cidr {
+            IpNet::V4(_) if !(16..=28).contains(&length) => {
+                let message =
+                    format!("a vpc's IPv4 range is a /16 to a /28, but this is a /{length}");
+                self.f.error(at, "aws-cidr", message);
+            }
+            IpNet::V6(_) if !(44..=60).contains(&length) || !length.is_multiple_of(4) => {
+                let message = format!(
+                    "a vpc's IPv6 range is a /44 to a /60 in steps of four, but this is a /{length}"
+                );
+                self.f
+                    .error(at, "aws-cidr", message)
+                    .help("Amazon gives a /56");
+            }
+            IpNet::V4(_) | IpNet::V6(_) => {}
+        }
+        if let Some(other) = others.iter().find(|other| overlaps(other, &cidr)) {
+            self.f.error(
+                at,
+                "overlap",
+                format!("`{cidr}` overlaps `{other}` of the same vpc"),
+            );
+        }
+    }
+
+    fn asn(&mut self, fields: &Fields<'_>, kind: &Kind) -> Option<Asn> {
+        if !fields.has("asn") {
+            return matches!(kind, Kind::Vgw)
+                .then(|| Asn::new(aws::DEFAULT_ASN))
+                .flatten();
+        }
+        let number = fields.number32(&mut self.f, "asn", 1, 4_294_967_294)?;
+        let at = fields.at_value("asn");
+        if matches!(number, 23_456 | 65_535) {
+            let rfc = if number == 65_535 {
+                "RFC 7300"
+            } else {
+                "RFC 6793"
+            };
+            self.f.error(
+                at,
+                "reserved-asn",
+                format!("ASN {number} is reserved ({rfc})"),
+            );
+            return None;
+        }
+        if matches!(kind, Kind::Vgw)
+            && !aws::GATEWAY_ASNS
+                .iter()
+                .any(|range| range.contains(&number))
+        {
+            self.f
+                .error(
+                    at,
+                    "aws-asn",
+                    format!("an Amazon gateway's ASN is private, which {number} is not"),
+                )
+                .help("64512 to 65534 or 4200000000 to 4294967294");
+        }
+        Asn::new(number)
+    }
+
+    fn daemon(&mut self, fields: &Fields<'_>, kind: &Kind, asn: Option<Asn>) -> Option<Daemon> {
+        if kind.is_aws() {
+            let speaks = matches!(kind, Kind::Vgw | Kind::DxLocation);
+            return Some(if speaks {
+                Daemon::Embedded
+            } else {
+                Daemon::None
+            });
+        }
+        let config = fields.text(&mut self.f, "config");
+        if let Some((_, tree)) = fields.get("daemon")
+            && matches!(&tree.value, Value::Text(text) if text == "bird")
+        {
+            self.f
+                .error(tree.at, "later", "`daemon: bird` is not in this version");
+            return None;
+        }
+        let word = if fields.has("daemon") {
+            fields.choice(&mut self.f, "daemon", &["embedded", "frr", "none"])?
+        } else if asn.is_some() {
+            "embedded"
+        } else {
+            "none"
+        };
+        if config.is_some() && word != "frr" {
+            self.f.error(
+                fields.at_key("config"),
+                "foreign-key",
+                "`config` is for `daemon: frr`",
+            );
+        }
+        match word {
+            "frr" => {
+                let text = match config {
+                    None => None,
+                    Some(path) => Some(self.included(fields.at_value("config"), path)?),
+                };
+                Some(Daemon::Frr { config: text })
+            }
+            "embedded" => Some(Daemon::Embedded),
+            _ => Some(Daemon::None),
+        }
+    }
+
+    fn included(&mut self, at: At, path: &str) -> Option<String> {
+        match (self.include)(path) {
+            Ok(text) => Some(text),
+            Err(why) => {
+                self.f
+                    .error(at, "include", format!("`{path}` cannot be read: {why}"));
+                None
+            }
+        }
+    }
+
+    fn router_id(&mut self, fields: &Fields<'_>) -> Option<Ipv4Addr> {
+        let text = fields.text(&mut self.f, "router-id")?;
+        let id = text
+            .parse::<Ipv4Addr>()
+            .ok()
+            .filter(|id| !id.is_unspecified());
+        if id.is_none() {
+            self.f.error(
+                fields.at_value("router-id"),
+                "bad-value",
+                format!("`router-id` is written like an IPv4 address and is not 0.0.0.0, but this is `{text}`"),
+            );
+        }
+        id
+    }
+
+    fn hosts(&mut self, fields: &Fields<'_>, kind: &Kind) -> BTreeMap<HostName, Host> {
+        let mut hosts = BTreeMap::new();
+        let Some((at, tree)) = fields.get("hosts") else {
+            return hosts;
+        };
+        for (key, tree) in self.f.entries(tree, at, "hosts") {
+            let name = self.f.name::<HostName>(key.at, &key.text);
+            let addresses = self.host_addresses(key, tree, kind);
+            if let Some(name) = name {
+                let line = key.at.line;
+                hosts.insert(name, Host { addresses, line });
+            }
+        }
+        hosts
+    }
+
+    fn host_addresses(&mut self, key: &Key, tree: &Tree, kind: &Kind) -> Vec<IpNet> {
+        let mut addresses: Vec<IpNet> = Vec::new();
+        for item in Findings::one_or_list(tree) {
+            let Some(net) = self.f.address(key.at, item, &key.text) else {
+                continue;
+            };
+            if addresses
+                .iter()
+                .any(|other| other.addr().is_ipv4() == net.addr().is_ipv4())
+            {
+                self.f.error(
+                    item.at,
+                    "family",
+                    "a host has at most one address of each family",
+                );
+                continue;
+            }
+            self.check_host_address(item.at, net, kind);
+            addresses.push(net);
+        }
+        if addresses.is_empty() && matches!(&tree.value, Value::List(items) if items.is_empty()) {
+            self.f.error(
+                tree.at,
+                "empty",
+                format!("host `{}` needs an address", key.text),
+            );
+        }
+        addresses.sort_by_key(|net| net.addr().is_ipv6());
+        addresses
+    }
+
+    fn check_host_address(&mut self, at: At, net: IpNet, kind: &Kind) {
+        let length = net.prefix_len();
+        let longest = net.max_prefix_len() - 2;
+        if length > longest || length < 8 {
+            let message =
+                format!("a host's network is a /8 to a /{longest}, but this is a /{length}");
+            self.f
+                .error(at, "bad-prefix", message)
+                .help("its first address is the gateway");
+            return;
+        }
+        let index = offset(&net);
+        let special = if index == 0 {
+            Some("the network's own")
+        } else if index == 1 {
+            Some("the gateway's")
+        } else if net.addr() == net.broadcast() && net.addr().is_ipv4() {
+            Some("the broadcast address")
+        } else {
+            None
+        };
+        if let Some(special) = special {
+            let message = format!(
+                "`{}` is {special}; take another address of `{}`",
+                net.addr(),
+                net.trunc()
+            );
+            self.f.error(at, "host-address", message);
+            return;
+        }
+        if let Kind::Vpc { cidrs, .. } = kind {
+            if !cidrs.is_empty() && !cidrs.iter().any(|cidr| cidr.contains(&net)) {
+                let message = format!(
+                    "the subnet `{}` is not inside the vpc's `cidr`",
+                    net.trunc()
+                );
+                self.f.error(at, "aws-cidr", message);
+            } else if index < 4 {
+                self.f.error(
+                    at,
+                    "host-address",
+                    format!(
+                        "`{}` is one of the four addresses AWS keeps at a subnet's beginning",
+                        net.addr()
+                    ),
+                );
+            }
+        }
+    }
+
+    /// `node.host` becomes a namespace's name, so it must fit one and be nobody else's.
+    fn check_host_names(&mut self) {
+        let mut clashes = Vec::new();
+        for (node, spec) in &self.lab.nodes {
+            for (host, behind) in &spec.hosts {
+                let full = format!("{node}.{host}");
+                if let Err(error) = NodeName::new(full.clone()) {
+                    clashes.push((behind.line, error.to_string()));
+                } else if self.lab.nodes.contains_key(full.as_str()) {
+                    clashes.push((
+                        behind.line,
+                        format!("`{full}` is both a host behind `{node}` and a node"),
+                    ));
+                }
+            }
+        }
+        for (line, message) in clashes {
+            let at = At {
+                line,
+                column: 1,
+                length: 1,
+            };
+            self.f.error(at, "bad-name", message);
+        }
+    }
+
+    /// Every vpc hangs on a vgw of its own.
+    fn check_attachments(&mut self) {
+        let mut taken: BTreeMap<NodeName, NodeName> = BTreeMap::new();
+        let vpcs: Vec<(NodeName, NodeName)> = self
+            .lab
+            .nodes
+            .iter()
+            .filter_map(|(name, node)| match &node.kind {
+                Kind::Vpc { attach, .. } => Some((name.clone(), attach.clone())),
+                Kind::Host
+                | Kind::Router
+                | Kind::Switch
+                | Kind::DataCenter
+                | Kind::Internet
+                | Kind::DxLocation
+                | Kind::Vgw => None,
+            })
+            .collect();
+        for (vpc, attach) in vpcs {
+            let at = self.at(super::Section::Nodes, vpc.as_str());
+            match self.kind(&attach) {
+                None | Some(Kind::Vgw) => {}
+                Some(kind) => {
+                    let message = format!(
+                        "`{vpc}` is attached to `{attach}`, which is no vgw but a {}",
+                        kind.word()
+                    );
+                    self.f.error(at, "wrong-kind", message);
+                }
+            }
+            if let Some(other) = taken.insert(attach.clone(), vpc.clone()) {
+                let message = format!(
+                    "`{vpc}` and `{other}` are both attached to `{attach}`; a vgw has one vpc"
+                );
+                self.f.error(at, "aws-attach", message);
+            }
+        }
+    }
+
+    fn routes(&mut self, fields: &Fields<'_>) -> Vec<StaticRoute> {
+        let Some((at, tree)) = fields.get("routes") else {
+            return Vec::new();
+        };
+        let mut routes: Vec<StaticRoute> = Vec::new();
+        for (key, tree) in self.f.entries(tree, at, "routes") {
+            let Some(via) = self.f.text(key.at, tree, "via").map(str::to_owned) else {
+                continue;
+            };
+            let line = key.at.line;
+            for prefix in self.route_prefixes(key, &via) {
+                let via = match via.parse::<IpAddr>() {
+                    Ok(address) if address.is_ipv4() == prefix.addr().is_ipv4() => {
+                        Via::Address(address)
+                    }
+                    Ok(address) => {
+                        self.f.error(
+                            tree.at,
+                            "family",
+                            format!(
+                                "`{prefix}` cannot go through `{address}`: not the same family"
+                            ),
+                        );
+                        continue;
+                    }
+                    Err(_) if via == "blackhole" => Via::Blackhole,
+                    // Whether this is a link or a neighbour is known once links are read.
+                    Err(_) => match crate::units::LinkName::new(via.clone()) {
+                        Ok(name) => Via::Link(name),
+                        Err(error) => {
+                            self.f.error(tree.at, "bad-name", error.to_string());
+                            continue;
+                        }
+                    },
+                };
+                routes.push(StaticRoute { prefix, via, line });
+            }
+        }
+        routes
+    }
+
+    /// `default` is both families' default where the next hop does not say which.
+    fn route_prefixes(&mut self, key: &Key, via: &str) -> Vec<IpNet> {
+        let default = |v6: bool| {
+            let any: IpAddr = if v6 {
+                std::net::Ipv6Addr::UNSPECIFIED.into()
+            } else {
+                Ipv4Addr::UNSPECIFIED.into()
+            };
+            IpNet::new(any, 0).ok()
+        };
+        if key.text == "default" {
+            return match via.parse::<IpAddr>() {
+                Ok(address) => default(address.is_ipv6()).into_iter().collect(),
+                Err(_) => default(false).into_iter().chain(default(true)).collect(),
+            };
+        }
+        let tree = Tree {
+            at: key.at,
+            value: Value::Text(key.text.clone()),
+        };
+        self.f.prefix(key.at, &tree, "routes").into_iter().collect()
+    }
+
+    /// Turns neighbours into links and refuses next hops that are neither.
+    pub(super) fn check_routes(&mut self, fields: &Fields<'_>) {
+        let Some((_, tree)) = fields.get("nodes") else {
+            return;
+        };
+        let Value::Map(entries) = &tree.value else {
+            return;
+        };
+        for (key, node_tree) in entries {
+            let Some((name, node)) = self.lab.nodes.get_key_value(key.text.as_str()) else {
+                continue;
+            };
+            let (name, mut routes) = (name.clone(), node.routes.clone());
+            for route in &mut routes {
+                if let Via::Link(via) = &route.via {
+                    let via = via.as_str().to_owned();
+                    let at = route_place(node_tree, &via).unwrap_or(key.at);
+                    if let Some(link) = self.resolve_via(at, &name, &via) {
+                        route.via = Via::Link(link);
+                    }
+                }
+            }
+            if let Some(node) = self.lab.nodes.get_mut(&name) {
+                node.routes = routes;
+            }
+        }
+    }
+
+    fn resolve_via(
+        &mut self,
+        at: At,
+        node: &NodeName,
+        via: &str,
+    ) -> Option<crate::units::LinkName> {
+        let touching = |link: &crate::lab::model::Link| link.ends.contains(node);
+        if let Some((name, link)) = self.lab.links.get_key_value(via)
+            && touching(link)
+        {
+            return Some(name.clone());
+        }
+        let Ok(neighbour) = NodeName::new(via) else {
+            return None;
+        };
+        let links = self.links_between(node, &neighbour);
+        match links.as_slice() {
+            [only] => Some(only.clone()),
+            [] => {
+                if self.is_known(super::Section::Links, via) && !self.lab.links.contains_key(via) {
+                    return None;
+                }
+                self.f
+                    .error(at, "no-route", format!("`{node}` has no link and no neighbour `{via}`"))
+                    .help("a next hop is an address, a neighbouring node, a link of the node, or `blackhole`");
+                None
+            }
+            several => {
+                let message = format!("`{node}` has several links to `{via}`: name one of them");
+                let help = format!("there is {}", and_list(several));
+                self.f.error(at, "ambiguous", message).help(help);
+                None
+            }
+        }
+    }
+}
+
+/// Where a node's tree names this next hop.
+fn route_place(node: &Tree, via: &str) -> Option<At> {
+    let Value::Map(entries) = &node.value else {
+        return None;
+    };
+    let (_, routes) = entries.iter().find(|(key, _)| key.text == "routes")?;
+    let Value::Map(routes) = &routes.value else {
+        return None;
+    };
+    routes
+        .iter()
+        .find(|(_, tree)| matches!(&tree.value, Value::Text(text) if text == via))
+        .map(|(_, tree)| tree.at)
+}
+
+/// Which address of its network this is, from 0; large for far ones.
+fn offset(net: &IpNet) -> u128 {
+    match (net.addr(), net.network()) {
+        (IpAddr::V4(a), IpAddr::V4(n)) => u128::from(a.to_bits() - n.to_bits()),
+        (IpAddr::V6(a), IpAddr::V6(n)) => a.to_bits() - n.to_bits(),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => 0,
+    }
+}
+
+/// Whether one contains the other.
+pub(super) fn overlaps(a: &IpNet, b: &IpNet) -> bool {
+    a.contains(b) || b.contains(a)
+}
+
+/// The free words of a node or link.
+pub(super) fn tags(f: &mut Findings, fields: &Fields<'_>) -> Tags {
+    Tags {
+        provider: fields.text(f, "provider").map(str::to_owned),
+        location: fields.text(f, "location").map(str::to_owned),
+        site: fields.text(f, "site").map(str::to_owned),
+    }
+}
+
+/// A list of prefixes, each perhaps with a condition.
+pub(super) fn announcements(f: &mut Findings, fields: &Fields<'_>, key: &str) -> Vec<Announce> {
+    let Some((at, tree)) = fields.get(key) else {
+        return Vec::new();
+    };
+    let mut list: Vec<Announce> = Vec::new();
+    for item in Findings::one_or_list(tree) {
+        let Some(announce) = announcement(f, at, item, key) else {
+            continue;
+        };
+        if list.iter().any(|other| other.prefix == announce.prefix) {
+            let message = format!("`{}` is here twice", announce.prefix);
+            f.error(item.at, "duplicate", message);
+        } else {
+            list.push(announce);
+        }
+    }
+    list
+}
+
+fn announcement(f: &mut Findings, at: At, item: &Tree, key: &str) -> Option<Announce> {
+    if !matches!(item.value, Value::Map(_)) {
+        let prefix = f.prefix(at, item, key)?;
+        return Some(Announce {
+            prefix,
+            while_known: None,
+        });
+    }
+    let fields = f.fields(item, &ANNOUNCEMENT, item.at)?;
+    let prefix = fields
+        .get("prefix")
+        .and_then(|(at, tree)| f.prefix(at, tree, "prefix"));
+    let while_known = fields
+        .get("while-known")
+        .and_then(|(at, tree)| f.prefix(at, tree, "while-known"));
+    let prefix = prefix?;
+    if let Some(inner) = while_known
+        && !prefix.contains(&inner)
+    {
+        f.error(
+            fields.at_value("while-known"),
+            "family",
+            format!("`{inner}` is not inside `{prefix}`"),
+        );
+    }
+    Some(Announce {
+        prefix,
+        while_known,
+    })
+}

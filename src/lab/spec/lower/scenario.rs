@@ -1,0 +1,518 @@
+//! The scenario's steps, and what must hold after them.
+
+use super::{
+    super::{
+        At,
+        keys::{CUT, DEGRADE, DROP, EXPECT, HOWS, OUTCOME, RESTORED, STEP, WAIT},
+        raw::{Tree, Value},
+        reader::{Fields, and_list},
+    },
+    Lower,
+};
+use crate::{
+    lab::model::{Daemon, Expect, ExpectAfter, Fault, Kind, Step, StepKind},
+    units::{LinkName, NodeName, Span},
+};
+
+/// Longest wait or sleep.
+const MAX_WAIT: Span = Span::from_secs(3600);
+
+/// A fault that has been read, for `restore` and `expect`.
+struct Done {
+    label: String,
+    target: String,
+    restored: bool,
+    restorable: bool,
+}
+
+impl Lower<'_> {
+    pub(super) fn scenario(&mut self, fields: &Fields<'_>) {
+        let Some((at, tree)) = fields.get("scenario") else {
+            return;
+        };
+        let Some(items) = self.f.items(at, tree, "scenario") else {
+            return;
+        };
+        let mut done: Vec<Done> = Vec::new();
+        for item in items {
+            let Some(kind) = self.step(item, &mut done) else {
+                continue;
+            };
+            let line = item.at.line;
+            self.lab.scenario.push(Step { kind, line });
+        }
+    }
+
+    fn step(&mut self, item: &Tree, done: &mut Vec<Done>) -> Option<StepKind> {
+        let fields = self.f.fields(item, &STEP, item.at)?;
+        let keys: Vec<&str> = fields.keys().collect();
+        let [key] = keys.as_slice() else {
+            if !keys.is_empty() {
+                let message = format!("a step is one thing, not {}", and_list(&keys));
+                self.f
+                    .error(item.at, "step", message)
+                    .help("begin each step with its own `-`");
+            } else if matches!(&item.value, Value::Map(entries) if entries.is_empty()) {
+                self.f.error(item.at, "step", "an empty step");
+            }
+            return None;
+        };
+        let (at, tree) = fields.get(key)?;
+        match *key {
+            "restore" => self.restore(at, tree, done),
+            "wait" => self.wait(at, tree),
+            "sleep" => {
+                let span = self.f.parse::<Span>(at, tree, "sleep")?;
+                self.check_wait(tree.at, "sleep", span);
+                Some(StepKind::Sleep(span))
+            }
+            fault => self.fault_step(at, tree, fault, done),
+        }
+    }
+
+    fn check_wait(&mut self, at: At, key: &str, span: Span) {
+        if span == Span::ZERO || span > MAX_WAIT {
+            let message = format!("`{key}` is more than 0s and at most 1h, but this is {span}");
+            self.f.error(at, "out-of-range", message);
+        }
+    }
+
+    fn fault_step(
+        &mut self,
+        at: At,
+        tree: &Tree,
+        key: &'static str,
+        done: &mut Vec<Done>,
+    ) -> Option<StepKind> {
+        let table = match key {
+            "cut" => &CUT,
+            "degrade" => &DEGRADE,
+            _ => &DROP,
+        };
+        let fields = self.f.fields(tree, table, at)?;
+        let label = fields.text(&mut self.f, "as").unwrap_or(key).to_owned();
+        let label_at = fields.at_value("as");
+        let fault = match key {
+            "cut" => self.cut(&fields),
+            "degrade" => self.degrade(&fields),
+            _ => self.drop_packets(&fields),
+        };
+        self.check_label(label_at, &label, done);
+        done.push(Done {
+            label: label.clone(),
+            target: fault.as_ref().map(target).unwrap_or_default(),
+            restored: false,
+            restorable: !matches!(fault, Some(Fault::Drop { .. })),
+        });
+        Some(StepKind::Fault {
+            label,
+            fault: fault?,
+        })
+    }
+
+    fn check_label(&mut self, at: At, label: &str, done: &[Done]) {
+        if done.iter().any(|other| other.label == label) {
+            self.f
+                .error(at, "duplicate", format!("two faults are called `{label}`"))
+                .help("name one of them: `as: …`");
+        } else if label == "restore" {
+            self.f.error(
+                at,
+                "bad-name",
+                "a fault cannot be called `restore`: `expect` uses the word",
+            );
+        } else {
+            self.f.name::<LinkName>(at, label);
+        }
+    }
+
+    fn cut(&mut self, fields: &Fields<'_>) -> Option<Fault> {
+        let how = self.how(fields);
+        let given: Vec<&str> = ["link", "session", "node"]
+            .into_iter()
+            .filter(|key| fields.has(key))
+            .collect();
+        let [what] = given.as_slice() else {
+            let message = if given.is_empty() {
+                "a cut needs a `link`, a `session` or a `node`".to_owned()
+            } else {
+                format!("a cut hits one thing, not {}", and_list(&given))
+            };
+            self.f.error(fields.at, "cut-target", message);
+            return None;
+        };
+        let how = how?;
+        let needs = match how {
+            "silent" | "one-way" | "carrier" => "link",
+            "bgp-shutdown" => "session",
+            _ => "node",
+        };
+        if *what != needs {
+            let message = format!("`how: {how}` cuts a {needs}, not a {what}");
+            self.f.error(fields.at_value("how"), "cut-target", message);
+            return None;
+        }
+        for (key, fits) in [
+            ("from", how == "one-way"),
+            ("at", matches!(how, "carrier" | "bgp-shutdown")),
+        ] {
+            if fields.has(key) && !fits {
+                let message = format!("`how: {how}` has no `{key}`");
+                self.f.error(fields.at_key(key), "foreign-key", message);
+            }
+        }
+        match needs {
+            "link" => self.cut_link(fields, how),
+            "session" => self.shutdown(fields),
+            _ => self.cut_node(fields, how),
+        }
+    }
+
+    fn how(&mut self, fields: &Fields<'_>) -> Option<&'static str> {
+        if let Some((_, tree)) = fields.get("how")
+            && let Value::Text(text) = &tree.value
+            && ["flap", "control-plane-only"].contains(&text.as_str())
+        {
+            let message = format!("`how: {text}` is not in this version");
+            self.f.error(tree.at, "later", message);
+            return None;
+        }
+        fields.choice(&mut self.f, "how", &HOWS)
+    }
+
+    fn step_link(&mut self, fields: &Fields<'_>) -> Option<(LinkName, [NodeName; 2])> {
+        let text = fields.text(&mut self.f, "link")?;
+        let link = self.link_named(fields.at_value("link"), text)?;
+        let ends = self.link(&link)?.ends.clone();
+        Some((link, ends))
+    }
+
+    /// One of the two ends, where the key is given.
+    fn one_end(
+        &mut self,
+        fields: &Fields<'_>,
+        key: &str,
+        ends: &[NodeName; 2],
+    ) -> Option<NodeName> {
+        let text = fields.text(&mut self.f, key)?;
+        if let Some(end) = ends.iter().find(|end| end.as_str() == text) {
+            return Some(end.clone());
+        }
+        let key = super::super::raw::Key {
+            at: fields.at_value(key),
+            text: text.to_owned(),
+        };
+        self.not_an_end(&key, ends);
+        None
+    }
+
+    fn cut_link(&mut self, fields: &Fields<'_>, how: &str) -> Option<Fault> {
+        let (link, ends) = self.step_link(fields)?;
+        match how {
+            "silent" => Some(Fault::Silent { link, from: None }),
+            "carrier" => {
+                let at = self.one_end(fields, "at", &ends);
+                (at.is_some() || !fields.has("at")).then_some(Fault::Carrier { link, at })
+            }
+            _ => {
+                if !fields.has("from") {
+                    self.f
+                        .error(fields.at, "missing-key", "`how: one-way` needs `from`")
+                        .help(format!(
+                            "whose packets vanish: `{}` or `{}`",
+                            ends[0], ends[1]
+                        ));
+                }
+                let from = Some(self.one_end(fields, "from", &ends)?);
+                Some(Fault::Silent { link, from })
+            }
+        }
+    }
+
+    fn shutdown(&mut self, fields: &Fields<'_>) -> Option<Fault> {
+        let text = fields.text(&mut self.f, "session")?;
+        let session = self.session_named(fields.at_value("session"), text)?;
+        let found = self.session(&session)?;
+        let ends = found.ends.clone();
+        let aws = ends
+            .iter()
+            .find(|end| self.kind(end).is_some_and(Kind::is_aws))
+            .cloned();
+        let Some(node) = self.one_end(fields, "at", &ends).or(aws) else {
+            if !fields.has("at") {
+                let message = "shutting down a session outside AWS needs `at`";
+                self.f
+                    .error(fields.at, "missing-key", message)
+                    .help(format!("which end does it: `{}` or `{}`", ends[0], ends[1]));
+            }
+            return None;
+        };
+        Some(Fault::BgpShutdown { session, node })
+    }
+
+    fn cut_node(&mut self, fields: &Fields<'_>, how: &str) -> Option<Fault> {
+        let text = fields.text(&mut self.f, "node")?;
+        let at = fields.at_value("node");
+        let node = self.node_named(at, text)?;
+        let links: Vec<LinkName> = self
+            .lab
+            .links
+            .iter()
+            .filter(|(_, link)| link.ends.contains(&node))
+            .map(|(name, _)| name.clone())
+            .collect();
+        let spec = self.lab.nodes.get(&node)?;
+        if how == "node" {
+            if matches!(spec.kind, Kind::Vpc { .. }) {
+                self.f
+                    .error(at, "wrong-kind", "a vpc does not die: it is no machine");
+                return None;
+            }
+            return Some(Fault::NodeDeath { node, links });
+        }
+        if spec.daemon == Daemon::None {
+            let message = format!("`{node}` runs no daemon to {how}");
+            self.f.error(at, "no-daemon", message);
+            return None;
+        }
+        Some(if how == "kill" {
+            Fault::Kill { node }
+        } else {
+            Fault::Freeze { node }
+        })
+    }
+
+    fn degrade(&mut self, fields: &Fields<'_>) -> Option<Fault> {
+        let shapes = ["delay", "jitter", "loss", "rate", "queue"];
+        if !shapes.iter().any(|key| fields.has(key)) {
+            self.f
+                .error(fields.at, "missing-key", "a degrade step changes something")
+                .help(format!(
+                    "give {}",
+                    and_list(&shapes).replace(" and ", " or ")
+                ));
+        }
+        let (link, ends) = self.step_link(fields)?;
+        let base = self.link(&link)?.shape.clone();
+        let shape = self.shape(fields, Some(&ends), base);
+        Some(Fault::Degrade { link, shape })
+    }
+
+    fn drop_packets(&mut self, fields: &Fields<'_>) -> Option<Fault> {
+        let packets = fields.number32(&mut self.f, "packets", 1, 1_000_000);
+        let (link, _) = self.step_link(fields)?;
+        Some(Fault::Drop {
+            link,
+            packets: packets?,
+        })
+    }
+
+    fn restore(&mut self, at: At, tree: &Tree, done: &mut [Done]) -> Option<StepKind> {
+        let text = self.f.text(at, tree, "restore")?;
+        let by_label = done.iter().position(|fault| fault.label == text);
+        let by_target: Vec<usize> = done
+            .iter()
+            .enumerate()
+            .filter(|(_, fault)| fault.target == text && !fault.restored && fault.restorable)
+            .map(|(index, _)| index)
+            .collect();
+        let index = match (by_label, by_target.as_slice()) {
+            (Some(index), _) => index,
+            (None, [index]) => *index,
+            (None, []) => {
+                let words: Vec<&str> = done
+                    .iter()
+                    .filter(|fault| !fault.restored)
+                    .flat_map(|fault| [fault.label.as_str(), fault.target.as_str()])
+                    .filter(|word| !word.is_empty())
+                    .collect();
+                let message = format!("nothing called `{text}` is cut at this point");
+                self.f
+                    .error(tree.at, "restore", message)
+                    .one_of(text, words);
+                return None;
+            }
+            (None, several) => {
+                let labels: Vec<&str> = several
+                    .iter()
+                    .filter_map(|index| done.get(*index))
+                    .map(|fault| fault.label.as_str())
+                    .collect();
+                let message = format!("several faults hit `{text}`: {}", and_list(&labels));
+                self.f
+                    .error(tree.at, "ambiguous", message)
+                    .help("restore one of them by its name");
+                return None;
+            }
+        };
+        let fault = done.get_mut(index)?;
+        if fault.restored {
+            let message = format!("`{}` is already restored", fault.label);
+            self.f.error(tree.at, "restore", message);
+            return None;
+        }
+        if !fault.restorable {
+            let message = format!("`{}` ends by itself", fault.label);
+            self.f.error(tree.at, "restore", message);
+            return None;
+        }
+        fault.restored = true;
+        Some(StepKind::Restore {
+            label: fault.label.clone(),
+        })
+    }
+
+    fn wait(&mut self, at: At, tree: &Tree) -> Option<StepKind> {
+        let fields = self.f.fields(tree, &WAIT, at)?;
+        let within = fields.parse::<Span>(&mut self.f, "within");
+        if let Some(within) = within {
+            self.check_wait(fields.at_value("within"), "within", within);
+        }
+        let [(key, what)] = fields.others.as_slice() else {
+            let message = format!(
+                "a wait step names one probe, but this names {}",
+                fields.others.len()
+            );
+            self.f
+                .error(at, "wait", message)
+                .help("write it like `wait: { app: recovered, within: 5s }`");
+            return None;
+        };
+        self.f.choice(key.at, what, &key.text, &["recovered"]);
+        let probe = self.probe_named(key.at, &key.text)?;
+        Some(StepKind::Wait {
+            probe,
+            within: within?,
+        })
+    }
+
+    pub(super) fn expect(&mut self, fields: &Fields<'_>) {
+        let Some((at, tree)) = fields.get("expect") else {
+            return;
+        };
+        let Some(items) = self.f.items(at, tree, "expect") else {
+            return;
+        };
+        for item in items {
+            self.expectation(item);
+        }
+    }
+
+    fn expectation(&mut self, item: &Tree) {
+        let Some(fields) = self.f.fields(item, &EXPECT, item.at) else {
+            return;
+        };
+        let after = self.after(&fields);
+        if fields.others.is_empty() {
+            self.f
+                .error(item.at, "expect", "an expectation names a probe")
+                .help("write it like `{ after: cut, app: { outage: 1.2s } }`");
+        }
+        for (key, tree) in &fields.others {
+            let probe = self.probe_named(key.at, &key.text);
+            let Some(outcome) = self.f.fields(tree, &OUTCOME, key.at) else {
+                continue;
+            };
+            if !["outage", "lost", "via"].iter().any(|key| outcome.has(key))
+                && matches!(&tree.value, Value::Map(entries) if entries.is_empty())
+            {
+                self.f.error(
+                    key.at,
+                    "expect",
+                    "an expectation says `outage`, `lost` or `via`",
+                );
+            }
+            let outage_max = outcome.parse::<Span>(&mut self.f, "outage");
+            let lost = outcome.number(&mut self.f, "lost", 0, 1_000_000_000);
+            let via = match outcome.text(&mut self.f, "via") {
+                Some(text) => self.session_named(outcome.at_value("via"), text),
+                None => None,
+            };
+            if let (Some(after), Some(probe)) = (after.clone(), probe) {
+                self.lab.expect.push(Expect {
+                    after,
+                    probe,
+                    outage_max,
+                    lost,
+                    via,
+                    line: key.at.line,
+                });
+            }
+        }
+    }
+
+    fn after(&mut self, fields: &Fields<'_>) -> Option<ExpectAfter> {
+        let (at, tree) = fields.get("after")?;
+        let restored: Vec<String> = self.labels(|step| match step {
+            StepKind::Restore { label } => Some(label),
+            StepKind::Fault { .. } | StepKind::Wait { .. } | StepKind::Sleep(_) => None,
+        });
+        if matches!(tree.value, Value::Map(_)) {
+            let inner = self.f.fields(tree, &RESTORED, at)?;
+            let label = inner.text(&mut self.f, "restore")?;
+            if restored.iter().any(|other| other == label) {
+                return Some(ExpectAfter::Restore(label.to_owned()));
+            }
+            self.f
+                .error(
+                    inner.at_value("restore"),
+                    "unknown-name",
+                    format!("no step restores `{label}`"),
+                )
+                .one_of(label, restored.iter().map(String::as_str));
+            return None;
+        }
+        let text = self.f.text(at, tree, "after")?;
+        if text == "restore" {
+            return match restored.as_slice() {
+                [only] => Some(ExpectAfter::Restore(only.clone())),
+                [] => {
+                    self.f
+                        .error(tree.at, "unknown-name", "no step restores anything");
+                    None
+                }
+                several => {
+                    let message = format!("several faults are restored: {}", and_list(several));
+                    self.f
+                        .error(tree.at, "ambiguous", message)
+                        .help("write `after: { restore: NAME }`");
+                    None
+                }
+            };
+        }
+        let faults: Vec<String> = self.labels(|step| match step {
+            StepKind::Fault { label, .. } => Some(label),
+            StepKind::Restore { .. } | StepKind::Wait { .. } | StepKind::Sleep(_) => None,
+        });
+        if faults.iter().any(|label| label == text) {
+            return Some(ExpectAfter::Fault(text.to_owned()));
+        }
+        let message = format!("no step of the scenario is called `{text}`");
+        self.f
+            .error(tree.at, "unknown-name", message)
+            .one_of(text, faults.iter().map(String::as_str).chain(["restore"]));
+        None
+    }
+
+    fn labels(&self, pick: impl Fn(&StepKind) -> Option<&String>) -> Vec<String> {
+        self.lab
+            .scenario
+            .iter()
+            .filter_map(|step| pick(&step.kind).cloned())
+            .collect()
+    }
+}
+
+/// What `restore` may call the fault besides its label.
+fn target(fault: &Fault) -> String {
+    match fault {
+        Fault::Silent { link, .. }
+        | Fault::Carrier { link, .. }
+        | Fault::Drop { link, .. }
+        | Fault::Degrade { link, .. } => link.to_string(),
+        Fault::BgpShutdown { session, .. } => session.to_string(),
+        Fault::Kill { node } | Fault::Freeze { node } | Fault::NodeDeath { node, .. } => {
+            node.to_string()
+        }
+    }
+}

@@ -1,0 +1,530 @@
+//! Sessions: what carries them, who speaks, and AWS's rules for both.
+
+use ipnet::IpNet;
+
+use super::{
+    super::{
+        At,
+        keys::SESSION,
+        raw::{Key, Tree, Value},
+        reader::Fields,
+    },
+    Lower, Section,
+};
+use crate::{
+    lab::model::{Daemon, Kind, Session, SessionKind, Vif, Vpn, VpnKind, aws},
+    units::{Asn, LinkName, NodeName, SessionName},
+};
+
+/// The keys that say what a session is.
+const KINDS: [&str; 4] = ["vif", "vpn", "ebgp", "ibgp"];
+
+/// Which keys a kind may have beside its own.
+fn allowed(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "vif" => &["link", "gateway", "vlan", "bfd", "addresses", "unlike-aws"],
+        "vpn" => &["ends", "over", "bfd", "addresses", "unlike-aws"],
+        "ibgp" => &["bfd", "passive", "next-hop-self"],
+        _ => &["bfd", "passive"],
+    }
+}
+
+const COMMON: [&str; 4] = ["hold", "keepalive", "connect-retry", "md5"];
+
+impl Lower<'_> {
+    pub(super) fn sessions(&mut self, fields: &Fields<'_>) {
+        let Some((at, tree)) = fields.get("sessions") else {
+            return;
+        };
+        for (key, tree) in self.f.entries(tree, at, "sessions") {
+            let name = self.f.name::<SessionName>(key.at, &key.text);
+            if let (Some(name), Some(session)) = (name, self.read_session(key, tree)) {
+                self.lab.sessions.insert(name, session);
+            }
+        }
+        self.check_circuits();
+    }
+
+    fn read_session(&mut self, key: &Key, tree: &Tree) -> Option<Session> {
+        let fields = self.f.fields(tree, &SESSION, key.at)?;
+        let given: Vec<&str> = KINDS.into_iter().filter(|kind| fields.has(kind)).collect();
+        let [kind] = given.as_slice() else {
+            let message = if given.is_empty() {
+                "a session says what it is".to_owned()
+            } else {
+                format!(
+                    "a session is one thing, not {}",
+                    super::super::reader::and_list(&given)
+                )
+            };
+            self.f
+                .error(key.at, "session-kind", message)
+                .help("`vif: private`, `vpn: wireguard`, `ebgp: LINK` or `ibgp: LINK`");
+            return None;
+        };
+        for other in fields.keys() {
+            if other != *kind && !COMMON.contains(&other) && !allowed(kind).contains(&other) {
+                let message = format!("a session with `{kind}` has no `{other}`");
+                self.f.error(fields.at_key(other), "foreign-key", message);
+            }
+        }
+        let session = match *kind {
+            "vif" => self.vif(&fields),
+            "vpn" => self.vpn(&fields),
+            external => self.plain(&fields, external == "ebgp"),
+        }?;
+        self.check_speakers(key.at, &session);
+        Some(session)
+    }
+
+    fn later(&mut self, fields: &Fields<'_>, key: &str, words: &[&str]) -> bool {
+        if let Some((_, tree)) = fields.get(key)
+            && let Value::Text(text) = &tree.value
+            && words.contains(&text.as_str())
+        {
+            let message = format!("`{key}: {text}` is not in this version");
+            self.f.error(tree.at, "later", message);
+            return true;
+        }
+        false
+    }
+
+    fn needed_text<'t>(
+        &mut self,
+        fields: &Fields<'t>,
+        of: &str,
+        key: &str,
+    ) -> Option<(At, &'t str)> {
+        if !fields.has(key) {
+            let message = format!("a session with `{of}` needs `{key}`");
+            self.f.error(fields.at, "missing-key", message);
+        }
+        let text = fields.text(&mut self.f, key)?;
+        Some((fields.at_value(key), text))
+    }
+
+    fn vif(&mut self, fields: &Fields<'_>) -> Option<Session> {
+        if !self.later(fields, "vif", &["public", "transit"]) {
+            fields.choice(&mut self.f, "vif", &["private"]);
+        }
+        let link = self
+            .needed_text(fields, "vif", "link")
+            .and_then(|(at, text)| self.link_named(at, text));
+        let gateway = self
+            .needed_text(fields, "vif", "gateway")
+            .and_then(|(at, text)| self.node_named(at, text));
+        let vlan = fields
+            .number(&mut self.f, "vlan", 1, 4094)
+            .and_then(|vlan| u16::try_from(vlan).ok());
+        let unlike_aws = fields.flag(&mut self.f, "unlike-aws").unwrap_or(false);
+        let timers = self.timers(fields, aws::VIF_HOLD, aws::VIF_KEEPALIVE, !unlike_aws);
+        let bfd = self.vif_bfd(fields, unlike_aws);
+        let md5 = self.md5(fields);
+        let (link, gateway) = (link?, gateway?);
+        self.check_gateway(fields.at_value("gateway"), &gateway);
+        let ends = self.circuit_ends(fields.at_value("link"), &link)?;
+        let backbone = self.backbone(fields.at_value("gateway"), &ends[1], &gateway)?;
+        let addresses = self.inside(fields, &ends, false);
+        Some(Session {
+            kind: SessionKind::Vif(Vif {
+                link,
+                gateway,
+                backbone,
+                vlan,
+            }),
+            ends,
+            timers: [timers, Self::aws_timers(aws::VIF_HOLD, aws::VIF_KEEPALIVE)],
+            bfd,
+            md5,
+            addresses,
+            passive: None,
+            unlike_aws,
+            line: fields.at.line,
+        })
+    }
+
+    fn check_gateway(&mut self, at: At, gateway: &NodeName) {
+        match self.kind(gateway) {
+            None | Some(Kind::Vgw) => {}
+            Some(kind) => {
+                let message = format!("`{gateway}` is no vgw but a {}", kind.word());
+                self.f.error(at, "wrong-kind", message);
+            }
+        }
+    }
+
+    /// The customer's router and the location at the ends of a circuit.
+    fn circuit_ends(&mut self, at: At, link: &LinkName) -> Option<[NodeName; 2]> {
+        let [a, b] = self.link(link)?.ends.clone();
+        let (customer, location) = match (self.kind(&a)?, self.kind(&b)?) {
+            (Kind::DxLocation, _) => (b, a),
+            (_, Kind::DxLocation) => (a, b),
+            (first, second) => {
+                let message = format!(
+                    "`{link}` is no circuit: it connects a {} and a {}, and neither is a dx-location",
+                    first.word(),
+                    second.word()
+                );
+                self.f.error(at, "wrong-kind", message);
+                return None;
+            }
+        };
+        let other = self.kind(&customer)?;
+        if other.is_router() {
+            return Some([customer, location]);
+        }
+        let message = format!(
+            "a VIF runs between a data-center or router and a dx-location, not from a {}",
+            other.word()
+        );
+        self.f.error(at, "wrong-kind", message);
+        None
+    }
+
+    fn backbone(&mut self, at: At, location: &NodeName, gateway: &NodeName) -> Option<LinkName> {
+        let links = self.links_between(location, gateway);
+        if let [only] = links.as_slice() {
+            return Some(only.clone());
+        }
+        if self
+            .kind(gateway)
+            .is_some_and(|kind| matches!(kind, Kind::Vgw))
+        {
+            let message = if links.is_empty() {
+                format!("`{location}` has no link to `{gateway}`")
+            } else {
+                format!(
+                    "`{location}` has several links to `{gateway}`; a location has one to its gateway"
+                )
+            };
+            self.f
+                .error(at, "no-backbone", message)
+                .help("AWS's own way from the location to the gateway is a link too");
+        }
+        None
+    }
+
+    fn md5(&mut self, fields: &Fields<'_>) -> Option<String> {
+        let key = fields.text(&mut self.f, "md5")?;
+        let printable = key.bytes().all(|b| b.is_ascii_graphic());
+        if key.is_empty() || key.len() > 80 || !printable {
+            self.f.error(
+                fields.at_value("md5"),
+                "bad-value",
+                "`md5` is 1 to 80 printable ASCII characters without blanks",
+            );
+            return None;
+        }
+        Some(key.to_owned())
+    }
+
+    fn vpn(&mut self, fields: &Fields<'_>) -> Option<Session> {
+        if !self.later(fields, "vpn", &["ipsec"]) {
+            fields.choice(&mut self.f, "vpn", &["wireguard"]);
+        }
+        if !fields.has("ends") {
+            self.f.error(
+                fields.at,
+                "missing-key",
+                "a session with `vpn` needs `ends`",
+            );
+        }
+        let ends = self.two_nodes(fields, "ends");
+        let over = self
+            .needed_text(fields, "vpn", "over")
+            .and_then(|(at, text)| self.node_named(at, text));
+        let unlike_aws = fields.flag(&mut self.f, "unlike-aws").unwrap_or(false);
+        let md5 = self.md5(fields);
+        let mut ends = ends?;
+        self.check_vpn_ends(fields.at_value("ends"), &ends);
+        let is_vgw = |cx: &Self, end: &NodeName| matches!(cx.kind(end), Some(Kind::Vgw));
+        if is_vgw(self, &ends[0]) {
+            ends.reverse();
+        }
+        let to_aws = is_vgw(self, &ends[1]);
+        let ours = self.timers(
+            fields,
+            aws::VPN_HOLD,
+            aws::VPN_KEEPALIVE,
+            to_aws && !unlike_aws,
+        );
+        let bfd = self.bfd(fields);
+        if bfd.is_some() && to_aws && !unlike_aws {
+            self.f
+                .error(
+                    fields.at_key("bfd"),
+                    "aws-bfd",
+                    "AWS does no BFD inside a VPN",
+                )
+                .help("its hold time is 30s; `unlike-aws: true` on the session insists");
+        }
+        let over = over?;
+        let underlay = self.underlay(fields.at_value("over"), &ends, &over)?;
+        let addresses = self.inside(fields, &ends, to_aws && !unlike_aws);
+        let theirs = if to_aws {
+            Self::aws_timers(aws::VPN_HOLD, aws::VPN_KEEPALIVE)
+        } else {
+            ours
+        };
+        Some(Session {
+            kind: SessionKind::Vpn(Vpn {
+                implementation: VpnKind::Wireguard,
+                over,
+                underlay,
+            }),
+            ends,
+            timers: [ours, theirs],
+            bfd: bfd.map(|bfd| [bfd, bfd]),
+            md5,
+            addresses,
+            passive: None,
+            unlike_aws,
+            line: fields.at.line,
+        })
+    }
+
+    fn check_vpn_ends(&mut self, at: At, ends: &[NodeName; 2]) {
+        let mut gateways = 0;
+        for end in ends {
+            match self.kind(end) {
+                None | Some(Kind::Router | Kind::DataCenter) => {}
+                Some(Kind::Vgw) => gateways += 1,
+                Some(kind) => {
+                    let message = format!("`{end}` is a {}, which has no VPN", kind.word());
+                    self.f
+                        .error(at, "wrong-kind", message)
+                        .help("a VPN runs between routers, data-centers and a vgw");
+                }
+            }
+        }
+        if gateways == 2 {
+            self.f
+                .error(at, "wrong-kind", "a VPN does not connect two vgws");
+        }
+    }
+
+    fn underlay(&mut self, at: At, ends: &[NodeName; 2], over: &NodeName) -> Option<[LinkName; 2]> {
+        let kind = self.kind(over)?;
+        if *kind != Kind::Internet {
+            let message = format!(
+                "a VPN runs over a node of kind internet; `{over}` is a {}",
+                kind.word()
+            );
+            self.f.error(at, "wrong-kind", message);
+            return None;
+        }
+        let [a, b] = ends;
+        let (first, second) = (self.uplink(at, a, over), self.uplink(at, b, over));
+        Some([first?, second?])
+    }
+
+    fn uplink(&mut self, at: At, end: &NodeName, over: &NodeName) -> Option<LinkName> {
+        let links = self.links_between(end, over);
+        match links.as_slice() {
+            [only] => Some(only.clone()),
+            [] => {
+                let message =
+                    format!("`{end}` has no link to `{over}`, so the tunnel has no underlay");
+                self.f.error(at, "no-underlay", message);
+                None
+            }
+            _ => {
+                let message = format!("`{end}` has several links to `{over}`; a VPN's end has one");
+                self.f.error(at, "ambiguous", message);
+                None
+            }
+        }
+    }
+
+    /// Inside addresses of a VIF or VPN.
+    fn inside(
+        &mut self,
+        fields: &Fields<'_>,
+        ends: &[NodeName; 2],
+        vgw_vpn: bool,
+    ) -> [Vec<IpNet>; 2] {
+        let addresses = self.end_addresses(fields, ends);
+        let at = fields.at_key("addresses");
+        self.check_pairs(at, &addresses);
+        for net in addresses.iter().flatten() {
+            match net {
+                IpNet::V4(v4) => {
+                    if let Some(block) = aws::RESERVED_INSIDE
+                        .iter()
+                        .find(|block| block.contains(&v4.addr()))
+                    {
+                        let message = format!("`{v4}` is in `{block}`, which AWS keeps for itself");
+                        self.f.error(at, "aws-inside", message);
+                        break;
+                    }
+                    if vgw_vpn && (v4.prefix_len() != 30 || !v4.addr().is_link_local()) {
+                        let message = format!(
+                            "a tunnel's inside network is a /30 of 169.254.0.0/16, not `{}`",
+                            v4.trunc()
+                        );
+                        self.f.error(at, "aws-inside", message);
+                        break;
+                    }
+                }
+                IpNet::V6(v6) if vgw_vpn => {
+                    self.f.error(
+                        at,
+                        "aws-ipv6",
+                        format!("a vgw's VPN carries no IPv6, so no `{v6}` inside"),
+                    );
+                    break;
+                }
+                IpNet::V6(_) => {}
+            }
+        }
+        addresses
+    }
+
+    fn plain(&mut self, fields: &Fields<'_>, external: bool) -> Option<Session> {
+        let key = if external { "ebgp" } else { "ibgp" };
+        let link = fields
+            .text(&mut self.f, key)
+            .and_then(|text| self.link_named(fields.at_value(key), text));
+        let timers = self.timers(fields, aws::VIF_HOLD, aws::VIF_KEEPALIVE, false);
+        let bfd = self.bfd(fields);
+        let md5 = self.md5(fields);
+        let next_hop_self = fields.flag(&mut self.f, "next-hop-self").unwrap_or(true);
+        let link = link?;
+        let ends = self.link(&link)?.ends.clone();
+        let passive = match fields.text(&mut self.f, "passive") {
+            None => None,
+            Some(text) => {
+                let end = ends.iter().find(|end| end.as_str() == text).cloned();
+                if end.is_none() {
+                    let key = Key {
+                        at: fields.at_value("passive"),
+                        text: text.to_owned(),
+                    };
+                    self.not_an_end(&key, &ends);
+                }
+                end
+            }
+        };
+        for end in &ends {
+            match self.kind(end) {
+                None | Some(Kind::Router | Kind::DataCenter) => {}
+                Some(kind) => {
+                    let message =
+                        format!("`{key}` is between routers; `{end}` is a {}", kind.word());
+                    self.f
+                        .error(fields.at_value(key), "wrong-kind", message)
+                        .help("towards AWS it is `vif: private` or `vpn: wireguard`");
+                    return None;
+                }
+            }
+        }
+        Some(Session {
+            kind: if external {
+                SessionKind::Ebgp { link }
+            } else {
+                SessionKind::Ibgp {
+                    link,
+                    next_hop_self,
+                }
+            },
+            ends,
+            timers: [timers, timers],
+            bfd: bfd.map(|bfd| [bfd, bfd]),
+            md5,
+            addresses: [Vec::new(), Vec::new()],
+            passive,
+            unlike_aws: false,
+            line: fields.at.line,
+        })
+    }
+
+    /// Each end has an AS and something that speaks, and the two ASNs fit.
+    fn check_speakers(&mut self, at: At, session: &Session) {
+        let mut asns: Vec<Option<Asn>> = Vec::new();
+        for end in &session.ends {
+            let Some(node) = self.lab.nodes.get(end) else {
+                return;
+            };
+            let (asn, daemon, kind) = (node.asn, node.daemon.clone(), node.kind.clone());
+            if matches!(kind, Kind::Router | Kind::DataCenter) {
+                let place = self.at(Section::Nodes, end.as_str());
+                if asn.is_none() {
+                    self.f.error(
+                        place,
+                        "missing-asn",
+                        format!("`{end}` is at a session and needs an `asn`"),
+                    );
+                } else if daemon == Daemon::None {
+                    self.f.error(
+                        place,
+                        "no-daemon",
+                        format!("`{end}` is at a session, but `daemon: none` speaks no BGP"),
+                    );
+                }
+            }
+            asns.push(match &session.kind {
+                SessionKind::Vif(vif) if kind == Kind::DxLocation => {
+                    self.lab.nodes.get(&vif.gateway).and_then(|node| node.asn)
+                }
+                SessionKind::Vif(_)
+                | SessionKind::Vpn(_)
+                | SessionKind::Ebgp { .. }
+                | SessionKind::Ibgp { .. } => asn,
+            });
+        }
+        let [Some(a), Some(b)] = asns.as_slice() else {
+            return;
+        };
+        let internal = matches!(session.kind, SessionKind::Ibgp { .. });
+        if internal && a != b {
+            let message =
+                format!("`ibgp` between AS {a} and AS {b}; it is internal when they are equal");
+            self.f.error(at, "asn-mismatch", message).help("use `ebgp`");
+        } else if !internal && a == b {
+            let message = format!("both ends are AS {a}; an external session needs two");
+            self.f.error(at, "asn-mismatch", message);
+        }
+    }
+
+    /// VIFs that share a circuit are told apart by their tags; a location serves one gateway.
+    fn check_circuits(&mut self) {
+        let vifs: Vec<(SessionName, Session)> = self
+            .lab
+            .sessions
+            .iter()
+            .filter(|(_, session)| matches!(session.kind, SessionKind::Vif(_)))
+            .map(|(name, session)| (name.clone(), session.clone()))
+            .collect();
+        for (index, (name, session)) in vifs.iter().enumerate() {
+            let at = self.at(Section::Sessions, name.as_str());
+            let SessionKind::Vif(vif) = &session.kind else {
+                continue;
+            };
+            for (other_name, other) in vifs.iter().take(index) {
+                let SessionKind::Vif(other_vif) = &other.kind else {
+                    continue;
+                };
+                if vif.link == other_vif.link
+                    && (vif.vlan.is_none()
+                        || vif.vlan == other_vif.vlan
+                        || other_vif.vlan.is_none())
+                {
+                    let message = format!(
+                        "`{name}` and `{other_name}` share `{}` and need different `vlan`s",
+                        vif.link
+                    );
+                    self.f.error(at, "vlan", message);
+                }
+                if session.ends[1] == other.ends[1] && vif.gateway != other_vif.gateway {
+                    let message = format!(
+                        "`{}` speaks with one gateway's ASN: `{name}` and `{other_name}` have different gateways",
+                        session.ends[1]
+                    );
+                    self.f
+                        .error(at, "later", message)
+                        .help("give each gateway a dx-location of its own");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The order of the passes, and references between sections.
+
+use std::collections::BTreeMap;
+
+use super::super::{
+    At, Diagnostic,
+    keys::LAB,
+    raw::{Tree, Value},
+    reader::{Fields, Findings},
+};
+use crate::{
+    lab::model::{Kind, Lab, Link, Session},
+    units::{LabName, LinkName, NameError, NodeName, ProbeName, SessionName},
+};
+
+/// Hands out the text of a file that the lab file mentions.
+pub(in super::super) type Include<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+
+/// A section whose names other sections mention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Section {
+    Nodes,
+    Links,
+    Sessions,
+    Probes,
+}
+
+impl Section {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Nodes => "node",
+            Self::Links => "link",
+            Self::Sessions => "session",
+            Self::Probes => "probe",
+        }
+    }
+}
+
+/// The passes' common state.
+pub(super) struct Lower<'a> {
+    pub(super) f: Findings,
+    pub(super) include: Include<'a>,
+    /// Every name of every section, broken entries included.
+    known: BTreeMap<Section, BTreeMap<String, At>>,
+    /// What has been understood so far.
+    pub(super) lab: Lab,
+}
+
+/// Reads the tree; `None` when there were errors.
+pub(in super::super) fn lower(
+    tree: &Tree,
+    file_stem: &str,
+    include: Include<'_>,
+) -> (Option<Lab>, Vec<Diagnostic>) {
+    let mut f = Findings::default();
+    let Some(fields) = f.fields(tree, &LAB, At::START) else {
+        return (None, f.list);
+    };
+    let name = if fields.has("name") {
+        fields.text(&mut f, "name")
+    } else {
+        Some(file_stem)
+    };
+    let name = name.and_then(|text| f.name::<LabName>(fields.at_value("name"), text));
+    // A lab without a valid name is read on under another, to find what else is wrong.
+    let Some(placeholder) = name.or_else(|| LabName::new("lab").ok()) else {
+        return (None, f.list);
+    };
+    let mut cx = Lower {
+        f,
+        include,
+        known: BTreeMap::new(),
+        lab: Lab {
+            name: placeholder,
+            nodes: BTreeMap::new(),
+            links: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            routing: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            scenario: Vec::new(),
+            expect: Vec::new(),
+            notes: Vec::new(),
+        },
+    };
+    cx.collect(&fields, Section::Nodes, "nodes");
+    cx.collect(&fields, Section::Links, "links");
+    cx.collect(&fields, Section::Sessions, "sessions");
+    cx.collect(&fields, Section::Probes, "probes");
+    cx.nodes(&fields);
+    cx.links(&fields);
+    cx.check_routes(&fields);
+    cx.sessions(&fields);
+    cx.routing(&fields);
+    cx.probes(&fields);
+    cx.scenario(&fields);
+    cx.expect(&fields);
+    cx.whole();
+    let Lower { f, mut lab, .. } = cx;
+    lab.notes = f.list.iter().map(|found| found.message.clone()).collect();
+    ((!f.failed).then_some(lab), f.list)
+}
+
+impl Lower<'_> {
+    fn collect(&mut self, fields: &Fields<'_>, section: Section, key: &str) {
+        let mut names = BTreeMap::new();
+        if let Some((_, tree)) = fields.get(key)
+            && let Value::Map(entries) = &tree.value
+        {
+            for (key, _) in entries {
+                names.entry(key.text.clone()).or_insert(key.at);
+            }
+        }
+        self.known.insert(section, names);
+    }
+
+    /// Where a thing is declared.
+    pub(super) fn at(&self, section: Section, name: &str) -> At {
+        self.known
+            .get(&section)
+            .and_then(|names| names.get(name))
+            .copied()
+            .unwrap_or(At::START)
+    }
+
+    /// Whether a thing is declared, understood or not.
+    pub(super) fn is_known(&self, section: Section, name: &str) -> bool {
+        self.known
+            .get(&section)
+            .is_some_and(|names| names.contains_key(name))
+    }
+
+    /// Whether the section declares anything.
+    pub(super) fn any_declared(&self, section: Section) -> bool {
+        self.known
+            .get(&section)
+            .is_some_and(|names| !names.is_empty())
+    }
+
+    /// A name that must be declared in its section.
+    fn reference<T>(&mut self, section: Section, at: At, text: &str) -> Option<T>
+    where
+        T: TryFrom<String, Error = NameError>,
+    {
+        if self.is_known(section, text) {
+            // A declared name that is malformed has been reported where it is declared.
+            return T::try_from(text.to_owned()).ok();
+        }
+        let message = format!("there is no {} `{text}`", section.word());
+        let empty = BTreeMap::new();
+        let names = self.known.get(&section).unwrap_or(&empty);
+        let candidates: Vec<&str> = names.keys().map(String::as_str).collect();
+        self.f
+            .error(at, "unknown-name", message)
+            .one_of(text, candidates);
+        None
+    }
+
+    pub(super) fn node_named(&mut self, at: At, text: &str) -> Option<NodeName> {
+        self.reference(Section::Nodes, at, text)
+    }
+
+    pub(super) fn link_named(&mut self, at: At, text: &str) -> Option<LinkName> {
+        self.reference(Section::Links, at, text)
+    }
+
+    pub(super) fn session_named(&mut self, at: At, text: &str) -> Option<SessionName> {
+        self.reference(Section::Sessions, at, text)
+    }
+
+    pub(super) fn probe_named(&mut self, at: At, text: &str) -> Option<ProbeName> {
+        self.reference(Section::Probes, at, text)
+    }
+
+    /// The kind of a node that was understood.
+    pub(super) fn kind(&self, node: &NodeName) -> Option<&Kind> {
+        self.lab.nodes.get(node).map(|node| &node.kind)
+    }
+
+    /// A link that was understood.
+    pub(super) fn link(&self, link: &LinkName) -> Option<&Link> {
+        self.lab.links.get(link)
+    }
+
+    /// A session that was understood.
+    pub(super) fn session(&self, session: &SessionName) -> Option<&Session> {
+        self.lab.sessions.get(session)
+    }
+
+    /// Links that connect the two nodes.
+    pub(super) fn links_between(&self, a: &NodeName, b: &NodeName) -> Vec<LinkName> {
+        self.lab
+            .links
+            .iter()
+            .filter(|(_, link)| link.ends.contains(a) && link.ends.contains(b))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+}
