@@ -1,0 +1,4 @@
+//! Configurations of routing daemons, rendered from the neutral
+//! [`SpeakerConfig`](crate::units::SpeakerConfig).
+
+pub mod frr;
