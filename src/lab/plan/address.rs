@@ -3,7 +3,7 @@
 //! A subnet's place in its pool is a hash of the pool and the name it serves, so
 //! neither file order nor another node or link moves it. Only two names that
 //! hash to the same place (or a place the lab's own prefixes cover) are settled
-//! by taking the next free place, in the order of the names.
+//! by another hash, in the order of the names.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,6 +12,8 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use sha2::{Digest, Sha256};
+
+use crate::lab::model::aws::RESERVED_INSIDE;
 
 /// A range subnets are taken from; no two share an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,17 +63,6 @@ pub struct Exhausted {
     pub name: String,
 }
 
-/// Blocks AWS refuses as inside addresses (Site-to-Site VPN tunnel options).
-const AWS_RESERVED: [Ipv4Addr; 7] = [
-    Ipv4Addr::new(169, 254, 0, 0),
-    Ipv4Addr::new(169, 254, 1, 0),
-    Ipv4Addr::new(169, 254, 2, 0),
-    Ipv4Addr::new(169, 254, 3, 0),
-    Ipv4Addr::new(169, 254, 4, 0),
-    Ipv4Addr::new(169, 254, 5, 0),
-    Ipv4Addr::new(169, 254, 169, 252),
-];
-
 /// A prefix this short covers everything; nobody means to keep it free.
 const TOO_WIDE_TO_AVOID: u8 = 7;
 
@@ -85,10 +76,7 @@ pub struct AddressBook {
 impl AddressBook {
     /// Starts with the prefixes the lab itself names; they are never given out.
     pub fn avoiding(lab: impl IntoIterator<Item = IpNet>) -> Self {
-        let reserved = AWS_RESERVED
-            .iter()
-            .filter_map(|&network| Ipv4Net::new(network, 30).ok())
-            .map(IpNet::V4);
+        let reserved = RESERVED_INSIDE.map(IpNet::V4);
         Self {
             avoided: lab
                 .into_iter()
@@ -126,9 +114,8 @@ impl AddressBook {
         let len = pool.block_len();
         let blocks = 1u32 << (len - pool_len);
         let block_size = 1u32 << (32 - len);
-        let start = (hash(pool.word(), name) % u64::from(blocks)) as u32;
-        (0..blocks)
-            .map(|step| u32::from(base) + ((start + step) % blocks) * block_size)
+        candidates(pool.word(), name, blocks)
+            .map(|block| u32::from(base) + block * block_size)
             .filter_map(|network| Ipv4Net::new(Ipv4Addr::from(network), len).ok())
             .find(|&subnet| self.take(IpNet::V4(subnet)))
             .ok_or_else(|| Exhausted {
@@ -157,9 +144,8 @@ impl AddressBook {
 
     fn subnet_v6(&mut self, name: &str) -> Result<Ipv6Net, Exhausted> {
         let base = u128::from(Ipv6Addr::new(0xfd62, 0x6b68, 0, 0, 0, 0, 0, 0));
-        let start = hash("v6", name) as u32;
-        (0..=u32::from(u16::MAX))
-            .map(|step| base | u128::from(start.wrapping_add(step)) << 64)
+        candidates("v6", name, u32::MAX)
+            .map(|block| base | u128::from(block) << 64)
             .filter_map(|network| Ipv6Net::new(Ipv6Addr::from(network), 64).ok())
             .find(|&subnet| self.take(IpNet::V6(subnet)))
             .ok_or_else(|| Exhausted {
@@ -209,6 +195,20 @@ pub fn router_id(node: &str) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 64, 0, 0)) | low.max(1))
 }
 
+/// Places to try for a name: many hashed ones, since a wide prefix of the lab's
+/// may cover much of the pool, then every one in order.
+fn candidates<'n>(
+    purpose: &'n str,
+    name: &'n str,
+    blocks: u32,
+) -> impl Iterator<Item = u32> + use<'n> {
+    let hashed = (0..64).map(move |attempt: u32| match attempt {
+        0 => (hash(purpose, name) % u64::from(blocks)) as u32,
+        again => (hash(purpose, &format!("{name}/{again}")) % u64::from(blocks)) as u32,
+    });
+    hashed.chain(0..blocks)
+}
+
 /// A number that depends on the name and its purpose only.
 pub fn hash(purpose: &str, name: &str) -> u64 {
     let mut hasher = Sha256::new();
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn subnets_never_overlap_each_other_or_the_lab() {
-        let lab: IpNet = "100.64.0.0/11".parse().unwrap();
+        let lab: IpNet = "100.64.0.0/12".parse().unwrap();
         let mut book = AddressBook::avoiding([lab]);
         let many: Vec<String> = (0..3000).map(|n| format!("link{n}")).collect();
         let given = book.subnets_v4(Pool::Private, many.clone()).unwrap();
@@ -266,11 +266,8 @@ mod tests {
         let mut book = AddressBook::avoiding([]);
         let all: Vec<String> = (0..16_384 - 7).map(|n| format!("s{n}")).collect();
         let given = book.subnets_v4(Pool::Session, all).unwrap();
-        for reserved in AWS_RESERVED {
-            assert!(
-                given.values().all(|s| s.network() != reserved),
-                "{reserved}"
-            );
+        for reserved in RESERVED_INSIDE {
+            assert!(given.values().all(|&s| s != reserved), "{reserved}");
         }
         assert_eq!(
             book.subnets_v4(Pool::Session, names(&["one-more"])),

@@ -1,8 +1,29 @@
 //! The plan: everything the engine will do, decided before anything is done.
+//!
+//! [`plan`] is pure: kinds expand into namespaces and cables (`net`), sessions
+//! into speakers' configurations (`routing`, `config`), and all of it into
+//! kernel operations (`ops`). A plan prints as text for `backhoe plan`.
 
 pub mod address;
+mod compile;
 pub mod config;
+mod display;
+mod error;
 pub mod facts;
+mod names;
+mod net;
+mod nodes;
+mod notes;
+mod ops;
+mod routing;
+mod statics;
+mod story;
+mod sysctl;
+#[cfg(test)]
+mod tests;
 mod types;
 
+pub use compile::plan;
+pub use error::PlanError;
+pub use facts::{FrrFacts, HostFacts};
 pub use types::*;

@@ -23,7 +23,8 @@ use ipnet::IpNet;
 
 use self::filter::Filters;
 use crate::units::{
-    Asn, BfdConfig, Family, Origination, PeerConfig, PolicySource, SessionName, Span, SpeakerConfig,
+    Asn, BfdConfig, Family, NodeName, Origination, PeerConfig, PolicySource, SessionName, Span,
+    SpeakerConfig,
 };
 
 /// What a [`SpeakerConfig`] asks for and `frr.conf` cannot say.
@@ -79,6 +80,31 @@ pub fn daemons(config: &SpeakerConfig) -> Vec<String> {
         .collect()
 }
 
+/// The daemons a user's own configuration needs beside zebra, judged by its words.
+pub fn daemons_of_text(text: &str) -> Vec<String> {
+    let starts = |words: &[&str]| {
+        text.lines().any(|line| {
+            let mut line = line.split_whitespace();
+            words.iter().all(|word| line.next() == Some(word))
+        })
+    };
+    [
+        (
+            "staticd",
+            starts(&["ip", "route"]) || starts(&["ipv6", "route"]),
+        ),
+        ("bfdd", text.split_whitespace().any(|word| word == "bfd")),
+        ("ospfd", starts(&["router", "ospf"])),
+        ("ospf6d", starts(&["router", "ospf6"])),
+        ("isisd", starts(&["router", "isis"])),
+        ("bgpd", starts(&["router", "bgp"])),
+    ]
+    .into_iter()
+    .filter(|&(_, needed)| needed)
+    .map(|(name, _)| name.to_owned())
+    .collect()
+}
+
 /// The whole `frr.conf`.
 ///
 /// # Errors
@@ -105,11 +131,8 @@ pub fn render(config: &SpeakerConfig) -> Result<String, Vec<FrrError>> {
 }
 
 /// `vtysh.conf`: one integrated configuration.
-pub fn vtysh_conf(config: &SpeakerConfig) -> String {
-    format!(
-        "service integrated-vtysh-config\nhostname {}\n",
-        config.node
-    )
+pub fn vtysh_conf(node: &NodeName) -> String {
+    format!("service integrated-vtysh-config\nhostname {node}\n")
 }
 
 /// The router's own number, and the tags that say where a route came from.

@@ -1,4 +1,5 @@
 //! Configurations of routing daemons, rendered from the neutral
 //! [`SpeakerConfig`](crate::units::SpeakerConfig).
 
+pub mod embedded;
 pub mod frr;

@@ -1,0 +1,152 @@
+//! The pass from model to plan.
+
+use std::net::SocketAddr;
+
+use super::{
+    DirectPlan, Plan, PlanError, SessionPlan, TunnelEnd, TunnelPlan, WireEnd, WirePlan,
+    facts::HostFacts,
+    net::{Cable, Net},
+    nodes::nodes,
+    notes::notes,
+    ops::ops,
+    routing::{Leg, legs, speakers},
+    statics::{outer_of, outer_ports, statics},
+    story,
+};
+use crate::{
+    lab::model::{DEFAULT_MTU, Lab, SessionKind, TUNNEL_OVERHEAD},
+    units::Bytes,
+};
+
+/// The UDP port of the first tunnel; the others follow.
+const TUNNEL_PORT_BASE: u16 = 51_820;
+
+/// Decides everything about a lab: namespaces, interfaces, addresses, routes,
+/// configurations, faults. The same lab and host always give the same plan.
+///
+/// # Errors
+/// Everything that backhoe or this host cannot do for the lab.
+pub fn plan(lab: &Lab, host: &HostFacts) -> Result<Plan, Vec<PlanError>> {
+    let net = Net::of(lab).map_err(|error| vec![error])?;
+    let legs = legs(&net)?;
+    let speakers = speakers(&net, &legs).map_err(|error| vec![error])?;
+    let mut errors = Vec::new();
+    let nodes = nodes(&net, speakers, host, &mut errors);
+    let assembled = assemble(&net, &legs, host, nodes);
+    match assembled {
+        Ok(plan) if errors.is_empty() => Ok(plan),
+        Ok(_) => Err(errors),
+        Err(error) => {
+            errors.push(error);
+            Err(errors)
+        }
+    }
+}
+
+fn assemble(
+    net: &Net<'_>,
+    legs: &[Leg],
+    host: &HostFacts,
+    nodes: Vec<super::NodePlan>,
+) -> Result<Plan, PlanError> {
+    Ok(Plan {
+        lab: net.lab.name.clone(),
+        nodes,
+        ops: ops(net, statics(net)?)?,
+        wires: net.cables().filter_map(wire).collect(),
+        direct: net.cables().filter_map(direct).collect(),
+        tunnels: tunnels(net)?,
+        sessions: legs.iter().map(session).collect(),
+        flows: story::flows(net)?,
+        scenario: net.lab.scenario.iter().map(story::step).collect(),
+        expect: net.lab.expect.iter().map(story::expect).collect(),
+        notes: notes(net, legs, host),
+    })
+}
+
+fn wire(cable: &Cable) -> Option<WirePlan> {
+    let wire = cable.wire.as_ref()?;
+    let end = |side: usize| {
+        let port = &cable.ends[side];
+        let (wire_if, wire_index) = wire.ends[side].clone();
+        WireEnd {
+            node: port.node.clone(),
+            node_if: port.interface.clone(),
+            node_index: port.index,
+            wire_if,
+            wire_index,
+        }
+    };
+    Some(WirePlan {
+        link: cable.link.clone(),
+        ends: [end(0), end(1)],
+        shape: wire.shape.clone(),
+        mtu: cable.mtu,
+    })
+}
+
+fn direct(cable: &Cable) -> Option<DirectPlan> {
+    cable.wire.is_none().then(|| DirectPlan {
+        link: cable.link.clone(),
+        ends: cable
+            .ends
+            .each_ref()
+            .map(|port| (port.node.clone(), port.interface.clone())),
+    })
+}
+
+fn tunnels(net: &Net<'_>) -> Result<Vec<TunnelPlan>, PlanError> {
+    let mut plans = Vec::new();
+    for (tunnel, number) in net.tunnels.iter().zip(0u16..) {
+        let (name, ports) = tunnel;
+        let Some((session, vpn)) =
+            net.lab
+                .sessions
+                .get(name)
+                .and_then(|session| match &session.kind {
+                    SessionKind::Vpn(vpn) => Some((session, vpn)),
+                    SessionKind::Vif(_) | SessionKind::Ebgp { .. } | SessionKind::Ibgp { .. } => {
+                        None
+                    }
+                })
+        else {
+            continue;
+        };
+        let [a, b] = outer_ports(net, &session.ends, &vpn.underlay)?;
+        let (outer_a, outer_b) = outer_of(a, b)?;
+        let port = TUNNEL_PORT_BASE.saturating_add(number);
+        let end = |side: usize, outer: ipnet::IpNet| {
+            let inner = &ports.ends[side];
+            TunnelEnd {
+                node: inner.node.clone(),
+                interface: inner.interface.clone(),
+                index: inner.index,
+                inside: inner.addresses.clone(),
+                outer: SocketAddr::new(outer.addr(), port),
+            }
+        };
+        let narrowest = vpn.underlay.iter().filter_map(|link| net.links.get(link));
+        let outer_mtu = narrowest
+            .map(|cable| cable.mtu)
+            .min()
+            .unwrap_or(DEFAULT_MTU);
+        plans.push(TunnelPlan {
+            tunnel: ports.tunnel.clone(),
+            ends: [end(0, outer_a), end(1, outer_b)],
+            mtu: Bytes::new(outer_mtu.get().saturating_sub(TUNNEL_OVERHEAD)),
+        });
+    }
+    Ok(plans)
+}
+
+fn session(leg: &Leg) -> SessionPlan {
+    SessionPlan {
+        session: leg.session.clone(),
+        kind: leg.kind.to_owned(),
+        over: leg.over.clone(),
+        ends: leg.ends.clone(),
+        hold: leg.timers.map(|timers| timers.hold),
+        bfd: leg.bfd,
+        modelled: leg.modelled,
+    }
+}

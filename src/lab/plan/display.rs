@@ -1,0 +1,292 @@
+//! A plan as text, for people: what is built in each namespace, what runs over
+//! what, then every generated file.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display, Formatter},
+};
+
+use super::{
+    DaemonPlan, DirectPlan, ExpectAfter, ExpectPlan, FaultPlan, FlowPlan, Medium, NodePlan, Plan,
+    SessionPlan, ShapePlan, StepPlan, TunnelPlan, WirePlan,
+};
+use crate::lab::op::{Netns, Op};
+
+impl Display for Plan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "lab {}", self.lab)?;
+        for note in &self.notes {
+            writeln!(f, "note: {note}")?;
+        }
+        for node in &self.nodes {
+            write!(f, "\n{node}")?;
+            self.write_ops(f, &Netns::Node(node.name.clone()))?;
+        }
+        writeln!(f, "\nwire")?;
+        self.write_ops(f, &Netns::Wire)?;
+        self.write_settings(f)?;
+        section(f, "wires", &self.wires)?;
+        section(f, "direct", &self.direct)?;
+        section(f, "tunnels", &self.tunnels)?;
+        section(f, "sessions", &self.sessions)?;
+        section(f, "flows", &self.flows)?;
+        section(f, "scenario", &self.scenario)?;
+        section(f, "expect", &self.expect)?;
+        for node in &self.nodes {
+            write_files(f, node)?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Operations of one namespace but its settings. A veth pair is shown with its first end.
+    fn write_ops(&self, f: &mut Formatter<'_>, netns: &Netns) -> fmt::Result {
+        let is_shown = |op: &&Op| op.netns() == netns && !matches!(op, Op::Sysctl { .. });
+        for op in self.ops.iter().filter(is_shown) {
+            writeln!(f, "  {op}")?;
+        }
+        Ok(())
+    }
+
+    /// Settings, once for all namespaces that share them.
+    fn write_settings(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut of: BTreeMap<&Netns, Vec<String>> = BTreeMap::new();
+        for op in &self.ops {
+            if let Op::Sysctl { netns, key, value } = op {
+                of.entry(netns).or_default().push(format!("{key}={value}"));
+            }
+        }
+        let mut shared: BTreeMap<&[String], Vec<&Netns>> = BTreeMap::new();
+        for (netns, settings) in &of {
+            shared.entry(settings).or_default().push(netns);
+        }
+        for (settings, namespaces) in shared {
+            write!(f, "\nsettings of")?;
+            namespaces.iter().try_for_each(|one| write!(f, " {one}"))?;
+            writeln!(f, ", in this order and before any interface exists")?;
+            settings.iter().try_for_each(|one| writeln!(f, "  {one}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn section<T: Display>(f: &mut Formatter<'_>, title: &str, items: &[T]) -> fmt::Result {
+    if items.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\n{title}")?;
+    for item in items {
+        writeln!(f, "  {item}")?;
+    }
+    Ok(())
+}
+
+/// Files that differ between namespaces: `/etc/hosts` is one for all.
+fn write_files(f: &mut Formatter<'_>, node: &NodePlan) -> fmt::Result {
+    if let DaemonPlan::Embedded(config) = &node.daemon {
+        writeln!(f, "\nspeaker of {}", node.name)?;
+        write!(f, "{}", super::config::embedded::Listing(config))?;
+    }
+    for (path, text) in node.files.iter().filter(|(path, _)| *path != "/etc/hosts") {
+        writeln!(f, "\n{}:{path}", node.name)?;
+        write_indented(f, text)?;
+    }
+    Ok(())
+}
+
+fn write_indented(f: &mut Formatter<'_>, text: &str) -> fmt::Result {
+    text.lines().try_for_each(|line| writeln!(f, "  {line}"))
+}
+
+impl Display for NodePlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.name, self.kind)?;
+        if let Some(behind) = &self.behind {
+            write!(f, " behind {behind}")?;
+        }
+        match &self.daemon {
+            DaemonPlan::None => {}
+            DaemonPlan::Embedded(_) => write!(f, ", embedded speaker")?,
+            DaemonPlan::Frr {
+                own_config,
+                daemons,
+            } => {
+                write!(f, ", FRR zebra {}", daemons.join(" "))?;
+                if *own_config {
+                    write!(f, ", the user's configuration")?;
+                }
+            }
+        }
+        writeln!(f, ")")
+    }
+}
+
+impl Display for ShapePlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.is_transparent() {
+            return f.write_str("nothing");
+        }
+        write!(f, "{}", self.delay)?;
+        if self.jitter != crate::units::Span::ZERO {
+            write!(f, " +-{}", self.jitter)?;
+        }
+        if self.loss != crate::units::Percent::default() {
+            write!(f, " loss {}", self.loss)?;
+        }
+        if let Some(rate) = self.rate {
+            write!(f, " {rate}")?;
+        }
+        if let Some(queue) = self.queue {
+            write!(f, " queue {queue}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The shape of both directions, once when they agree.
+fn both_ways(f: &mut Formatter<'_>, shape: &[ShapePlan; 2]) -> fmt::Result {
+    let [there, back] = shape;
+    if there == back {
+        write!(f, "{there} each way")
+    } else {
+        write!(f, "{there} there, {back} back")
+    }
+}
+
+impl Display for WirePlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let [a, b] = &self.ends;
+        write!(
+            f,
+            "{}: {}:{} - {} {} - {}:{}, ",
+            self.link, a.node, a.node_if, a.wire_if, b.wire_if, b.node, b.node_if
+        )?;
+        both_ways(f, &self.shape)?;
+        write!(f, ", mtu {}", self.mtu.get())
+    }
+}
+
+impl Display for DirectPlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let [(a, a_if), (b, b_if)] = &self.ends;
+        write!(f, "{}: {a}:{a_if} - {b}:{b_if}", self.link)
+    }
+}
+
+impl Display for TunnelPlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: mtu {}", self.tunnel, self.mtu.get())?;
+        for end in &self.ends {
+            write!(
+                f,
+                "\n    {}:{} index {} outer {} inside",
+                end.node, end.interface, end.index, end.outer
+            )?;
+            for address in &end.inside {
+                write!(f, " {address}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Display for Medium {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link(link) => write!(f, "link {link}"),
+            Self::Tunnel(tunnel) => write!(f, "tunnel {tunnel}"),
+        }
+    }
+}
+
+impl Display for SessionPlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}) over {}", self.session, self.kind, self.over)?;
+        for (side, end) in self.ends.iter().enumerate() {
+            write!(
+                f,
+                "\n    {}:{} {} AS{} hold {}",
+                end.node, end.interface, end.address, end.asn, self.hold[side]
+            )?;
+            if let Some(bfd) = self.bfd.map(|ends| ends[side]) {
+                write!(f, " BFD {} x {}", bfd.min_tx, bfd.multiplier)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Display for FlowPlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {}: {} {} -> {} {} port {}, {}/s of {} B",
+            self.id,
+            self.probe,
+            self.from,
+            self.source,
+            self.to,
+            self.destination,
+            self.port,
+            self.rate,
+            self.size
+        )
+    }
+}
+
+impl Display for FaultPlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name(), self.target())?;
+        match self {
+            Self::Silent {
+                from: Some(node), ..
+            } => write!(f, " from {node}"),
+            Self::Carrier { at: Some(node), .. } => write!(f, " at {node}"),
+            Self::DropNumbered { packets, .. } => write!(f, " {packets} of each flow"),
+            Self::BgpShutdown { node, .. } => write!(f, " by {node}"),
+            Self::NodeDeath { links, .. } => links.iter().try_for_each(|l| write!(f, " {l}")),
+            Self::Degrade { shape, .. } => {
+                f.write_str(" to ")?;
+                both_ways(f, shape)
+            }
+            Self::Silent { from: None, .. }
+            | Self::Carrier { at: None, .. }
+            | Self::Kill { .. }
+            | Self::Freeze { .. } => Ok(()),
+        }
+    }
+}
+
+impl Display for StepPlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault { label, fault } => write!(f, "{label}: {fault}"),
+            Self::Restore { label } => write!(f, "restore {label}"),
+            Self::WaitRecovered { probe, within } => {
+                write!(f, "wait for {probe} to recover, at most {within}")
+            }
+            Self::Sleep(span) => write!(f, "sleep {span}"),
+        }
+    }
+}
+
+impl Display for ExpectPlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.after {
+            ExpectAfter::Fault(label) => write!(f, "after {label}")?,
+            ExpectAfter::Restore(label) => write!(f, "after restore of {label}")?,
+        }
+        write!(f, ", {}:", self.probe)?;
+        if let Some(outage) = self.outage_max {
+            write!(f, " outage at most {outage}")?;
+        }
+        if let Some(lost) = self.lost {
+            write!(f, " lost {lost}")?;
+        }
+        if let Some(via) = &self.via {
+            write!(f, " via {via}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! Why a valid lab cannot be planned on this host or with what backhoe can do.
+
+use super::{address::Exhausted, config::frr::FrrError};
+use crate::units::{LinkName, NameError, NodeName};
+
+/// One reason a lab cannot be planned.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A node wants FRR and the host has none.
+    #[error("node `{node}` wants FRR, which is not installed on this host")]
+    NoFrr {
+        /// The node.
+        node: NodeName,
+    },
+    /// Several VIFs share a circuit.
+    #[error(
+        "link `{link}` carries {count} VIFs; backhoe cannot tag VLANs yet: give each VIF a circuit of its own"
+    )]
+    SeveralVifs {
+        /// The circuit.
+        link: LinkName,
+        /// How many.
+        count: usize,
+    },
+    /// A location serves two gateways.
+    #[error(
+        "dx-location `{node}` serves the gateways `{first}` and `{second}`; declare one dx-location for each gateway"
+    )]
+    TwoGateways {
+        /// The location.
+        node: NodeName,
+        /// One gateway.
+        first: NodeName,
+        /// The other.
+        second: NodeName,
+    },
+    /// FRR's configuration cannot say what the lab asks for.
+    #[error("node `{node}` (FRR): {source}")]
+    Frr {
+        /// The node.
+        node: NodeName,
+        /// What FRR cannot do.
+        #[source]
+        source: FrrError,
+    },
+    /// A pool of addresses is used up.
+    #[error(transparent)]
+    Addresses(#[from] Exhausted),
+    /// A derived name is not valid.
+    #[error("a derived name is not valid: {0}")]
+    Name(#[from] NameError),
+    /// The model breaks its own promise: a bug in backhoe.
+    #[error("bug: the model promises {0}")]
+    Broken(String),
+}
+
+impl PlanError {
+    /// Whether another host could build the lab as it is.
+    pub fn is_lack_of_host(&self) -> bool {
+        matches!(self, Self::NoFrr { .. })
+    }
+}

@@ -1,0 +1,226 @@
+//! The lab as plain namespaces, cables and addresses, before anything routes.
+
+mod addresses;
+pub(super) mod cables;
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use super::{
+    PlanError, ShapePlan,
+    names::{Claims, host_spaces},
+};
+use crate::{
+    lab::model::{Kind, Lab},
+    units::{Bytes, HostName, IfName, LinkName, NodeName, SessionName, TunnelName},
+};
+
+/// The first ifindex given out; the kernel keeps 1 for `lo`.
+const FIRST_INDEX: u32 = 10;
+
+/// Where an interface is and what it is called there.
+#[derive(Debug, Clone)]
+pub(super) struct Port {
+    pub(super) node: NodeName,
+    pub(super) interface: IfName,
+    pub(super) index: u32,
+    /// The bridge it is a port of; then it has no address itself.
+    pub(super) master: Option<IfName>,
+    /// IPv4 first.
+    pub(super) addresses: Vec<IpNet>,
+}
+
+impl Port {
+    /// Its first address of the same family as `like`.
+    pub(super) fn address_like(&self, like: &IpNet) -> Option<IpNet> {
+        let v4 = matches!(like, IpNet::V4(_));
+        self.addresses
+            .iter()
+            .find(|address| matches!(address, IpNet::V4(_)) == v4)
+            .copied()
+    }
+}
+
+/// Which end of the wire a cable's packets pass.
+#[derive(Debug, Clone)]
+pub(super) struct Wire {
+    pub(super) shape: [ShapePlan; 2],
+    /// Interface and ifindex in the wire namespace, for each end.
+    pub(super) ends: [(IfName, u32); 2],
+}
+
+/// Two interfaces and what joins them.
+#[derive(Debug, Clone)]
+pub(super) struct Cable {
+    pub(super) link: LinkName,
+    pub(super) mtu: Bytes,
+    pub(super) ends: [Port; 2],
+    /// `None`: a plain veth pair.
+    pub(super) wire: Option<Wire>,
+}
+
+impl Cable {
+    /// The end at `node`.
+    pub(super) fn at(&self, node: &NodeName) -> Option<&Port> {
+        self.ends.iter().find(|port| port.node == *node)
+    }
+
+    /// The end that is not at `node`.
+    pub(super) fn beyond(&self, node: &NodeName) -> Option<&Port> {
+        self.ends.iter().find(|port| port.node != *node)
+    }
+}
+
+/// A bridge inside a namespace: a switch, or the network several hosts share.
+#[derive(Debug, Clone)]
+pub(super) struct Bridge {
+    pub(super) node: NodeName,
+    pub(super) interface: IfName,
+    pub(super) index: u32,
+    pub(super) addresses: Vec<IpNet>,
+}
+
+/// The interfaces of a tunnel; aligned with the session's ends.
+#[derive(Debug, Clone)]
+pub(super) struct TunnelPorts {
+    pub(super) tunnel: TunnelName,
+    pub(super) ends: [Port; 2],
+}
+
+/// A namespace.
+#[derive(Debug, Clone)]
+pub(super) struct Space {
+    pub(super) name: NodeName,
+    /// For a host: the node it stands behind, and its own name there.
+    pub(super) behind: Option<(NodeName, HostName)>,
+}
+
+/// Everything that has an interface.
+pub(super) struct Net<'a> {
+    pub(super) lab: &'a Lab,
+    /// In build order: each node followed by its hosts.
+    pub(super) spaces: Vec<Space>,
+    pub(super) hosts: BTreeMap<(NodeName, HostName), NodeName>,
+    /// Declared links by name.
+    pub(super) links: BTreeMap<LinkName, Cable>,
+    /// Of each VPC to its gateway, by VPC.
+    pub(super) attachments: BTreeMap<NodeName, Cable>,
+    /// Of each host to its node, by the host's namespace.
+    pub(super) drops: BTreeMap<NodeName, Cable>,
+    pub(super) bridges: Vec<Bridge>,
+    pub(super) tunnels: BTreeMap<SessionName, TunnelPorts>,
+    /// Inside addresses of VIFs and VPNs, aligned with the session's ends.
+    pub(super) inside: BTreeMap<SessionName, addresses::Pair>,
+    /// Something in the lab has an IPv6 address.
+    pub(super) has_ipv6: bool,
+}
+
+impl<'a> Net<'a> {
+    pub(super) fn of(lab: &'a Lab) -> Result<Self, PlanError> {
+        let hosts = host_spaces(lab)?;
+        let derived = addresses::derive(lab)?;
+        let mut net = Net {
+            lab,
+            spaces: spaces(lab, &hosts),
+            hosts,
+            links: BTreeMap::new(),
+            attachments: BTreeMap::new(),
+            drops: BTreeMap::new(),
+            bridges: Vec::new(),
+            tunnels: BTreeMap::new(),
+            inside: BTreeMap::new(),
+            has_ipv6: derived.has_ipv6,
+        };
+        cables::lay(&mut net, &derived)?;
+        net.inside = derived.inside;
+        Ok(net)
+    }
+
+    /// Every cable, declared links first.
+    pub(super) fn cables(&self) -> impl Iterator<Item = &Cable> {
+        self.links
+            .values()
+            .chain(self.attachments.values())
+            .chain(self.drops.values())
+    }
+
+    pub(super) fn link(&self, name: &LinkName) -> Result<&Cable, PlanError> {
+        self.links
+            .get(name)
+            .ok_or_else(|| PlanError::Broken(format!("a link called `{name}`")))
+    }
+
+    /// The end of a link at a node.
+    pub(super) fn port(&self, link: &LinkName, node: &NodeName) -> Result<&Port, PlanError> {
+        self.link(link)?
+            .at(node)
+            .ok_or_else(|| PlanError::Broken(format!("that link `{link}` ends at `{node}`")))
+    }
+
+    /// All addresses of a namespace, the most telling first: those towards its
+    /// hosts, then links, attachments and tunnels.
+    pub(super) fn addresses_of(&self, space: &NodeName) -> Vec<IpNet> {
+        let bridges = self.bridges.iter().filter(|bridge| bridge.node == *space);
+        let drops = self.drops.values().filter_map(|cable| cable.at(space));
+        let links = self.links.values().filter_map(|cable| cable.at(space));
+        let attachments = self
+            .attachments
+            .values()
+            .filter_map(|cable| cable.at(space));
+        let tunnels = self
+            .tunnels
+            .values()
+            .flat_map(|tunnel| &tunnel.ends)
+            .filter(|port| port.node == *space);
+        bridges
+            .flat_map(|bridge| &bridge.addresses)
+            .chain(
+                drops
+                    .chain(links)
+                    .chain(attachments)
+                    .chain(tunnels)
+                    .flat_map(|port| &port.addresses),
+            )
+            .copied()
+            .collect()
+    }
+}
+
+fn spaces(lab: &Lab, hosts: &BTreeMap<(NodeName, HostName), NodeName>) -> Vec<Space> {
+    let mut out = Vec::new();
+    for name in lab.nodes.keys() {
+        out.push(Space {
+            name: name.clone(),
+            behind: None,
+        });
+        for ((node, host), space) in hosts.iter().filter(|((node, _), _)| node == name) {
+            out.push(Space {
+                name: space.clone(),
+                behind: Some((node.clone(), host.clone())),
+            });
+        }
+    }
+    out
+}
+
+/// The VPCs with the gateway each is attached to.
+pub(super) fn attached(lab: &Lab) -> impl Iterator<Item = (&NodeName, &NodeName, &[IpNet])> {
+    lab.nodes.iter().filter_map(|(name, node)| {
+        if let Kind::Vpc { attach, cidrs } = &node.kind {
+            Some((name, attach, cidrs.as_slice()))
+        } else {
+            None
+        }
+    })
+}
+
+/// The name of a VPC's attachment, as good as a declared link's.
+pub(super) fn attachment_name(vpc: &NodeName) -> String {
+    format!("{vpc}-attach")
+}
+
+/// A set of interface names of one namespace.
+fn interfaces() -> Claims {
+    Claims::up_to(IfName::MAX)
+}

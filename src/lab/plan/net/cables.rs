@@ -1,0 +1,256 @@
+//! Interfaces: names, numbers, and which two belong together.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use super::{
+    super::{
+        PlanError, ShapePlan,
+        address::{first_of, overlap},
+        names::Claims,
+    },
+    Bridge, Cable, FIRST_INDEX, Net, Port, TunnelPorts, Wire,
+    addresses::{Derived, Pair},
+    attached, attachment_name, interfaces,
+};
+use crate::{
+    lab::model::{DEFAULT_MTU, Host, Kind, Lab, SessionKind, Shape},
+    units::{HostName, IfName, LinkName, NodeName, TunnelName},
+};
+
+/// Gives out interface names, unique in their namespace, and ifindexes, unique in the lab.
+struct Layer {
+    names: BTreeMap<NodeName, Claims>,
+    next_index: u32,
+    links: Claims,
+}
+
+impl Layer {
+    fn index(&mut self) -> u32 {
+        let index = self.next_index;
+        self.next_index += 1;
+        index
+    }
+
+    fn interface(&mut self, node: &NodeName, wanted: &str) -> Result<IfName, PlanError> {
+        let claims = self.names.entry(node.clone()).or_insert_with(|| {
+            let mut claims = interfaces();
+            claims.claim("lo");
+            claims
+        });
+        Ok(IfName::new(claims.claim(wanted))?)
+    }
+
+    fn port(
+        &mut self,
+        node: &NodeName,
+        wanted: &str,
+        addresses: Vec<IpNet>,
+    ) -> Result<Port, PlanError> {
+        Ok(Port {
+            node: node.clone(),
+            interface: self.interface(node, wanted)?,
+            index: self.index(),
+            master: None,
+            addresses,
+        })
+    }
+
+    fn link_name(&mut self, wanted: &str) -> Result<LinkName, PlanError> {
+        Ok(LinkName::new(self.links.claim(wanted))?)
+    }
+}
+
+/// Lays every cable of the lab. Declared links come first and so keep their names.
+pub(super) fn lay(net: &mut Net<'_>, derived: &Derived) -> Result<(), PlanError> {
+    let mut layer = Layer {
+        names: BTreeMap::new(),
+        next_index: FIRST_INDEX,
+        links: Claims::up_to(LinkName::MAX),
+    };
+    lay_links(net, derived, &mut layer)?;
+    lay_tunnels(net, derived, &mut layer)?;
+    lay_attachments(net, derived, &mut layer)?;
+    lay_switches(net, &mut layer)?;
+    lay_hosts(net, &mut layer)
+}
+
+fn lay_links(net: &mut Net<'_>, derived: &Derived, layer: &mut Layer) -> Result<(), PlanError> {
+    for (number, (name, link)) in net.lab.links.iter().enumerate() {
+        layer.links.claim(name.as_str());
+        let [a, b] = addresses(derived.links.get(name));
+        let ends = [
+            layer.port(&link.ends[0], name.as_str(), a)?,
+            layer.port(&link.ends[1], name.as_str(), b)?,
+        ];
+        // Every declared link has a wire: a cut by hand may come at any time.
+        let wire = Wire {
+            shape: [shape(&link.shape[0]), shape(&link.shape[1])],
+            ends: [
+                (IfName::new(format!("w{number}a"))?, layer.index()),
+                (IfName::new(format!("w{number}b"))?, layer.index()),
+            ],
+        };
+        let cable = Cable {
+            link: name.clone(),
+            mtu: link.mtu,
+            ends,
+            wire: Some(wire),
+        };
+        net.links.insert(name.clone(), cable);
+    }
+    Ok(())
+}
+
+fn lay_tunnels(net: &mut Net<'_>, derived: &Derived, layer: &mut Layer) -> Result<(), PlanError> {
+    for (name, session) in &net.lab.sessions {
+        if !matches!(session.kind, SessionKind::Vpn(_)) {
+            continue;
+        }
+        let [a, b] = addresses(derived.inside.get(name));
+        let tunnel = TunnelPorts {
+            tunnel: TunnelName::new(name.as_str())?,
+            ends: [
+                layer.port(&session.ends[0], name.as_str(), a)?,
+                layer.port(&session.ends[1], name.as_str(), b)?,
+            ],
+        };
+        net.tunnels.insert(name.clone(), tunnel);
+    }
+    Ok(())
+}
+
+fn lay_attachments(
+    net: &mut Net<'_>,
+    derived: &Derived,
+    layer: &mut Layer,
+) -> Result<(), PlanError> {
+    for (vpc, gateway, _) in attached(net.lab) {
+        let name = layer.link_name(&attachment_name(vpc))?;
+        let [own, beyond] = addresses(derived.attachments.get(vpc));
+        let ends = [
+            layer.port(vpc, name.as_str(), own)?,
+            layer.port(gateway, name.as_str(), beyond)?,
+        ];
+        let cable = direct(net.lab, name, ends);
+        net.attachments.insert(vpc.clone(), cable);
+    }
+    Ok(())
+}
+
+fn lay_switches(net: &mut Net<'_>, layer: &mut Layer) -> Result<(), PlanError> {
+    for (name, node) in &net.lab.nodes {
+        if node.kind != Kind::Switch {
+            continue;
+        }
+        let interface = layer.interface(name, "bridge")?;
+        for cable in net.links.values_mut() {
+            for port in cable.ends.iter_mut().filter(|port| port.node == *name) {
+                port.master = Some(interface.clone());
+            }
+        }
+        net.bridges.push(Bridge {
+            node: name.clone(),
+            interface,
+            index: layer.index(),
+            addresses: Vec::new(),
+        });
+    }
+    Ok(())
+}
+
+fn lay_hosts(net: &mut Net<'_>, layer: &mut Layer) -> Result<(), PlanError> {
+    for (name, node) in &net.lab.nodes {
+        for lan in lans(&node.hosts) {
+            let gateways = gateways(&lan);
+            let shared = lan.len() > 1;
+            let mut master = None;
+            if shared {
+                let (first, _) = lan[0];
+                let interface = layer.interface(name, &format!("lan-{first}"))?;
+                master = Some(interface.clone());
+                net.bridges.push(Bridge {
+                    node: name.clone(),
+                    interface,
+                    index: layer.index(),
+                    addresses: gateways.clone(),
+                });
+            }
+            for (host_name, host) in lan {
+                let Some(space) = net.hosts.get(&(name.clone(), host_name.clone())) else {
+                    continue;
+                };
+                let link = layer.link_name(&format!("{name}.{host_name}"))?;
+                let own = if shared { Vec::new() } else { gateways.clone() };
+                let mut port = layer.port(name, space.as_str(), own)?;
+                port.master.clone_from(&master);
+                let far = layer.port(space, "eth0", host.addresses.clone())?;
+                let cable = direct(net.lab, link, [port, far]);
+                net.drops.insert(space.clone(), cable);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A network behind a node with the hosts on it.
+type Lan<'a> = Vec<(&'a HostName, &'a Host)>;
+
+/// Hosts of a node grouped by the networks they share.
+fn lans(hosts: &BTreeMap<HostName, Host>) -> Vec<Lan<'_>> {
+    let mut lans: Vec<Lan<'_>> = Vec::new();
+    for entry in hosts {
+        let touches = |lan: &Lan<'_>| lan.iter().any(|(_, other)| share(other, entry.1));
+        let (mut joined, apart): (Vec<_>, Vec<_>) = lans.into_iter().partition(touches);
+        joined.push(vec![entry]);
+        lans = apart;
+        lans.push(joined.into_iter().flatten().collect());
+    }
+    lans.sort_by_key(|lan| lan.first().map(|(name, _)| (*name).clone()));
+    lans
+}
+
+fn share(a: &Host, b: &Host) -> bool {
+    a.addresses
+        .iter()
+        .any(|x| b.addresses.iter().any(|y| overlap(x, y)))
+}
+
+/// The node's own addresses on a network: one of each network its hosts have.
+fn gateways(lan: &Lan<'_>) -> Vec<IpNet> {
+    let mut gateways: Vec<IpNet> = lan
+        .iter()
+        .flat_map(|(_, host)| &host.addresses)
+        .map(first_of)
+        .collect();
+    gateways.sort();
+    gateways.dedup();
+    gateways
+}
+
+/// A plain veth pair, never the narrowest place of a path.
+fn direct(lab: &Lab, link: LinkName, ends: [Port; 2]) -> Cable {
+    let widest = lab.links.values().map(|link| link.mtu).max();
+    Cable {
+        link,
+        mtu: widest.unwrap_or(DEFAULT_MTU).max(DEFAULT_MTU),
+        ends,
+        wire: None,
+    }
+}
+
+fn addresses(pair: Option<&Pair>) -> Pair {
+    pair.cloned().unwrap_or_default()
+}
+
+/// The plan's form of a shape.
+pub(in crate::lab::plan) fn shape(shape: &Shape) -> ShapePlan {
+    ShapePlan {
+        delay: shape.delay,
+        jitter: shape.jitter,
+        loss: shape.loss,
+        rate: shape.rate,
+        queue: shape.queue,
+    }
+}

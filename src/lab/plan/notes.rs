@@ -1,0 +1,60 @@
+//! What every report must repeat: stand-ins, simplifications, modelled parts.
+
+use super::{facts::HostFacts, net::Net, routing::Leg};
+use crate::lab::model::{Daemon, SessionKind};
+
+pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> Vec<String> {
+    let mut notes = net.lab.notes.clone();
+    let mut note = |text: String| {
+        if !notes.contains(&text) {
+            notes.push(text);
+        }
+    };
+    for (name, session) in &net.lab.sessions {
+        match &session.kind {
+            SessionKind::Vif(vif) => {
+                if let Some(vlan) = vif.vlan {
+                    let why = if host.vlan {
+                        "its only VIF needs no tag"
+                    } else {
+                        "this kernel has no 802.1Q"
+                    };
+                    note(format!(
+                        "{} runs untagged instead of with VLAN {vlan} ({name}): {why}",
+                        vif.link
+                    ));
+                }
+            }
+            SessionKind::Vpn(_) => {
+                let to_aws = session
+                    .ends
+                    .iter()
+                    .filter_map(|end| net.lab.nodes.get(end))
+                    .any(|node| node.kind.is_aws());
+                if to_aws {
+                    note(format!("{name}: WireGuard stands in for AWS's IPsec"));
+                }
+            }
+            SessionKind::Ebgp { .. } | SessionKind::Ibgp { .. } => {}
+        }
+    }
+    if legs.iter().any(|leg| leg.modelled) {
+        note(
+            "AWS's inside (location to gateway) is modelled: iBGP with BFD 300 ms x 3; \
+             AWS publishes no figure"
+                .to_owned(),
+        );
+    }
+    let mut frr = net
+        .lab
+        .nodes
+        .values()
+        .filter(|node| matches!(node.daemon, Daemon::Frr { .. }));
+    if frr.next().is_some()
+        && let Some(facts) = &host.frr
+        && let Some(bad) = &facts.known_bad
+    {
+        note(format!("FRR {}: {bad}", facts.version));
+    }
+    notes
+}

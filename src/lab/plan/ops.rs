@@ -1,0 +1,143 @@
+//! Kernel operations in the order the kernel wants them: namespaces, settings,
+//! interfaces, addresses, up, routes.
+
+use super::{
+    net::{Bridge, Cable, Net, Port},
+    statics::{Static, forwards},
+    sysctl::{Role, settings},
+};
+use crate::{
+    lab::{
+        model::Kind,
+        op::{Netns, Op, VethEnd},
+    },
+    units::{Bytes, IfName, NodeName},
+};
+
+pub(super) fn ops(net: &Net<'_>, statics: Vec<Static>) -> Result<Vec<Op>, crate::units::NameError> {
+    let mut ops = Vec::new();
+    let spaces = || {
+        let nodes = net.spaces.iter().map(|space| space.name.clone());
+        nodes.map(Netns::Node).chain([Netns::Wire])
+    };
+    ops.extend(spaces().map(|netns| Op::AddNetns { netns }));
+    for netns in spaces() {
+        for (key, value) in settings(role(net, &netns), net.has_ipv6) {
+            ops.push(Op::Sysctl {
+                netns: netns.clone(),
+                key: key.to_owned(),
+                value: value.to_owned(),
+            });
+        }
+    }
+    ops.extend(net.bridges.iter().map(add_bridge));
+    ops.extend(net.cables().flat_map(add_veths));
+    let lo = IfName::new("lo")?;
+    for space in &net.spaces {
+        ops.push(up(Netns::Node(space.name.clone()), &lo));
+    }
+    for port in ports(net) {
+        ops.extend(configure(port));
+    }
+    for bridge in &net.bridges {
+        let netns = Netns::Node(bridge.node.clone());
+        for &address in &bridge.addresses {
+            ops.push(Op::AddAddress {
+                netns: netns.clone(),
+                dev: bridge.interface.clone(),
+                address,
+            });
+        }
+        ops.push(up(netns, &bridge.interface));
+    }
+    for wire in net.cables().filter_map(|cable| cable.wire.as_ref()) {
+        ops.extend(wire.ends.iter().map(|(dev, _)| up(Netns::Wire, dev)));
+    }
+    ops.extend(statics.into_iter().map(|route| Op::AddRoute {
+        netns: Netns::Node(route.node),
+        prefix: route.prefix,
+        to: route.to,
+    }));
+    Ok(ops)
+}
+
+fn role(net: &Net<'_>, netns: &Netns) -> Role {
+    let Netns::Node(name) = netns else {
+        return Role::Layer2;
+    };
+    if is_switch(net, name) {
+        Role::Layer2
+    } else if forwards(net, name) {
+        Role::Router
+    } else {
+        Role::Host
+    }
+}
+
+fn is_switch(net: &Net<'_>, name: &NodeName) -> bool {
+    net.lab
+        .nodes
+        .get(name)
+        .is_some_and(|node| node.kind == Kind::Switch)
+}
+
+fn ports<'n>(net: &'n Net<'_>) -> impl Iterator<Item = &'n Port> {
+    net.cables().flat_map(|cable| &cable.ends)
+}
+
+fn add_bridge(bridge: &Bridge) -> Op {
+    Op::AddBridge {
+        netns: Netns::Node(bridge.node.clone()),
+        name: bridge.interface.clone(),
+        index: bridge.index,
+    }
+}
+
+/// One pair for a direct cable; for a wired one a pair from each end to the wire.
+fn add_veths(cable: &Cable) -> Vec<Op> {
+    let [a, b] = cable.ends.each_ref().map(|port| VethEnd {
+        netns: Netns::Node(port.node.clone()),
+        name: port.interface.clone(),
+        index: port.index,
+    });
+    let Some(wire) = &cable.wire else {
+        return vec![veth(a, b, cable.mtu)];
+    };
+    let [wire_a, wire_b] = wire.ends.clone().map(|(name, index)| VethEnd {
+        netns: Netns::Wire,
+        name,
+        index,
+    });
+    vec![veth(a, wire_a, cable.mtu), veth(b, wire_b, cable.mtu)]
+}
+
+fn veth(a: VethEnd, b: VethEnd, mtu: Bytes) -> Op {
+    Op::AddVeth { a, b, mtu }
+}
+
+fn configure(port: &Port) -> Vec<Op> {
+    let netns = Netns::Node(port.node.clone());
+    let mut ops = Vec::new();
+    if let Some(master) = &port.master {
+        ops.push(Op::SetMaster {
+            netns: netns.clone(),
+            dev: port.interface.clone(),
+            master: master.clone(),
+        });
+    } else {
+        ops.extend(port.addresses.iter().map(|&address| Op::AddAddress {
+            netns: netns.clone(),
+            dev: port.interface.clone(),
+            address,
+        }));
+    }
+    ops.push(up(netns, &port.interface));
+    ops
+}
+
+fn up(netns: Netns, dev: &IfName) -> Op {
+    Op::SetUp {
+        netns,
+        dev: dev.clone(),
+    }
+}

@@ -1,0 +1,257 @@
+//! BGP sessions with both ends resolved, AWS's internal ones included.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+
+use super::{super::net::Port, Net, PlanError, asn_of};
+use crate::{
+    lab::{
+        model::{BgpTimers, Lab, Session, SessionKind, Vif, aws},
+        plan::{Medium, SessionEnd},
+    },
+    units::{BfdConfig, Family, IfName, LinkName, NodeName, SessionName, Span},
+};
+
+/// Timers of AWS's inside. AWS publishes none; BFD is what detects there.
+const INSIDE_TIMERS: BgpTimers = BgpTimers {
+    hold: Span::from_secs(9),
+    keepalive: Span::from_secs(3),
+    connect_retry: Span::from_secs(1),
+};
+
+/// A session between two speakers. Arrays are aligned with `ends`.
+#[derive(Debug, Clone)]
+pub(in crate::lab::plan) struct Leg {
+    pub(in crate::lab::plan) session: SessionName,
+    pub(in crate::lab::plan) kind: &'static str,
+    pub(in crate::lab::plan) over: Medium,
+    pub(in crate::lab::plan) ends: [SessionEnd; 2],
+    pub(in crate::lab::plan) families: Vec<Family>,
+    /// Each end's address of the family that the transport does not carry.
+    pub(super) other_family: [Option<IpAddr>; 2],
+    pub(in crate::lab::plan) timers: [BgpTimers; 2],
+    pub(in crate::lab::plan) bfd: Option<[BfdConfig; 2]>,
+    pub(super) md5: Option<String>,
+    pub(super) passive: Option<NodeName>,
+    pub(super) next_hop_self: bool,
+    /// Part of AWS's inside.
+    pub(in crate::lab::plan) modelled: bool,
+}
+
+/// Every session by name, the modelled ones last.
+pub(in crate::lab::plan) fn legs(net: &Net<'_>) -> Result<Vec<Leg>, Vec<PlanError>> {
+    let mut errors = two_gateways(net.lab);
+    let mut legs = Vec::new();
+    for (name, session) in &net.lab.sessions {
+        match declared(net, name, session) {
+            Ok(leg) => legs.push(leg),
+            Err(error) => errors.push(error),
+        }
+    }
+    for vif in backbones(net.lab).into_values() {
+        match modelled(net, vif.0, vif.1) {
+            Ok(leg) => legs.push(leg),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() {
+        Ok(legs)
+    } else {
+        Err(errors)
+    }
+}
+
+fn vifs(lab: &Lab) -> impl Iterator<Item = (&NodeName, &Vif)> {
+    lab.sessions
+        .values()
+        .filter_map(|session| match &session.kind {
+            SessionKind::Vif(vif) => Some((&session.ends[1], vif)),
+            SessionKind::Vpn(_) | SessionKind::Ebgp { .. } | SessionKind::Ibgp { .. } => None,
+        })
+}
+
+/// The gateway behind a location.
+pub(super) fn gateway_of<'a>(lab: &'a Lab, location: &NodeName) -> Option<&'a NodeName> {
+    vifs(lab)
+        .find(|(at, _)| *at == location)
+        .map(|(_, vif)| &vif.gateway)
+}
+
+/// Locations whose VIFs belong to different gateways: AWS keeps those apart,
+/// one speaker cannot.
+fn two_gateways(lab: &Lab) -> Vec<PlanError> {
+    let mut gateways: BTreeMap<&NodeName, BTreeSet<&NodeName>> = BTreeMap::new();
+    for (location, vif) in vifs(lab) {
+        gateways.entry(location).or_default().insert(&vif.gateway);
+    }
+    gateways
+        .into_iter()
+        .filter_map(|(node, gateways)| {
+            let mut gateways = gateways.into_iter();
+            let (first, second) = (gateways.next()?, gateways.next()?);
+            Some(PlanError::TwoGateways {
+                node: node.clone(),
+                first: first.clone(),
+                second: second.clone(),
+            })
+        })
+        .collect()
+}
+
+/// The links between locations and gateways that VIFs use, each with its ends.
+fn backbones(lab: &Lab) -> BTreeMap<&LinkName, (&NodeName, &Vif)> {
+    vifs(lab)
+        .map(|(location, vif)| (&vif.backbone, (location, vif)))
+        .collect()
+}
+
+/// What both ends of a session can talk with.
+struct Transport {
+    addresses: [IpAddr; 2],
+    families: Vec<Family>,
+    other_family: [Option<IpAddr>; 2],
+}
+
+/// IPv4 where both ends have it, else IPv6; routes of every family both have.
+fn transport(session: &SessionName, addresses: [&[IpNet]; 2]) -> Result<Transport, PlanError> {
+    let v4 = addresses.map(|of| of.iter().map(IpNet::addr).find(IpAddr::is_ipv4));
+    let v6 = addresses.map(|of| of.iter().map(IpNet::addr).find(IpAddr::is_ipv6));
+    let both = |[a, b]: [Option<IpAddr>; 2]| Some([a?, b?]);
+    match (both(v4), both(v6)) {
+        (Some(addresses), None) => Ok(Transport {
+            addresses,
+            families: vec![Family::Ipv4Unicast],
+            other_family: [None, None],
+        }),
+        (None, Some(addresses)) => Ok(Transport {
+            addresses,
+            families: vec![Family::Ipv6Unicast],
+            other_family: [None, None],
+        }),
+        (Some(addresses), Some(others)) => Ok(Transport {
+            addresses,
+            families: vec![Family::Ipv4Unicast, Family::Ipv6Unicast],
+            other_family: others.map(Some),
+        }),
+        (None, None) => Err(PlanError::Broken(format!(
+            "that the ends of session `{session}` have addresses of one family"
+        ))),
+    }
+}
+
+fn ends(
+    net: &Net<'_>,
+    nodes: [&NodeName; 2],
+    interfaces: [&IfName; 2],
+    addresses: [IpAddr; 2],
+) -> Result<[SessionEnd; 2], PlanError> {
+    let end = |side: usize| {
+        Ok::<_, PlanError>(SessionEnd {
+            node: nodes[side].clone(),
+            interface: interfaces[side].clone(),
+            address: addresses[side],
+            asn: asn_of(net, nodes[side])?,
+        })
+    };
+    Ok([end(0)?, end(1)?])
+}
+
+fn declared(net: &Net<'_>, name: &SessionName, session: &Session) -> Result<Leg, PlanError> {
+    let nodes = [&session.ends[0], &session.ends[1]];
+    let (over, ports) = carrier(net, name, session)?;
+    let inside = net.inside.get(name);
+    let addresses: [&[IpNet]; 2] = match inside {
+        Some([a, b]) => [a, b],
+        None => [&ports[0].addresses, &ports[1].addresses],
+    };
+    let transport = transport(name, addresses)?;
+    let interfaces = [&ports[0].interface, &ports[1].interface];
+    Ok(Leg {
+        session: name.clone(),
+        kind: session.kind.word(),
+        over,
+        ends: ends(net, nodes, interfaces, transport.addresses)?,
+        families: transport.families,
+        other_family: transport.other_family,
+        timers: session.timers,
+        bfd: session.bfd,
+        md5: session.md5.clone(),
+        passive: session.passive.clone(),
+        next_hop_self: matches!(
+            session.kind,
+            SessionKind::Ibgp {
+                next_hop_self: true,
+                ..
+            }
+        ),
+        modelled: false,
+    })
+}
+
+/// What a session runs over, and its interfaces in the order of its ends.
+fn carrier<'n>(
+    net: &'n Net<'_>,
+    name: &SessionName,
+    session: &Session,
+) -> Result<(Medium, [&'n Port; 2]), PlanError> {
+    if let Some(link) = session.kind.link() {
+        let ports = [
+            net.port(link, &session.ends[0])?,
+            net.port(link, &session.ends[1])?,
+        ];
+        return Ok((Medium::Link(link.clone()), ports));
+    }
+    let tunnel = net
+        .tunnels
+        .get(name)
+        .ok_or_else(|| PlanError::Broken(format!("a tunnel for session `{name}`")))?;
+    let [a, b] = &tunnel.ends;
+    Ok((Medium::Tunnel(tunnel.tunnel.clone()), [a, b]))
+}
+
+/// AWS's inside: iBGP between the location's router and the gateway, so that the
+/// leg adds no AS hop.
+fn modelled(net: &Net<'_>, location: &NodeName, vif: &Vif) -> Result<Leg, PlanError> {
+    let session = inside_name(net.lab, &vif.backbone)?;
+    let nodes = [location, &vif.gateway];
+    let ports = [
+        net.port(&vif.backbone, location)?,
+        net.port(&vif.backbone, &vif.gateway)?,
+    ];
+    let transport = transport(&session, [&ports[0].addresses, &ports[1].addresses])?;
+    let interfaces = [&ports[0].interface, &ports[1].interface];
+    Ok(Leg {
+        session,
+        kind: "modelled",
+        over: Medium::Link(vif.backbone.clone()),
+        ends: ends(net, nodes, interfaces, transport.addresses)?,
+        families: transport.families,
+        other_family: transport.other_family,
+        timers: [INSIDE_TIMERS; 2],
+        bfd: Some([aws::VIF_BFD; 2]),
+        md5: None,
+        passive: None,
+        next_hop_self: true,
+        modelled: true,
+    })
+}
+
+/// `aws-LINK`, or the next name like it that the file does not use.
+fn inside_name(lab: &Lab, backbone: &LinkName) -> Result<SessionName, PlanError> {
+    let keep: String = backbone
+        .as_str()
+        .chars()
+        .take(SessionName::MAX - 8)
+        .collect();
+    let mut name = SessionName::new(format!("aws-{keep}"))?;
+    let mut number = 2;
+    while lab.sessions.contains_key(&name) {
+        name = SessionName::new(format!("aws-{keep}-{number}"))?;
+        number += 1;
+    }
+    Ok(name)
+}

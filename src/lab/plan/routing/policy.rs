@@ -1,0 +1,150 @@
+//! What each end of a session takes and gives.
+//!
+//! The customer's side is the file's. AWS's side is closed. Its order of
+//! preference for a prefix (Direct Connect before a VPN, whatever the AS_PATH)
+//! is modelled by LOCAL_PREF, set where a route enters AWS.
+
+use super::Leg;
+use crate::{
+    lab::model::{Kind, Lab, Routing, Rules, Shorthand, aws},
+    units::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, Set, Verdict},
+};
+
+/// LOCAL_PREF of routes from a VIF, by the customer's preference community:
+/// 7224:7300 high, 7224:7200 or none medium, 7224:7100 low. All above a VPN's.
+const VIF_HIGH: (Community, u32) = (Community(7224 << 16 | 7300), 220);
+const VIF_LOW: (Community, u32) = (Community(7224 << 16 | 7100), 180);
+const VIF_MEDIUM: u32 = 200;
+/// LOCAL_PREF of routes from a VPN.
+const VPN: u32 = 100;
+
+/// One end's policies.
+pub(super) struct Sides {
+    pub(super) import: Policy,
+    pub(super) export: Policy,
+    pub(super) max_prefix: Option<u32>,
+}
+
+pub(super) fn of(lab: &Lab, leg: &Leg, side: usize) -> Sides {
+    let node = &leg.ends[side].node;
+    match lab.nodes.get(node).map(|node| &node.kind) {
+        _ if leg.modelled => Sides {
+            import: Policy::accept_all(),
+            export: Policy::accept_all(),
+            max_prefix: None,
+        },
+        Some(Kind::DxLocation) => Sides {
+            import: vif_import(),
+            export: Policy::accept_all(),
+            max_prefix: Some(aws::VIF_MAX_PREFIX),
+        },
+        Some(Kind::Vgw) => Sides {
+            import: accept(Vec::new(), vec![Set::LocalPref(VPN)]),
+            export: Policy::accept_all(),
+            max_prefix: Some(aws::VPN_MAX_PREFIX),
+        },
+        Some(
+            Kind::Host
+            | Kind::Router
+            | Kind::Switch
+            | Kind::DataCenter
+            | Kind::Internet
+            | Kind::Vpc { .. },
+        )
+        | None => {
+            let routing = lab.routing.get(node).and_then(|all| all.get(&leg.session));
+            customer(routing)
+        }
+    }
+}
+
+fn customer(routing: Option<&Routing>) -> Sides {
+    match routing {
+        None => Sides {
+            import: Policy::accept_all(),
+            export: Policy::default(),
+            max_prefix: None,
+        },
+        Some(Routing::Rules(Rules {
+            import,
+            export,
+            max_prefix,
+        })) => Sides {
+            import: import.clone(),
+            export: export.clone(),
+            max_prefix: *max_prefix,
+        },
+        Some(Routing::Shorthand(short)) => Sides {
+            import: accept(
+                Vec::new(),
+                short.local_pref.map(Set::LocalPref).into_iter().collect(),
+            ),
+            export: shorthand_export(short),
+            max_prefix: short.max_prefix,
+        },
+    }
+}
+
+/// `announce` and `pass` as the complete list of what goes out. A prefix on the
+/// list goes out only as our own: learned from elsewhere it is somebody else's.
+fn shorthand_export(short: &Shorthand) -> Policy {
+    let announced: Vec<PrefixMatch> = short
+        .announce
+        .iter()
+        .map(|announce| PrefixMatch::exact(announce.prefix))
+        .collect();
+    let passed: Vec<PolicySource> = short
+        .pass
+        .iter()
+        .cloned()
+        .map(PolicySource::Session)
+        .collect();
+    let mut export = Policy::default();
+    if !announced.is_empty() {
+        let own = Match::From(vec![PolicySource::Local]);
+        let matches = vec![Match::Prefix(announced), own];
+        export.rules.extend(accept(matches, changes(short)).rules);
+    }
+    if !passed.is_empty() {
+        let matches = vec![Match::From(passed)];
+        export.rules.extend(accept(matches, changes(short)).rules);
+    }
+    export
+}
+
+fn changes(short: &Shorthand) -> Vec<Set> {
+    let prepend = (short.prepend > 0).then_some(Set::Prepend(short.prepend));
+    let communities = short.communities.iter().copied().map(Set::AddCommunity);
+    short
+        .med
+        .map(Set::Med)
+        .into_iter()
+        .chain(prepend)
+        .chain(communities)
+        .collect()
+}
+
+fn vif_import() -> Policy {
+    let tagged = [VIF_HIGH, VIF_LOW].map(|(community, preference)| Rule {
+        matches: vec![Match::Community(vec![community])],
+        verdict: Verdict::Accept,
+        set: vec![Set::LocalPref(preference)],
+    });
+    let mut policy = Policy {
+        rules: tagged.into(),
+    };
+    policy
+        .rules
+        .extend(accept(Vec::new(), vec![Set::LocalPref(VIF_MEDIUM)]).rules);
+    policy
+}
+
+fn accept(matches: Vec<Match>, set: Vec<Set>) -> Policy {
+    Policy {
+        rules: vec![Rule {
+            matches,
+            verdict: Verdict::Accept,
+            set,
+        }],
+    }
+}

@@ -1,0 +1,198 @@
+//! Static routes: the file's, and those that kinds bring along.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::{
+    PlanError,
+    net::{Net, Port, attached},
+};
+use crate::{
+    lab::{
+        model::{Kind, SessionKind, StaticRoute, Via},
+        op::RouteTarget,
+    },
+    units::NodeName,
+};
+
+/// A static route of a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Static {
+    pub(super) node: NodeName,
+    pub(super) prefix: IpNet,
+    pub(super) to: RouteTarget,
+}
+
+/// Every static route, each once.
+pub(super) fn statics(net: &Net<'_>) -> Result<Vec<Static>, PlanError> {
+    let mut routes = Vec::new();
+    hosts(net, &mut routes);
+    standalone_hosts(net, &mut routes);
+    vpcs(net, &mut routes)?;
+    pins(net, &mut routes)?;
+    for (name, node) in &net.lab.nodes {
+        for route in &node.routes {
+            routes.push(written(net, name, route)?);
+        }
+    }
+    let mut once: Vec<Static> = Vec::new();
+    for route in routes {
+        if !once.contains(&route) {
+            once.push(route);
+        }
+    }
+    Ok(once)
+}
+
+fn via(node: &NodeName, prefix: IpNet, gateway: IpAddr) -> Static {
+    Static {
+        node: node.clone(),
+        prefix,
+        to: RouteTarget::Via(gateway),
+    }
+}
+
+/// The default route of `like`'s family.
+fn default_like(like: &IpNet) -> IpNet {
+    match like {
+        IpNet::V4(_) => Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0).into(),
+        IpNet::V6(_) => Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}
+
+/// Behind a node the gateway is the first address of the host's network.
+fn hosts(net: &Net<'_>, routes: &mut Vec<Static>) {
+    for (space, cable) in &net.drops {
+        let own = cable.at(space).into_iter().flat_map(|port| &port.addresses);
+        for address in own {
+            let gateway = super::address::first_of(address);
+            routes.push(via(space, default_like(address), gateway.addr()));
+        }
+    }
+}
+
+/// A node of kind `host` sends everything to its router, if there is just one.
+fn standalone_hosts(net: &Net<'_>, routes: &mut Vec<Static>) {
+    for (name, node) in &net.lab.nodes {
+        if node.kind != Kind::Host {
+            continue;
+        }
+        let routers: Vec<&Port> = net
+            .links
+            .values()
+            .filter(|cable| cable.at(name).is_some())
+            .filter_map(|cable| cable.beyond(name))
+            .filter(|port| port.master.is_none() && forwards(net, &port.node))
+            .collect();
+        let &[router] = routers.as_slice() else {
+            continue;
+        };
+        for gateway in &router.addresses {
+            let prefix = default_like(gateway);
+            let written = node.routes.iter().any(|route| route.prefix == prefix);
+            if !written {
+                routes.push(via(name, prefix, gateway.addr()));
+            }
+        }
+    }
+}
+
+/// Whether a declared node routes packets for others.
+pub(super) fn forwards(net: &Net<'_>, name: &NodeName) -> bool {
+    net.lab
+        .nodes
+        .get(name)
+        .is_some_and(|node| !matches!(node.kind, Kind::Host | Kind::Switch))
+}
+
+/// A VPC sends everything to its gateway, and the gateway knows its ranges.
+fn vpcs(net: &Net<'_>, routes: &mut Vec<Static>) -> Result<(), PlanError> {
+    for (vpc, gateway, cidrs) in attached(net.lab) {
+        let ports = net.attachments.get(vpc);
+        let (Some(own), Some(beyond)) = (
+            ports.and_then(|cable| cable.at(vpc)),
+            ports.and_then(|cable| cable.at(gateway)),
+        ) else {
+            return Err(PlanError::Broken(format!("that `{vpc}` is attached")));
+        };
+        for cidr in cidrs {
+            if let Some(next) = beyond.address_like(cidr) {
+                routes.push(via(vpc, default_like(cidr), next.addr()));
+            }
+            if let Some(next) = own.address_like(cidr) {
+                routes.push(via(gateway, *cidr, next.addr()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A tunnel's outer addresses are reached through the node it runs over, by host
+/// routes that nothing learned inside the tunnel can beat.
+fn pins(net: &Net<'_>, routes: &mut Vec<Static>) -> Result<(), PlanError> {
+    for session in net.lab.sessions.values() {
+        let SessionKind::Vpn(vpn) = &session.kind else {
+            continue;
+        };
+        let [a, b] = outer_ports(net, &session.ends, &vpn.underlay)?;
+        for (near, far, link) in [(a, b, &vpn.underlay[0]), (b, a, &vpn.underlay[1])] {
+            let outer = outer_of(near, far)?.1;
+            let gateway = net.port(link, &vpn.over)?.address_like(&outer);
+            if let Some(gateway) = gateway {
+                routes.push(via(&near.node, IpNet::from(outer.addr()), gateway.addr()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The underlay's interfaces at the two ends of a VPN.
+pub(super) fn outer_ports<'n>(
+    net: &'n Net<'_>,
+    ends: &[NodeName; 2],
+    underlay: &[crate::units::LinkName; 2],
+) -> Result<[&'n Port; 2], PlanError> {
+    Ok([
+        net.port(&underlay[0], &ends[0])?,
+        net.port(&underlay[1], &ends[1])?,
+    ])
+}
+
+/// The outer addresses of two ports, of one family: IPv4 where both have it.
+pub(super) fn outer_of(a: &Port, b: &Port) -> Result<(IpNet, IpNet), PlanError> {
+    a.addresses
+        .iter()
+        .find_map(|own| Some((*own, b.address_like(own)?)))
+        .ok_or_else(|| {
+            PlanError::Broken(format!(
+                "that `{}` and `{}` have outer addresses of one family",
+                a.node, b.node
+            ))
+        })
+}
+
+fn written(net: &Net<'_>, name: &NodeName, route: &StaticRoute) -> Result<Static, PlanError> {
+    let to = match &route.via {
+        Via::Address(gateway) => RouteTarget::Via(*gateway),
+        Via::Blackhole => RouteTarget::Blackhole,
+        Via::Link(link) => {
+            let gateway = net
+                .link(link)?
+                .beyond(name)
+                .and_then(|port| port.address_like(&route.prefix))
+                .ok_or_else(|| {
+                    PlanError::Broken(format!(
+                        "that the far end of `{link}` can be the gateway of `{name}` to {}",
+                        route.prefix
+                    ))
+                })?;
+            RouteTarget::Via(gateway.addr())
+        }
+    };
+    Ok(Static {
+        node: name.clone(),
+        prefix: route.prefix,
+        to,
+    })
+}
