@@ -10,3 +10,4 @@ pub mod deploy;
 pub mod init;
 pub mod sink;
 pub mod supervisor;
+pub mod speaker;

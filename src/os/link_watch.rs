@@ -1,13 +1,15 @@
 //! The interfaces of a network namespace, and word of their changes.
+#![expect(unsafe_code, reason = "AsyncFd wants a promise about the descriptor")]
 
 use std::{
     collections::BTreeMap,
     io,
     net::IpAddr,
-    os::fd::{AsRawFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
 };
 
 use ipnet::IpNet;
+use tokio::io::unix::AsyncFd;
 
 use super::netlink::{Messages, RouteSocket, attributes, u32_at};
 
@@ -78,6 +80,16 @@ impl LinkWatch {
         })
     }
 
+    /// The same, to be awaited in the current tokio runtime.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch the descriptor.
+    pub fn into_async(self) -> io::Result<AsyncFd<Self>> {
+        // SAFETY: `as_fd` and `as_raw_fd` return the same socket for as long as the
+        // value lives, which owns it and closes it only when dropped.
+        Ok(unsafe { AsyncFd::register(self) }?)
+    }
+
     /// All interfaces by index, as they are now.
     ///
     /// # Errors
@@ -94,7 +106,7 @@ impl LinkWatch {
     }
 
     /// Takes in all waiting news; never blocks. The descriptor of
-    /// [`AsRawFd::as_raw_fd`] is readable when there is some.
+    /// [`AsFd::as_fd`] is readable when there is some.
     ///
     /// # Errors
     /// When the socket fails. An overflow is not an error, see [`Changes::overflow`].
@@ -148,9 +160,15 @@ impl LinkWatch {
     }
 }
 
+impl AsFd for LinkWatch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.news.as_fd()
+    }
+}
+
 impl AsRawFd for LinkWatch {
     fn as_raw_fd(&self) -> RawFd {
-        self.news.as_raw_fd()
+        self.news.as_fd().as_raw_fd()
     }
 }
 

@@ -5,6 +5,7 @@ mod netlink;
 
 pub mod clock;
 pub mod credentials;
+pub mod fd;
 pub mod fib;
 pub mod fib_watch;
 pub mod host;
@@ -13,6 +14,9 @@ pub mod link_watch;
 pub mod mount;
 pub mod netns;
 pub mod process;
+pub mod poll;
 pub mod sched;
+pub mod tcp;
+pub mod udp_bfd;
 pub mod udp_probe;
 pub mod userns;

@@ -6,6 +6,8 @@ use std::{
     num::{NonZeroU8, NonZeroU32},
 };
 
+use serde::{Deserialize, Serialize};
+
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +25,7 @@ const MULTIPOINT: u8 = 0x01;
 const PACKET_LEN_AUTHENTICATED: usize = 26;
 
 /// The session state a system reports (RFC 5880 §4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum State {
     /// Held down by an operator; says nothing about the path.
     AdminDown,
