@@ -13,3 +13,7 @@ mod fib;
 mod link_watch;
 #[path = "kernel/probe.rs"]
 mod probe;
+#[path = "kernel/speaker.rs"]
+mod speaker;
+#[path = "kernel/speaker_process.rs"]
+mod speaker_process;
