@@ -2,12 +2,12 @@
 
 pub mod board;
 pub mod daemon;
+pub mod deploy;
 pub mod doctor;
+pub mod init;
 pub mod instrument;
 pub mod observe;
 pub mod probe;
-pub mod deploy;
-pub mod init;
 pub mod sink;
-pub mod supervisor;
 pub mod speaker;
+pub mod supervisor;

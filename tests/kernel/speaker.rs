@@ -258,6 +258,7 @@ fn carrier_loss_ends_the_session_and_moves_the_route_at_once() {
     };
     let gateway = if via_first { "10.0.1.2" } else { "10.0.0.2" };
     let before = clock::mono_ns();
+    a.forget_before(before);
     sh(&lab.1, &format!("ip link set {far} down"));
     let (at, ()) = a.expect("the route to move", 2 * SECOND, |notice| {
         (moved(notice)?.as_deref() == Some(gateway)).then_some(())
@@ -290,6 +291,19 @@ fn silent_loss_is_found_by_bfd_in_its_time() {
          nft add chain netdev cut out '{ type filter hook egress device a0 priority 0; }'",
     );
     let before = clock::mono_ns();
+    a.forget_before(before);
+    let flaps: Vec<_> = [a.status(), b.status()]
+        .iter()
+        .flat_map(|s| {
+            s.speaker
+                .peers
+                .iter()
+                .map(|p| (p.flaps, p.last_error.clone()))
+        })
+        .collect();
+    assert!(flaps.iter().all(|(flaps, _)| *flaps == 0), "{flaps:?}");
+    let before = clock::mono_ns();
+    b.forget_before(before);
     sh(
         &lab.0,
         "nft 'add rule netdev cut in drop; add rule netdev cut out drop'",

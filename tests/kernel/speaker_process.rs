@@ -38,6 +38,8 @@ pub(crate) struct SpeakerProcess {
     /// Everything heard and not yet taken.
     heard: VecDeque<FromSpeaker>,
     next_id: u64,
+    /// Events before this are history, CLOCK_MONOTONIC nanoseconds.
+    since_ns: u64,
     _config: tempfile::NamedTempFile,
 }
 
@@ -81,8 +83,14 @@ impl SpeakerProcess {
             lines,
             heard: VecDeque::new(),
             next_id: 1,
+            since_ns: 0,
             _config: file,
         }
+    }
+
+    /// From now on only what happens after `since_ns` is expected.
+    pub(crate) fn forget_before(&mut self, since_ns: u64) {
+        self.since_ns = since_ns;
     }
 
     /// Waits for the first event `wanted` accepts; earlier ones are passed over.
@@ -97,6 +105,7 @@ impl SpeakerProcess {
         loop {
             while let Some(line) = self.heard.pop_front() {
                 if let FromSpeaker::Event { at_ns, event } = &line
+                    && *at_ns >= self.since_ns
                     && let Some(found) = wanted(event)
                 {
                     return (*at_ns, found);
