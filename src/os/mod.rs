@@ -20,3 +20,5 @@ pub mod tcp;
 pub mod udp_bfd;
 pub mod udp_probe;
 pub mod userns;
+pub mod packet_ring;
+pub mod poller;
