@@ -41,7 +41,10 @@ impl Gate {
         if self.latest() == state {
             return;
         }
-        let at = self.transitions.last().map_or(at, |&(last, _)| last.max(at));
+        let at = self
+            .transitions
+            .last()
+            .map_or(at, |&(last, _)| last.max(at));
         self.transitions.push((at, state));
         if self.transitions.len() > REMEMBERED {
             let (_, state) = self.transitions.remove(0);

@@ -66,6 +66,17 @@ pub enum Verdict {
     Drop(Reason),
 }
 
+/// What becomes of a packet that need not be stored if it is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passing {
+    /// It is due: the caller sends it. It counts as delivered.
+    Now,
+    /// It is stored until this instant.
+    Waits(Ns),
+    /// It vanishes.
+    Drop(Reason),
+}
+
 /// What a lane has done so far. `offered` is the sum of all the others and of
 /// what is in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -136,14 +147,42 @@ impl<T> Lane<T> {
     pub fn offer(&mut self, packet: Packet, payload: T, sent: Ns) -> Verdict {
         let verdict = self.judge(packet, sent);
         if let Verdict::Deliver(at) = verdict {
-            self.flying_bytes += u64::from(packet.bytes);
-            self.flying.push_back(Flying {
-                at,
-                bytes: packet.bytes,
-                payload,
-            });
+            self.enqueue(packet, payload, at);
         }
         verdict
+    }
+
+    /// Like [`offer`](Self::offer), for a caller who can send without storing:
+    /// the payload is made only if the packet has to wait, and not when it is
+    /// due by `now` with nothing in front of it.
+    pub fn pass(
+        &mut self,
+        packet: Packet,
+        sent: Ns,
+        now: Ns,
+        payload: impl FnOnce() -> T,
+    ) -> Passing {
+        match self.judge(packet, sent) {
+            Verdict::Drop(reason) => Passing::Drop(reason),
+            Verdict::Deliver(at) if at <= now && self.flying.is_empty() => {
+                self.stats.delivered += 1;
+                self.stats.delivered_bytes += u64::from(packet.bytes);
+                Passing::Now
+            }
+            Verdict::Deliver(at) => {
+                self.enqueue(packet, payload(), at);
+                Passing::Waits(at)
+            }
+        }
+    }
+
+    fn enqueue(&mut self, packet: Packet, payload: T, at: Ns) {
+        self.flying_bytes += u64::from(packet.bytes);
+        self.flying.push_back(Flying {
+            at,
+            bytes: packet.bytes,
+            payload,
+        });
     }
 
     fn judge(&mut self, packet: Packet, sent: Ns) -> Verdict {
@@ -212,6 +251,14 @@ impl<T> Lane<T> {
         self.stats.delivered = self.stats.delivered.saturating_sub(1);
         self.stats.delivered_bytes = self.stats.delivered_bytes.saturating_sub(u64::from(bytes));
         self.stats.cut += 1;
+    }
+
+    /// A packet that [`poll`](Self::poll) handed out was lost to a shortage of
+    /// the driver's own: it counts as overrun, not as delivered.
+    pub fn discarded(&mut self, bytes: u32) {
+        self.stats.delivered = self.stats.delivered.saturating_sub(1);
+        self.stats.delivered_bytes = self.stats.delivered_bytes.saturating_sub(u64::from(bytes));
+        self.stats.overrun += 1;
     }
 
     /// Opens or cuts the lane for packets sent at `at` or later.

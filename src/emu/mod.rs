@@ -16,7 +16,7 @@ mod numbered;
 mod rate;
 
 pub use gate::{Gate, GateState};
-pub use lane::{Lane, LaneStats, Packet, Reason, Shape, Verdict};
+pub use lane::{Lane, LaneStats, Packet, Passing, Reason, Shape, Verdict};
 
 /// Nanoseconds on the caller's monotonic clock.
 pub type Ns = u64;

@@ -1,6 +1,9 @@
 //! Waiting for many descriptors and a deadline on CLOCK_MONOTONIC with
 //! nanosecond grain (epoll; needs Linux 5.11), and waking a waiter from another thread.
-#![expect(unsafe_code, reason = "libc has epoll_pwait2 only as a bare system call")]
+#![expect(
+    unsafe_code,
+    reason = "libc has epoll_pwait2 only as a bare system call"
+)]
 
 use std::{
     io,

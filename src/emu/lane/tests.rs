@@ -149,10 +149,16 @@ fn what_has_left_at_a_cut_arrives_and_what_follows_does_not() {
     assert_eq!(lane.offer(packet(100), 'a', 0), Verdict::Deliver(5 * MS));
     lane.set_gate(MS, GateState::Silent);
     // Sent before the cut but looked at after it: it had left.
-    assert_eq!(lane.offer(packet(100), 'b', MS - 1), Verdict::Deliver(6 * MS - 1));
+    assert_eq!(
+        lane.offer(packet(100), 'b', MS - 1),
+        Verdict::Deliver(6 * MS - 1)
+    );
     assert_eq!(lane.offer(packet(100), 'c', MS), Verdict::Drop(Reason::Cut));
     lane.set_gate(2 * MS, GateState::Open);
-    assert_eq!(lane.offer(packet(100), 'd', 2 * MS), Verdict::Deliver(7 * MS));
+    assert_eq!(
+        lane.offer(packet(100), 'd', 2 * MS),
+        Verdict::Deliver(7 * MS)
+    );
     let mut out = Vec::new();
     while let Some((_, payload)) = lane.poll(10 * MS) {
         out.push(payload);
@@ -176,7 +182,10 @@ fn numbered_drops_take_exactly_so_many_of_each_flow() {
                 survivors[usize::from(flow)] += 1;
             }
         }
-        assert!(matches!(lane.offer(packet(60), (), sent), Verdict::Deliver(_)));
+        assert!(matches!(
+            lane.offer(packet(60), (), sent),
+            Verdict::Deliver(_)
+        ));
     }
     assert_eq!(survivors, [63, 63]);
     assert_eq!(lane.stats().cut, 74);
@@ -193,9 +202,15 @@ fn a_full_queue_refuses_and_drains() {
     for n in 1..=100 {
         assert_eq!(lane.offer(packet(1_000), (), 0), Verdict::Deliver(n * MS));
     }
-    assert_eq!(lane.offer(packet(1_000), (), 0), Verdict::Drop(Reason::Queue));
+    assert_eq!(
+        lane.offer(packet(1_000), (), 0),
+        Verdict::Drop(Reason::Queue)
+    );
     assert_eq!(lane.queued_bytes(0), 100_000);
-    assert_eq!(lane.offer(packet(1_000), (), MS), Verdict::Deliver(101 * MS));
+    assert_eq!(
+        lane.offer(packet(1_000), (), MS),
+        Verdict::Deliver(101 * MS)
+    );
 }
 
 #[test]
@@ -216,4 +231,26 @@ fn loss_comes_near_its_probability_and_repeats_with_its_seed() {
     assert!((1788..=2212).contains(&lost), "{lost}");
     assert_eq!(run(7), run(7));
     assert_ne!(run(7), run(8));
+}
+
+#[test]
+fn a_due_packet_passes_unless_another_is_before_it() {
+    let mut lane = Lane::new(Shape::default(), 0);
+    assert_eq!(lane.pass(packet(100), 10, 12, || 'a'), Passing::Now);
+    lane.reshape(Shape {
+        delay: Span::from_millis(1),
+        ..Shape::default()
+    });
+    assert_eq!(
+        lane.pass(packet(100), 20, 20, || 'b'),
+        Passing::Waits(20 + MS)
+    );
+    lane.reshape(Shape::default());
+    assert_eq!(
+        lane.pass(packet(100), 30, 30, || 'c'),
+        Passing::Waits(20 + MS)
+    );
+    assert_eq!(lane.poll(20 + MS), Some((20 + MS, 'b')));
+    assert_eq!(lane.poll(20 + MS), Some((20 + MS, 'c')));
+    assert_eq!(lane.stats().delivered, 3);
 }

@@ -147,19 +147,31 @@ impl Ring {
         Transmitter::new(Arc::clone(&self.fd))
     }
 
+    fn head(&self) -> (NonNull<u8>, &AtomicU32) {
+        let (block, within) = (self.head / self.per_block, self.head % self.per_block);
+        // SAFETY: head < slots, so the slot lies within the mapping.
+        let base = unsafe { self.memory.add(block * BLOCK + within * self.slot) };
+        // SAFETY: a slot begins with its status word, 16-byte aligned, which
+        // both sides access atomically; the mapping lives as long as the ring.
+        (base, unsafe { AtomicU32::from_ptr(base.as_ptr().cast()) })
+    }
+
+    /// Whether [`next_frame`](Self::next_frame) has a frame.
+    pub fn is_ready(&self) -> bool {
+        self.head().1.load(Ordering::Acquire) & libc::TP_STATUS_USER != 0
+    }
+
     /// The next received frame, if there is one.
     pub fn next_frame(&mut self) -> Option<Frame<'_>> {
-        let offset = (self.head / self.per_block) * BLOCK + (self.head % self.per_block) * self.slot;
-        // SAFETY: head < slots, so the slot lies within the mapping.
-        let base = unsafe { self.memory.add(offset) };
-        // SAFETY: a slot begins with its status word, 16-byte aligned, which
-        // both sides access atomically.
-        let status = unsafe { AtomicU32::from_ptr(base.as_ptr().cast()) };
+        let next = (self.head + 1) % self.slots;
+        let (base, _) = self.head();
+        // SAFETY: as in `head`, once more because the head moves meanwhile.
+        let status: &AtomicU32 = unsafe { AtomicU32::from_ptr(base.as_ptr().cast()) };
         let bits = status.load(Ordering::Acquire);
         if bits & libc::TP_STATUS_USER == 0 {
             return None;
         }
-        self.head = (self.head + 1) % self.slots;
+        self.head = next;
         // SAFETY: the user bit is set, so until the status is stored again the
         // slot is ours and initialised by the kernel.
         let header = unsafe { base.cast::<libc::tpacket2_hdr>().as_ptr().read() };
@@ -173,14 +185,23 @@ impl Ring {
         let start = usize::from(header.tp_mac);
         let captured = header.tp_snaplen as usize;
         let fits = start >= ADDRESS_OFFSET && start + captured <= self.slot;
-        let (start, captured) = if fits { (start, captured) } else { (ADDRESS_OFFSET, 0) };
+        let (start, captured) = if fits {
+            (start, captured)
+        } else {
+            (ADDRESS_OFFSET, 0)
+        };
         // SAFETY: start + captured lies within the slot, which is ours until
         // the frame is dropped; the frame borrows the ring.
         let bytes = unsafe { std::slice::from_raw_parts(base.add(start).as_ptr(), captured) };
         let mut vnet = VnetHeader::default();
         if !self.cooked && fits && start >= ADDRESS_OFFSET + VnetHeader::LEN {
             // SAFETY: the offload header lies right before the frame, within the slot.
-            vnet.0 = unsafe { base.add(start - VnetHeader::LEN).cast::<[u8; VnetHeader::LEN]>().as_ptr().read() };
+            vnet.0 = unsafe {
+                base.add(start - VnetHeader::LEN)
+                    .cast::<[u8; VnetHeader::LEN]>()
+                    .as_ptr()
+                    .read()
+            };
         }
         let tagged = bits & libc::TP_STATUS_VLAN_VALID != 0;
         let tpid = if bits & libc::TP_STATUS_VLAN_TPID_VALID != 0 {

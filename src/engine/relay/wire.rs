@@ -1,0 +1,238 @@
+//! One direction of a wired link: a ring it reads, a lane, a transmitter.
+
+use std::collections::VecDeque;
+
+use crate::{
+    emu::{Lane, Packet, Passing, Reason, Shape},
+    engine::sink::EventSink,
+    lab::plan::ShapePlan,
+    os::packet_ring::{Frame, OwnedFrame, Ring, Sent, Transmitter},
+    units::ProbeHeader,
+};
+
+use super::{
+    flows::{Fate, Flows},
+    observe::{Passage, Seen, Transport, Watcher, ethernet},
+};
+
+/// Frames that may wait for the kernel to have a buffer again.
+const BACKLOG: usize = 1024;
+
+/// A probe's flow and sequence number.
+pub(super) type ProbeId = (u16, u32);
+
+/// The plan's shape in the emulator's words.
+pub(super) fn shape(plan: &ShapePlan) -> Shape {
+    Shape {
+        delay: plan.delay,
+        jitter: plan.jitter,
+        loss: plan.loss,
+        rate: plan.rate,
+        queue: plan.queue,
+    }
+}
+
+/// A frame on its way.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    frame: OwnedFrame,
+    wire_bytes: u32,
+    probe: Option<ProbeId>,
+}
+
+/// The moment a batch of frames is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    /// Now.
+    pub(super) now: u64,
+    /// The probe run whose packets are logged.
+    pub(super) run: u64,
+}
+
+/// One direction of a link.
+#[derive(Debug)]
+pub(super) struct Direction {
+    pub(super) link: String,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) ring: Ring,
+    pub(super) lane: Lane<Parcel>,
+    pub(super) flows: Flows,
+    /// Frames the kernel would never take, and frames that overflowed the backlog.
+    pub(super) refused: u64,
+    pub(super) ring_drops: u64,
+    out: Transmitter,
+    backlog: VecDeque<Parcel>,
+    watcher: Watcher,
+    sink: EventSink,
+}
+
+impl Direction {
+    pub(super) fn new(
+        names: [&str; 3],
+        (ring, out): (Ring, Transmitter),
+        lane: Lane<Parcel>,
+        sink: &EventSink,
+    ) -> Self {
+        let [link, from, to] = names;
+        Self {
+            link: link.to_owned(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            ring,
+            lane,
+            flows: Flows::default(),
+            refused: 0,
+            ring_drops: 0,
+            out,
+            backlog: VecDeque::new(),
+            watcher: Watcher::new(link, from, to, sink.clone()),
+            sink: sink.clone(),
+        }
+    }
+
+    /// Takes one frame from the ring through the lane; false when there was
+    /// none. `to_mono` converts the kernel's stamps.
+    pub(super) fn take_frame(&mut self, moment: Moment, to_mono: impl Fn(u64) -> u64) -> bool {
+        let Some(frame) = self.ring.next_frame() else {
+            return false;
+        };
+        let at = to_mono(frame.stamp_real_ns);
+        let vlan = frame.vlan.map_or(0, |tag| tag.tci & 0x0fff);
+        let seen = ethernet(frame.bytes, vlan);
+        let probe = seen.as_ref().and_then(|seen| probe_of(seen, moment.run));
+        let tag = if frame.vlan.is_some() { 4 } else { 0 };
+        let wire_bytes = frame.vnet.wire_bytes(frame.bytes.len()) + tag;
+        let packet = Packet {
+            bytes: wire_bytes,
+            flow: probe.map(|(flow, _)| flow),
+        };
+        let parcel = |frame: &Frame<'_>| Parcel {
+            frame: frame.to_owned_frame(),
+            wire_bytes,
+            probe,
+        };
+        let passing = self.lane.pass(packet, at, moment.now, || parcel(&frame));
+        let mut unsent = None;
+        match passing {
+            Passing::Now if tag == 0 && self.backlog.is_empty() => {
+                let sent = self.out.send(&frame.vnet, frame.bytes);
+                unsent = settle(sent, &mut self.lane, &mut self.flows, (probe, wire_bytes))
+                    .map(|failure| (failure, parcel(&frame)));
+            }
+            Passing::Now => unsent = Some((Failure::Later, parcel(&frame))),
+            Passing::Waits(_) => {}
+            Passing::Drop(reason) => {
+                if let Some((flow, sequence)) = probe {
+                    self.flows.record(flow, sequence, Fate::Dropped(reason));
+                }
+            }
+        }
+        if let Some(seen) = seen {
+            let dropped = matches!(passing, Passing::Drop(_));
+            self.watcher.see(&seen, Passage { at, dropped });
+        }
+        drop(frame);
+        if let Some((failure, parcel)) = unsent {
+            self.unsent(failure, parcel);
+            self.retry();
+        }
+        true
+    }
+
+    /// Sends a parcel that is due.
+    pub(super) fn release(&mut self, parcel: Parcel) {
+        if !self.backlog.is_empty() {
+            self.unsent(Failure::Later, parcel);
+            return;
+        }
+        let sent = self.out.send(&parcel.frame.vnet, &parcel.frame.bytes);
+        let about = (parcel.probe, parcel.wire_bytes);
+        if let Some(failure) = settle(sent, &mut self.lane, &mut self.flows, about) {
+            self.unsent(failure, parcel);
+        }
+    }
+
+    /// Offers what the kernel had no buffer for again.
+    pub(super) fn retry(&mut self) {
+        while let Some(parcel) = self.backlog.pop_front() {
+            let sent = self.out.send(&parcel.frame.vnet, &parcel.frame.bytes);
+            let about = (parcel.probe, parcel.wire_bytes);
+            match settle(sent, &mut self.lane, &mut self.flows, about) {
+                None => {}
+                Some(Failure::Later) => {
+                    self.backlog.push_front(parcel);
+                    return;
+                }
+                Some(failure) => self.unsent(failure, parcel),
+            }
+        }
+    }
+
+    /// Whether frames wait for the kernel.
+    pub(super) fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    fn unsent(&mut self, failure: Failure, parcel: Parcel) {
+        let why = match failure {
+            Failure::Later if self.backlog.len() < BACKLOG => {
+                self.backlog.push_back(parcel);
+                return;
+            }
+            Failure::Later => "the kernel has had no buffer for a thousand frames".to_owned(),
+            Failure::Refused(why) => why,
+        };
+        if let Some((flow, sequence)) = parcel.probe {
+            let fate = Fate::Dropped(Reason::Overrun);
+            self.flows.record(flow, sequence, fate);
+        }
+        self.lane.discarded(parcel.wire_bytes);
+        self.refused += 1;
+        if self.refused == 1 {
+            let text = format!(
+                "link {} lost a frame from {} to {} by itself: {why}",
+                self.link, self.from, self.to
+            );
+            self.sink.warn("relay-refused", text, true);
+        }
+    }
+}
+
+enum Failure {
+    Later,
+    Refused(String),
+}
+
+/// Books a send; returns what still has to be dealt with.
+fn settle(
+    sent: Sent,
+    lane: &mut Lane<Parcel>,
+    flows: &mut Flows,
+    (probe, wire_bytes): (Option<ProbeId>, u32),
+) -> Option<Failure> {
+    let fate = match sent {
+        Sent::Yes => Fate::Carried,
+        // The far end has no light: nothing it could receive with.
+        Sent::Down => {
+            lane.undelivered(wire_bytes);
+            Fate::Dropped(Reason::Cut)
+        }
+        Sent::Later => return Some(Failure::Later),
+        Sent::Refused(error) => return Some(Failure::Refused(error.to_string())),
+    };
+    if let Some((flow, sequence)) = probe {
+        flows.record(flow, sequence, fate);
+    }
+    None
+}
+
+/// The flow and sequence number of a probe of this run.
+pub(super) fn probe_of(seen: &Seen<'_>, run: u64) -> Option<ProbeId> {
+    match seen.transport {
+        Transport::Udp { payload, .. } => ProbeHeader::decode(payload)
+            .filter(|header| header.run == run)
+            .map(|header| (header.flow, header.seq)),
+        Transport::Tcp { .. } => None,
+    }
+}

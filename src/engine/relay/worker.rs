@@ -1,0 +1,422 @@
+//! The thread: wait for frames, commands and due instants; move frames.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, Sender},
+    },
+};
+
+use crate::{
+    emu::{GateState, Shape},
+    engine::sink::EventSink,
+    os::{
+        clock::{self, ClockPair},
+        packet_ring::Ring,
+        poller::{Poller, Waker},
+        sched,
+    },
+    results::event::WireFlowLog,
+};
+
+use super::{
+    flows::{Fate, Flows},
+    handle::LinkCounters,
+    lateness::{Lateness, Punctuality},
+    observe::{Passage, Watcher, network},
+    wire::{Direction, Moment, probe_of},
+};
+
+/// Frames taken from one ring before others get their turn.
+const BATCH: usize = 32;
+/// Between looks at clocks and drop counters, nanoseconds.
+const HOUSEKEEPING: u64 = 1_000_000_000;
+/// Before a frame the kernel had no buffer for is offered again, nanoseconds.
+const RETRY: u64 = 50_000;
+/// A kernel stamp older than this is not believed, nanoseconds.
+const OLDEST: u64 = 10_000_000_000;
+/// A jump of CLOCK_REALTIME between two looks that slewing cannot explain, nanoseconds.
+const CLOCK_STEP: u64 = 2_000_000;
+/// Below the protocol speakers' own threads, above everything ordinary.
+const FIFO_PRIORITY: u8 = 40;
+
+/// What the thread can be asked. Directions are numbered as they were given.
+#[derive(Debug)]
+pub(super) enum Command {
+    Gate {
+        directions: Vec<usize>,
+        at: u64,
+        state: GateState,
+    },
+    Numbered {
+        directions: Vec<usize>,
+        at: u64,
+        packets: u32,
+    },
+    Reshape(Vec<(usize, Shape)>),
+    ResetFlows(u64),
+    Counters(Sender<Vec<LinkCounters>>),
+    FlowLogs(Sender<Vec<WireFlowLog>>),
+    Lateness(Sender<Lateness>),
+    Stop,
+}
+
+/// The receiving end of commands. `posted` grows after each send, so that the
+/// thread notices a command between any two frames at the price of one load.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    pub(super) commands: Receiver<Command>,
+    pub(super) posted: Arc<AtomicU64>,
+    pub(super) waker: Waker,
+}
+
+/// A tunnel's interface, watched in both directions.
+#[derive(Debug)]
+pub(super) struct Tap {
+    pub(super) name: String,
+    /// The node whose interface it is, and its peer.
+    pub(super) ends: [String; 2],
+    pub(super) ring: Ring,
+    /// From `ends[0]` and from `ends[1]`.
+    pub(super) watchers: [Watcher; 2],
+    pub(super) flows: [Flows; 2],
+    pub(super) drops: u64,
+}
+
+/// Everything the thread owns.
+#[derive(Debug)]
+pub(super) struct Worker {
+    directions: Vec<Direction>,
+    taps: Vec<Tap>,
+    mailbox: Mailbox,
+    taken: u64,
+    poller: Poller,
+    run: u64,
+    sink: EventSink,
+    clock: ClockPair,
+    punctuality: Punctuality,
+    /// The first due instant of every lane that has something in flight.
+    due: BinaryHeap<Reverse<(u64, usize)>>,
+    housekeeping: u64,
+    stopping: bool,
+}
+
+const WAKER_TOKEN: u64 = u64::MAX;
+
+impl Worker {
+    pub(super) fn new(
+        directions: Vec<Direction>,
+        taps: Vec<Tap>,
+        mailbox: Mailbox,
+        run: u64,
+        sink: EventSink,
+    ) -> std::io::Result<Self> {
+        let poller = Poller::new()?;
+        poller.add(&mailbox.waker, WAKER_TOKEN)?;
+        let rings = directions.iter().map(|direction| &direction.ring);
+        for (token, ring) in (0u64..).zip(rings.chain(taps.iter().map(|tap| &tap.ring))) {
+            poller.add(ring, token)?;
+        }
+        Ok(Self {
+            directions,
+            taps,
+            mailbox,
+            taken: 0,
+            poller,
+            run,
+            sink,
+            clock: ClockPair::sample(),
+            punctuality: Punctuality::new(),
+            due: BinaryHeap::new(),
+            housekeeping: 0,
+            stopping: false,
+        })
+    }
+
+    /// Runs until told to stop.
+    pub(super) fn run(mut self) {
+        if let Err(error) = sched::tight_timers() {
+            let text = format!("the relay's timers may be 50 µs late: {error}");
+            self.sink.warn("loose-timers", text, false);
+        }
+        if let Err(error) = sched::try_fifo(FIFO_PRIORITY) {
+            let text = format!(
+                "the relay runs without realtime priority ({error}): under load, links are late by milliseconds"
+            );
+            self.sink.warn("no-realtime", text, false);
+        }
+        while !self.stopping {
+            if let Err(error) = self.turn() {
+                let text = format!("the relay stopped, all wired links are dead: {error}");
+                self.sink.warn("relay-stopped", text, true);
+                return;
+            }
+        }
+    }
+
+    fn turn(&mut self) -> std::io::Result<()> {
+        let now = clock::mono_ns();
+        if now >= self.housekeeping {
+            self.housekeep(now);
+        }
+        let wake = self.next_wake(now);
+        let asked = wake.min(self.housekeeping);
+        let ready: Vec<_> = self.poller.wait(Some(asked))?.collect();
+        let woken = clock::mono_ns();
+        if ready.is_empty() && asked == wake && asked > now && woken >= asked {
+            self.punctuality.woke(asked, woken);
+        }
+        self.obey();
+        self.release_due();
+        for ready in ready {
+            if ready.token == WAKER_TOKEN {
+                self.mailbox.waker.rest();
+                continue;
+            }
+            let index = usize::try_from(ready.token).unwrap_or(usize::MAX);
+            if index < self.directions.len() {
+                self.drain_direction(index, ready.error);
+            } else {
+                self.drain_tap(index - self.directions.len(), ready.error);
+            }
+            self.release_due();
+        }
+        for direction in &mut self.directions {
+            if direction.has_backlog() {
+                direction.retry();
+            }
+        }
+        Ok(())
+    }
+
+    /// When a lane or a backlog needs attention next.
+    fn next_wake(&self, now: u64) -> u64 {
+        let due = self.due.peek().map_or(u64::MAX, |Reverse((at, _))| {
+            at.saturating_sub(self.punctuality.lead())
+        });
+        if self.directions.iter().any(Direction::has_backlog) {
+            due.min(now + RETRY)
+        } else {
+            due
+        }
+    }
+
+    fn drain_direction(&mut self, index: usize, error: bool) {
+        for _ in 0..BATCH {
+            let Some(direction) = self.directions.get(index) else {
+                return;
+            };
+            if error {
+                // ENETDOWN: the end was set down; the socket revives with it.
+                let _ = direction.ring.take_error();
+            }
+            if !direction.ring.is_ready() {
+                return;
+            }
+            // Only now: a frame received after a command was posted must find
+            // the command obeyed.
+            self.obey();
+            let moment = Moment {
+                now: clock::mono_ns(),
+                run: self.run,
+            };
+            let clock = self.clock;
+            let Some(direction) = self.directions.get_mut(index) else {
+                return;
+            };
+            let idle = direction.lane.next_deadline().is_none();
+            direction.take_frame(moment, |real| believe(clock.to_mono(real), moment.now));
+            if let Some(at) = direction.lane.next_deadline().filter(|_| idle) {
+                self.due.push(Reverse((at, index)));
+            }
+        }
+    }
+
+    fn drain_tap(&mut self, index: usize, error: bool) {
+        let Some(tap) = self.taps.get_mut(index) else {
+            return;
+        };
+        if error {
+            let _ = tap.ring.take_error();
+        }
+        for _ in 0..BATCH {
+            let now = clock::mono_ns();
+            let Some(frame) = tap.ring.next_frame() else {
+                return;
+            };
+            let at = believe(self.clock.to_mono(frame.stamp_real_ns), now);
+            let Some(seen) = network(frame.bytes, frame.protocol, 0) else {
+                continue;
+            };
+            let [mine, theirs] = &mut tap.flows;
+            let [my_watcher, their_watcher] = &mut tap.watchers;
+            let (flows, watcher) = if frame.outgoing {
+                (mine, my_watcher)
+            } else {
+                (theirs, their_watcher)
+            };
+            if let Some((flow, sequence)) = probe_of(&seen, self.run) {
+                flows.record(flow, sequence, Fate::Carried);
+            }
+            watcher.see(&seen, Passage { at, dropped: false });
+        }
+    }
+
+    fn release_due(&mut self) {
+        loop {
+            let now = clock::mono_ns();
+            let horizon = now + self.punctuality.lead();
+            let Some(&Reverse((at, index))) = self.due.peek() else {
+                return;
+            };
+            if at > horizon {
+                return;
+            }
+            self.due.pop();
+            let Some(direction) = self.directions.get_mut(index) else {
+                return;
+            };
+            if let Some((due, parcel)) = direction.lane.poll(horizon) {
+                direction.release(parcel);
+                self.punctuality.released(due, now);
+            }
+            if let Some(at) = direction.lane.next_deadline() {
+                self.due.push(Reverse((at, index)));
+            }
+        }
+    }
+
+    fn obey(&mut self) {
+        if self.mailbox.posted.load(Ordering::Acquire) == self.taken {
+            return;
+        }
+        while let Ok(command) = self.mailbox.commands.try_recv() {
+            self.taken += 1;
+            self.execute(command);
+        }
+    }
+
+    fn execute(&mut self, command: Command) {
+        match command {
+            Command::Gate {
+                directions,
+                at,
+                state,
+            } => {
+                for index in directions {
+                    if let Some(direction) = self.directions.get_mut(index) {
+                        direction.lane.set_gate(at, state);
+                    }
+                }
+            }
+            Command::Numbered {
+                directions,
+                at,
+                packets,
+            } => {
+                for index in directions {
+                    if let Some(direction) = self.directions.get_mut(index) {
+                        direction.lane.drop_numbered(at, packets);
+                    }
+                }
+            }
+            Command::Reshape(shapes) => {
+                for (index, shape) in shapes {
+                    if let Some(direction) = self.directions.get_mut(index) {
+                        direction.lane.reshape(shape);
+                    }
+                }
+            }
+            Command::ResetFlows(run) => {
+                self.run = run;
+                let wires = self.directions.iter_mut().map(|wire| &mut wire.flows);
+                let taps = self.taps.iter_mut().flat_map(|tap| &mut tap.flows);
+                wires.chain(taps).for_each(Flows::clear);
+            }
+            // A caller that gave up waiting has dropped the receiver.
+            Command::Counters(reply) => drop(reply.send(self.counters())),
+            Command::FlowLogs(reply) => drop(reply.send(self.flow_logs())),
+            Command::Lateness(reply) => drop(reply.send(self.punctuality.summary())),
+            Command::Stop => self.stopping = true,
+        }
+    }
+
+    fn counters(&mut self) -> Vec<LinkCounters> {
+        let now = clock::mono_ns();
+        self.directions
+            .iter_mut()
+            .map(|direction| {
+                direction.ring_drops = direction.ring.drops();
+                LinkCounters {
+                    link: direction.link.clone(),
+                    from: direction.from.clone(),
+                    to: direction.to.clone(),
+                    stats: direction.lane.stats(),
+                    ring_drops: direction.ring_drops,
+                    refused: direction.refused,
+                    in_flight: direction.lane.in_flight(),
+                    queued_bytes: direction.lane.queued_bytes(now),
+                }
+            })
+            .collect()
+    }
+
+    fn flow_logs(&self) -> Vec<WireFlowLog> {
+        let wires = self
+            .directions
+            .iter()
+            .flat_map(|wire| wire.flows.logs(&wire.link, &wire.from, &wire.to));
+        let taps = self.taps.iter().flat_map(|tap| {
+            let ([a, b], [from_a, from_b]) = (&tap.ends, &tap.flows);
+            let there = from_a.logs(&tap.name, a, b);
+            there.into_iter().chain(from_b.logs(&tap.name, b, a))
+        });
+        wires.chain(taps).collect()
+    }
+
+    /// Follows CLOCK_REALTIME and reports frames the rings had no room for.
+    fn housekeep(&mut self, now: u64) {
+        self.housekeeping = now + HOUSEKEEPING;
+        let clock = ClockPair::sample();
+        let jump = clock.offset_ns.abs_diff(self.clock.offset_ns);
+        if jump > CLOCK_STEP + clock.error_ns + self.clock.error_ns {
+            let text = format!("CLOCK_REALTIME stepped by {} ms", jump / 1_000_000);
+            self.sink.warn("clock-step", text, true);
+        }
+        self.clock = clock;
+        for direction in &mut self.directions {
+            let drops = direction.ring.drops();
+            if drops > direction.ring_drops {
+                let text = format!(
+                    "the relay fell behind: {} frames lost on link {} from {}",
+                    drops - direction.ring_drops,
+                    direction.link,
+                    direction.from
+                );
+                direction.ring_drops = drops;
+                self.sink.warn("relay-behind", text, true);
+            }
+        }
+        for tap in &mut self.taps {
+            let drops = tap.ring.drops();
+            if drops > tap.drops {
+                let lost = drops - tap.drops;
+                let text = format!("{lost} packets on tunnel {} went unseen", tap.name);
+                tap.drops = drops;
+                self.sink.warn("tap-behind", text, false);
+            }
+        }
+    }
+}
+
+/// A stamp that cannot be right is replaced by now.
+fn believe(stamp: u64, now: u64) -> u64 {
+    if stamp > now || now - stamp > OLDEST {
+        now
+    } else {
+        stamp
+    }
+}
