@@ -17,3 +17,5 @@ mod probe;
 mod speaker;
 #[path = "kernel/speaker_process.rs"]
 mod speaker_process;
+#[path = "kernel/relay.rs"]
+mod relay;

@@ -1,0 +1,565 @@
+//! The relay between two real namespaces: node a ▸ veth ▸ wire ▸ veth ▸ node b.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream, UdpSocket},
+    os::fd::{AsFd, AsRawFd},
+    sync::mpsc::Receiver,
+    time::Duration,
+};
+
+use backhoe::{
+    engine::{
+        relay::{LinkCounters, Relay, RelayConfig, spawn},
+        sink::EventSink,
+    },
+    lab::plan::{ShapePlan, WireEnd, WirePlan},
+    os::{
+        clock,
+        netns::NetnsFd,
+        packet_ring::{Geometry, Ring, Sent, VnetHeader},
+    },
+    results::event::{Event, EventKind, WireFlowLog},
+    units::{Bytes, IfName, LinkName, NodeName, PROBE_HEADER_LEN, Percent, ProbeHeader, Span},
+};
+
+use super::common::{await_some, namespace, sh};
+
+const RUN: u64 = 7;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn node(name: &str) -> NodeName {
+    NodeName::new(name).unwrap()
+}
+
+fn link(name: &str) -> LinkName {
+    LinkName::new(name).unwrap()
+}
+
+fn delayed(delay: Span) -> ShapePlan {
+    ShapePlan {
+        delay,
+        jitter: Span::ZERO,
+        loss: Percent::default(),
+        rate: None,
+        queue: None,
+    }
+}
+
+/// A namespace's path that `ip` in another namespace understands.
+fn path(namespace: &NetnsFd) -> String {
+    let fd = namespace.as_fd().as_raw_fd();
+    format!("/proc/{}/fd/{fd}", std::process::id())
+}
+
+/// Wires interface `i{n}` of both nodes, addresses 10.9.n.1 and .2, fd09:n::1 and ::2.
+fn wire(n: u32, a: &NetnsFd, b: &NetnsFd, wire: &NetnsFd, shape: ShapePlan) -> WirePlan {
+    let mut ends = Vec::new();
+    for (side, (name, namespace)) in [("a", a), ("b", b)].into_iter().enumerate() {
+        let (node_index, wire_index) = (1000 + n * 4 + side as u32, 2000 + n * 4 + side as u32);
+        let (dev, wire_if, last) = (format!("i{n}"), format!("w{n}{name}"), side + 1);
+        let target = path(wire);
+        sh(
+            namespace,
+            &format!(
+                "ip link set lo up
+                 ip link add {dev} index {node_index} type veth peer name {wire_if} index {wire_index} netns {target}
+                 ip addr add 10.9.{n}.{last}/24 dev {dev}
+                 ip addr add fd09:{n}::{last}/64 dev {dev} nodad
+                 ip link set {dev} up"
+            ),
+        );
+        sh(
+            wire,
+            &format!(
+                "echo 1 > /proc/sys/net/ipv6/conf/{wire_if}/disable_ipv6
+                 ip link set {wire_if} up"
+            ),
+        );
+        ends.push(WireEnd {
+            node: node(name),
+            node_if: IfName::new(dev).unwrap(),
+            node_index,
+            wire_if: IfName::new(wire_if).unwrap(),
+            wire_index,
+        });
+    }
+    WirePlan {
+        link: link(&format!("l{n}")),
+        ends: ends.try_into().unwrap(),
+        shape: [shape.clone(), shape],
+        mtu: Bytes::new(1500),
+    }
+}
+
+struct Lab {
+    a: NetnsFd,
+    b: NetnsFd,
+    wire: NetnsFd,
+    relay: Relay,
+    events: Receiver<Event>,
+}
+
+fn lab(links: u32, delay: Span) -> Lab {
+    let (a, b, hidden) = (namespace(), namespace(), namespace());
+    let wires = (0..links)
+        .map(|n| wire(n, &a, &b, &hidden, delayed(delay)))
+        .collect();
+    let (sink, events) = EventSink::pair();
+    let config = RelayConfig {
+        wires,
+        taps: Vec::new(),
+        run: RUN,
+        seed: 1,
+    };
+    let relay = spawn(config, &hidden, sink).unwrap();
+    Lab {
+        a,
+        b,
+        wire: hidden,
+        relay,
+        events,
+    }
+}
+
+impl Lab {
+    fn side(&self, from: &str) -> &NetnsFd {
+        if from == "a" { &self.a } else { &self.b }
+    }
+
+    /// Sockets that send from one side to the other on link `n`.
+    fn flow(&self, n: u32, from: &str, id: u16) -> Flow {
+        let (to, [source, destination]) = if from == "a" {
+            ("b", [1, 2])
+        } else {
+            ("a", [2, 1])
+        };
+        let address = format!("10.9.{n}.{destination}:0");
+        let receiver = self.side(to).run(|| UdpSocket::bind(&address)).unwrap();
+        receiver.set_nonblocking(true).unwrap();
+        let local = format!("10.9.{n}.{source}:0");
+        let sender = self.side(from).run(|| UdpSocket::bind(&local)).unwrap();
+        sender.connect(receiver.local_addr().unwrap()).unwrap();
+        Flow {
+            id,
+            sender,
+            receiver,
+            sent: 0,
+            arrived: Vec::new(),
+        }
+    }
+
+    fn counters(&self, name: &str, from: &str) -> LinkCounters {
+        let counters = self.relay.counters();
+        counters
+            .into_iter()
+            .find(|c| c.link == name && c.from == from)
+            .unwrap()
+    }
+
+    fn log(&self, from: &str, flow: u16) -> WireFlowLog {
+        let logs = self.relay.flow_logs();
+        logs.into_iter()
+            .find(|log| log.from == from && log.flow == flow)
+            .unwrap()
+    }
+
+    /// Nothing is lost but what is declared: no ring overflowed.
+    fn assert_trusted(&self) {
+        for event in self.events.try_iter() {
+            if let EventKind::Warning {
+                untrusted, text, ..
+            } = event.kind
+            {
+                assert!(!untrusted, "{text}");
+            }
+        }
+    }
+}
+
+struct Flow {
+    id: u16,
+    sender: UdpSocket,
+    receiver: UdpSocket,
+    sent: u32,
+    /// Sequence number and one-way delay in nanoseconds.
+    arrived: Vec<(u32, u64)>,
+}
+
+impl Flow {
+    fn send(&mut self, count: u32, gap: Duration) {
+        for _ in 0..count {
+            let mut payload = [0; 100];
+            let header = ProbeHeader {
+                run: RUN,
+                flow: self.id,
+                seq: self.sent,
+                sent_ns: clock::mono_ns(),
+            };
+            assert!(header.encode(&mut payload));
+            self.sender.send(&payload).unwrap();
+            self.sent += 1;
+            let until = header.sent_ns + gap.as_nanos() as u64;
+            self.receive();
+            while clock::mono_ns() < until {
+                std::thread::sleep(Duration::from_micros(50));
+                self.receive();
+            }
+        }
+    }
+
+    fn receive(&mut self) {
+        let mut payload = [0; 100];
+        while let Ok(length) = self.receiver.recv(&mut payload) {
+            assert!(length >= PROBE_HEADER_LEN);
+            let header = ProbeHeader::decode(&payload).unwrap();
+            self.arrived
+                .push((header.seq, clock::mono_ns() - header.sent_ns));
+        }
+    }
+
+    fn await_arrived(&mut self, count: usize) {
+        let (sent, id) = (self.sent, self.id);
+        await_some(
+            &format!("{count} of {sent} probes of flow {id}"),
+            PATIENCE,
+            || {
+                self.receive();
+                (self.arrived.len() >= count).then_some(())
+            },
+        );
+    }
+
+    fn sequences(&self) -> Vec<u32> {
+        self.arrived.iter().map(|&(sequence, _)| sequence).collect()
+    }
+}
+
+fn count(ranges: &[(u32, u32)]) -> usize {
+    ranges.iter().map(|(a, b)| (b - a + 1) as usize).sum()
+}
+
+fn expand(ranges: &[(u32, u32)]) -> Vec<u32> {
+    ranges.iter().flat_map(|&(a, b)| a..=b).collect()
+}
+
+#[test]
+fn a_delay_is_what_was_declared_and_nothing_is_lost() {
+    let lab = lab(1, Span::from_millis(5));
+    let (mut there, mut back) = (lab.flow(0, "a", 0), lab.flow(0, "b", 1));
+    for _ in 0..400 {
+        there.send(1, Duration::from_micros(500));
+        back.send(1, Duration::from_micros(500));
+    }
+    for flow in [&mut there, &mut back] {
+        flow.await_arrived(400);
+        assert_eq!(flow.sequences(), (0..400).collect::<Vec<_>>());
+        // The last half: the relay has calibrated itself by then.
+        let mut delays: Vec<u64> = flow.arrived.iter().skip(200).map(|&(_, d)| d).collect();
+        delays.sort_unstable();
+        let (median, p99) = (delays[100], delays[198]);
+        println!("declared 5 ms, median {median} ns, p99 {p99} ns");
+        assert!(median.abs_diff(5_000_000) < 1_000_000, "{median}");
+    }
+    println!("release lateness {:?}", lab.relay.lateness());
+    assert_eq!(expand(&lab.log("a", 0).carried), there.sequences());
+    assert_eq!(expand(&lab.log("b", 1).carried), back.sequences());
+    lab.assert_trusted();
+}
+
+#[test]
+fn a_silent_cut_loses_exactly_what_it_counted_and_light_that_left_arrives() {
+    let lab = lab(1, Span::from_millis(20));
+    let (mut there, mut back) = (lab.flow(0, "a", 0), lab.flow(0, "b", 1));
+    let gap = Duration::from_micros(200);
+    // Neighbours are known first: they would be asked for across the cut.
+    for flow in [&mut there, &mut back] {
+        flow.send(1, gap);
+        flow.await_arrived(1);
+    }
+    there.send(49, gap);
+    back.send(49, gap);
+    let bracket = lab.relay.silence(&link("l0"), None).unwrap();
+    println!("cut within {} ns", bracket.after - bracket.before);
+    there.send(60, gap);
+    back.send(60, gap);
+    lab.relay.restore(&link("l0"), None).unwrap();
+    there.send(70, gap);
+    back.send(70, gap);
+    for (flow, from) in [(&mut there, "a"), (&mut back, "b")] {
+        flow.await_arrived(120);
+        let log = lab.log(from, flow.id);
+        // What was sent less than 20 ms before the cut was on the fibre and arrived.
+        assert_eq!(log.cut, [(50, 109)]);
+        assert_eq!(flow.sequences(), expand(&log.carried));
+        assert_eq!(count(&log.carried), 120);
+        // The kernel's own chatter (router solicitations) may be cut too.
+        assert!(lab.counters("l0", from).stats.cut >= 60);
+    }
+    lab.assert_trusted();
+}
+
+#[test]
+fn a_one_way_cut_spares_the_other_way() {
+    let lab = lab(1, Span::ZERO);
+    let (mut there, mut back) = (lab.flow(0, "a", 0), lab.flow(0, "b", 1));
+    // Neighbours are known before the cut, which takes one direction of ARP with it.
+    there.send(1, Duration::ZERO);
+    there.await_arrived(1);
+    back.send(1, Duration::ZERO);
+    back.await_arrived(1);
+    lab.relay.silence(&link("l0"), Some(&node("a"))).unwrap();
+    there.send(40, Duration::from_micros(100));
+    back.send(40, Duration::from_micros(100));
+    back.await_arrived(41);
+    await_some("40 cut", PATIENCE, || {
+        (count(&lab.log("a", 0).cut) == 40).then_some(())
+    });
+    assert_eq!(there.arrived.len(), 1);
+    assert_eq!(count(&lab.log("b", 1).cut), 0);
+    lab.relay.restore(&link("l0"), Some(&node("a"))).unwrap();
+    there.send(1, Duration::ZERO);
+    there.await_arrived(2);
+    assert!(lab.relay.silence(&link("l0"), Some(&node("c"))).is_err());
+    assert!(lab.relay.silence(&link("l9"), None).is_err());
+}
+
+#[test]
+fn numbered_drops_are_exact_for_each_flow() {
+    let lab = lab(1, Span::from_millis(1));
+    let mut flows = [
+        lab.flow(0, "a", 0),
+        lab.flow(0, "a", 1),
+        lab.flow(0, "b", 2),
+    ];
+    let gap = Duration::from_micros(100);
+    for flow in &mut flows {
+        flow.send(10, gap);
+        flow.await_arrived(10);
+    }
+    lab.relay.drop_numbered(&link("l0"), 37).unwrap();
+    for flow in &mut flows {
+        flow.send(100, gap);
+    }
+    for flow in &mut flows {
+        flow.await_arrived(73);
+        let expected: Vec<u32> = (0..10).chain(47..110).collect();
+        assert_eq!(flow.sequences(), expected);
+    }
+    for (from, id) in [("a", 0), ("a", 1), ("b", 2)] {
+        assert_eq!(lab.log(from, id).cut, [(10, 46)]);
+    }
+    lab.relay.reset_flows(RUN + 1);
+    assert_eq!(lab.relay.flow_logs(), []);
+}
+
+#[test]
+fn bulk_tcp_with_offloads_arrives_byte_for_byte() {
+    const TOTAL: usize = 64 << 20;
+    for (address, delay) in [
+        ("10.9.0.2", Span::ZERO),
+        ("fd09:0::2", Span::from_millis(2)),
+    ] {
+        let lab = lab(1, delay);
+        let listener = lab.b.run(|| TcpListener::bind((address, 0))).unwrap();
+        let target = listener.local_addr().unwrap();
+        let receiver = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut bytes = Vec::with_capacity(TOTAL);
+            stream.read_to_end(&mut bytes).unwrap();
+            bytes
+        });
+        let mut stream = lab.a.run(|| TcpStream::connect(target)).unwrap();
+        let sent: Vec<u8> = (0..TOTAL as u32 / 4)
+            .flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes())
+            .collect();
+        let begin = clock::mono_ns();
+        stream.write_all(&sent).unwrap();
+        drop(stream);
+        let received = receiver.join().unwrap();
+        let gbits = TOTAL as f64 * 8.0 / (clock::mono_ns() - begin) as f64;
+        let counters = lab.counters("l0", "a");
+        println!("{address} at {delay}: {gbits:.2} Gb/s in a debug build, {counters:?}");
+        assert!(received == sent, "the bytes differ");
+        // Fewer frames than segments: offloads were on and survived.
+        assert!(
+            counters.stats.offered < TOTAL as u64 / 1448,
+            "no segmentation offload"
+        );
+    }
+}
+
+#[test]
+fn a_tagged_frame_keeps_its_tag() {
+    let lab = lab(1, Span::from_millis(1));
+    let geometry = Geometry::relay(1 << 20);
+    let open = |namespace: &NetnsFd| namespace.run(|| Ring::open("i0", geometry)).unwrap();
+    let (near, mut far) = (open(&lab.a), open(&lab.b));
+    let mut frame = vec![0xff; 12];
+    frame.extend([0x81, 0x00, 0x20, 101, 0x88, 0xb5]);
+    frame.extend((0..80).collect::<Vec<u8>>());
+    assert!(matches!(
+        near.transmitter().send(&VnetHeader::default(), &frame),
+        Sent::Yes
+    ));
+    let arrived = await_some("the tagged frame", PATIENCE, || {
+        let arrived = far.next_frame()?.to_owned_frame();
+        (arrived.bytes.get(..6) == Some(&[0xff; 6]) && arrived.bytes.len() == frame.len())
+            .then_some(arrived)
+    });
+    assert_eq!(arrived.bytes, frame);
+}
+
+#[test]
+fn a_wire_end_that_goes_down_and_up_carries_again() {
+    let lab = lab(1, Span::from_millis(1));
+    let (mut there, mut back) = (lab.flow(0, "a", 0), lab.flow(0, "b", 1));
+    let gap = Duration::from_micros(200);
+    there.send(10, gap);
+    there.await_arrived(10);
+    back.send(1, gap);
+    back.await_arrived(1);
+    for _ in 0..3 {
+        let before = there.arrived.len();
+        let cut = count(&lab.log("a", 0).cut);
+        // Only b loses its light; a still sends, towards a wire end that is down.
+        sh(&lab.wire, "ip link set w0b down");
+        there.send(20, gap);
+        await_some("20 cut", PATIENCE, || {
+            (count(&lab.log("a", 0).cut) == cut + 20).then_some(())
+        });
+        sh(&lab.wire, "ip link set w0b up");
+        assert_eq!(there.arrived.len(), before);
+        await_some("carrier", PATIENCE, || {
+            sh(&lab.b, "ip link show i0")
+                .contains("LOWER_UP")
+                .then_some(())
+        });
+        there.send(10, gap);
+        there.await_arrived(before + 10);
+        back.send(10, gap);
+    }
+    back.await_arrived(31);
+    assert_eq!(count(&lab.log("a", 0).cut), 60);
+    assert!(lab.counters("l0", "a").stats.cut >= 60);
+    assert!(lab.relay.is_alive());
+    lab.assert_trusted();
+}
+
+#[test]
+fn a_node_that_stops_reading_stalls_nobody_else() {
+    let lab = lab(2, Span::from_millis(1));
+    let listener = lab.b.run(|| TcpListener::bind("10.9.0.2:0")).unwrap();
+    let target = listener.local_addr().unwrap();
+    let mut stream = lab.a.run(|| TcpStream::connect(target)).unwrap();
+    let (deaf, _) = listener.accept().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let chunk = vec![0; 1 << 20];
+    // Until the receiver's window and the sender's buffer are full.
+    await_some("a full window", PATIENCE, || {
+        let full = stream.write(&chunk).is_err();
+        std::thread::sleep(Duration::from_millis(5));
+        (full && stream.write(&chunk).is_err()).then_some(())
+    });
+    let mut other = lab.flow(1, "a", 5);
+    other.send(200, Duration::from_micros(200));
+    other.await_arrived(200);
+    let mut delays: Vec<u64> = other.arrived.iter().map(|&(_, delay)| delay).collect();
+    delays.sort_unstable();
+    println!("beside a deaf node: median {} ns", delays[100]);
+    assert!(delays[100] < 3_000_000, "{}", delays[100]);
+    drop(deaf);
+    lab.assert_trusted();
+}
+
+#[test]
+fn a_reshaped_link_has_its_new_delay() {
+    let lab = lab(1, Span::ZERO);
+    let mut flow = lab.flow(0, "a", 0);
+    flow.send(20, Duration::from_micros(200));
+    flow.await_arrived(20);
+    let shape = delayed(Span::from_millis(30));
+    lab.relay
+        .reshape(&link("l0"), &[shape.clone(), shape])
+        .unwrap();
+    flow.send(20, Duration::from_micros(200));
+    flow.await_arrived(40);
+    let (before, after) = flow.arrived.split_at(20);
+    // The first one resolved its neighbour; the median tells.
+    let median = |part: &[(u32, u64)]| {
+        let mut delays: Vec<u64> = part.iter().map(|&(_, delay)| delay).collect();
+        delays.sort_unstable();
+        delays[delays.len() / 2]
+    };
+    assert!(median(before) < 5_000_000, "{}", median(before));
+    assert!(
+        median(after).abs_diff(30_000_000) < 2_000_000,
+        "{}",
+        median(after)
+    );
+}
+
+#[test]
+fn several_links_fall_silent_at_one_instant() {
+    let lab = lab(3, Span::ZERO);
+    let names = [link("l0"), link("l1"), link("l2")];
+    let mut flows: Vec<Flow> = (0..3).map(|n| lab.flow(n, "a", n as u16)).collect();
+    for flow in &mut flows {
+        flow.send(1, Duration::ZERO);
+        flow.await_arrived(1);
+    }
+    lab.relay.silence_many(&names[..2]).unwrap();
+    for flow in &mut flows {
+        flow.send(5, Duration::from_micros(100));
+    }
+    flows[2].await_arrived(6);
+    for id in 0..2 {
+        await_some("5 cut", PATIENCE, || {
+            (count(&lab.log("a", id).cut) == 5).then_some(())
+        });
+    }
+    lab.relay.restore_many(&names[..2]).unwrap();
+    for flow in &mut flows[..2] {
+        flow.send(1, Duration::ZERO);
+        flow.await_arrived(2);
+    }
+}
+
+/// The same tests once more as an unprivileged user in a user namespace.
+#[test]
+fn an_unprivileged_user_can_do_all_of_this() {
+    const INNER: &str = "BACKHOE_TEST_INNER";
+    if std::env::var_os(INNER).is_some() {
+        return;
+    }
+    let root = sh(&NetnsFd::current().unwrap(), "id -u") == "0";
+    let mut command = if root {
+        let mut command = std::process::Command::new("setpriv");
+        command.args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "unshare",
+        ]);
+        command
+    } else {
+        std::process::Command::new("unshare")
+    };
+    // The binary may lie where the other user cannot read: hand it over by descriptor.
+    let binary = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+    let output = command
+        .args([
+            "-Urnm",
+            "sh",
+            "-ec",
+            "exec /proc/self/fd/0 relay:: --test-threads 1",
+        ])
+        .stdin(binary)
+        .env(INNER, "1")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    println!("{told}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success());
+    assert!(told.contains("test relay::a_tagged_frame_keeps_its_tag ... ok"));
+}
