@@ -46,5 +46,5 @@ impl Transmitter {
 
 /// Bytes that may wait: what the plan says, or 100 ms at the rate.
 fn limit(rate: Rate, queue: Option<Bytes>) -> u64 {
-    queue.map_or(rate.bits_per_second() / 80, Bytes::get)
+    queue.map_or_else(|| rate.bits_per_second() / 80, Bytes::get)
 }
