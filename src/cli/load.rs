@@ -1,1 +1,115 @@
-//! From the user's files to a lab.
+//! From the user's files to a lab, and from a lab to a plan for this host.
+
+use std::{fs, io, path::Path};
+
+use super::{Exit, output};
+use crate::{
+    engine::doctor,
+    lab::{
+        model::Lab,
+        plan::{self, Plan},
+        spec::{self, Checked, Diagnostics},
+    },
+    os::host::{self, HostProbe},
+    units::LabName,
+};
+
+/// A lab file that was read, with what was found in it.
+pub(super) struct Loaded {
+    /// The file's name, as given.
+    pub(super) file: String,
+    /// Its text.
+    pub(super) text: String,
+    /// The lab and the warnings, or the errors.
+    pub(super) checked: Checked,
+}
+
+/// Reads and checks a lab file.
+pub(super) fn read(path: &Path) -> Result<Loaded, Exit> {
+    let file = path.display().to_string();
+    let bytes = fs::read(path).map_err(|error| {
+        let hint = if error.kind() == io::ErrorKind::NotFound {
+            "; `ls labs/` shows the labs that come with backhoe"
+        } else {
+            ""
+        };
+        Exit::Usage(format!("{file}: {error}{hint}"))
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..at).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line_start = before
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        let column = String::from_utf8_lossy(before.get(line_start..).unwrap_or_default())
+            .chars()
+            .count()
+            + 1;
+        Exit::Usage(format!(
+            "{file}:{line}:{column}: error: the file is not UTF-8 text"
+        ))
+    })?;
+    let directory = path.parent().unwrap_or_else(|| Path::new("")).to_path_buf();
+    let include = |name: &str| {
+        let wanted = directory.join(name);
+        fs::read_to_string(&wanted).map_err(|error| format!("{}: {error}", wanted.display()))
+    };
+    let checked = spec::check(&file, &text, &include);
+    Ok(Loaded {
+        file,
+        text,
+        checked,
+    })
+}
+
+/// Reads a lab; every error and warning goes to stderr.
+pub(super) fn lab(path: &Path) -> Result<Lab, Exit> {
+    let loaded = read(path)?;
+    let findings = loaded
+        .checked
+        .diagnostics
+        .render(&loaded.file, &loaded.text);
+    if !findings.is_empty() {
+        output::talk(findings.trim_end());
+    }
+    match loaded.checked.lab {
+        Some(lab) => Ok(lab),
+        None => Err(refused(&loaded.checked.diagnostics, &loaded.file)),
+    }
+}
+
+fn refused(found: &Diagnostics, file: &str) -> Exit {
+    let errors = found
+        .0
+        .iter()
+        .filter(|d| d.severity == spec::Severity::Error)
+        .count();
+    let s = if errors == 1 { "" } else { "s" };
+    Exit::Usage(format!("{file}: {errors} error{s}; nothing was built"))
+}
+
+/// Plans a lab for this host.
+pub(super) fn plan(path: &Path, name: Option<&LabName>) -> Result<(Plan, HostProbe), Exit> {
+    let mut lab = lab(path)?;
+    if let Some(name) = name {
+        lab.name = name.clone();
+    }
+    let probe = host::probe()?;
+    let plan = plan::plan(&lab, &doctor::facts(&probe)).map_err(|errors| {
+        let text = errors
+            .iter()
+            .map(|error| format!("{}: error: {error}", path.display()))
+            .collect::<Vec<_>>()
+            .join("\n");
+        if errors.iter().any(plan::PlanError::is_lack_of_host) {
+            Exit::Host(format!(
+                "{text}\n`backhoe doctor` says what this host lacks and the command that adds it"
+            ))
+        } else {
+            Exit::Usage(text)
+        }
+    })?;
+    Ok((plan, probe))
+}

@@ -1,7 +1,12 @@
 //! `backhoe plan`.
 
-use super::{Exit, args::PlanArgs};
+use super::{Exit, args::PlanArgs, load, output};
 
-pub(super) fn run(_: &PlanArgs) -> Result<(), Exit> {
-    Ok(())
+pub(super) fn run(args: &PlanArgs) -> Result<(), Exit> {
+    let (plan, _) = load::plan(&args.lab, None)?;
+    if args.json {
+        output::json(&plan)
+    } else {
+        output::data(&plan.to_string())
+    }
 }

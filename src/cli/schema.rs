@@ -1,7 +1,8 @@
 //! `backhoe schema`.
 
-use super::{Exit, args::SchemaArgs};
+use super::{Exit, args::SchemaArgs, output};
+use crate::lab::spec;
 
 pub(super) fn run(_: &SchemaArgs) -> Result<(), Exit> {
-    Ok(())
+    output::json(&spec::schema())
 }

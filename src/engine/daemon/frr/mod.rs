@@ -3,11 +3,13 @@
 //! `vtysh -b` loads the one integrated configuration.
 
 mod parse;
+mod running;
 mod start;
 mod version;
 mod vty;
 
 pub use parse::view;
+pub use running::{Frr, FrrStart};
 pub use start::{Program, boot_command, check_command, programs, ready_sockets};
 pub use version::{FrrVersion, find, known_defect};
 pub use vty::{Vty, VtyError};

@@ -1,0 +1,309 @@
+//! A node's FRR while it runs: start in order, each step an observed condition;
+//! then a thread that asks its terminals and reports every change.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Read,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+
+use super::{Vty, start, view};
+use crate::{
+    engine::{daemon::NodeView, sink::EventSink},
+    os::{
+        clock,
+        process::{PidFd, Spawn},
+        udp_probe::sleep_until,
+    },
+    results::event::EventKind,
+    units::{NodeName, SessionName},
+};
+
+/// How long each step of the start may take.
+const PATIENCE_NS: u64 = 15_000_000_000;
+/// How often a condition is looked at while waiting for it.
+const LOOK_NS: u64 = 5_000_000;
+/// How often the terminals are asked once the daemons run. Detection times come
+/// from the wire; this is only for progress and status.
+const ASK_NS: u64 = 100_000_000;
+
+/// What is needed to start a node's FRR.
+#[derive(Debug)]
+pub struct FrrStart {
+    /// The node.
+    pub node: NodeName,
+    /// Its holder, through which programs enter.
+    pub holder: PidFd,
+    /// Where the daemons are installed.
+    pub directory: PathBuf,
+    /// Which daemons beside zebra.
+    pub daemons: Vec<String>,
+    /// Which session each peer's address belongs to.
+    pub sessions: BTreeMap<IpAddr, SessionName>,
+}
+
+/// A running FRR.
+#[derive(Debug)]
+pub struct Frr {
+    root: PathBuf,
+    processes: Vec<(String, PidFd)>,
+    stop: Arc<AtomicBool>,
+    asker: Option<JoinHandle<()>>,
+}
+
+impl Frr {
+    /// Starts every daemon, loads the configuration, and begins to report.
+    /// `log` opens a log file by name.
+    ///
+    /// # Errors
+    /// A daemon that exits or is not ready in time, or a configuration that FRR
+    /// refuses, with FRR's own words and its line.
+    pub fn start(
+        plan: &FrrStart,
+        log: &dyn Fn(&str) -> std::io::Result<File>,
+        sink: EventSink,
+    ) -> anyhow::Result<Self> {
+        let root = PathBuf::from(format!("/proc/{}/root", plan.holder.pid()));
+        let mut processes = Vec::new();
+        for program in start::programs(&plan.directory, &plan.daemons) {
+            let process = Spawn::new(&program.path)
+                .node(plan.holder.try_clone()?)
+                .args(&program.args)
+                .log(log(&program.name)?)?
+                .spawn()
+                .with_context(|| format!("{}: starting {}", plan.node, program.name))?;
+            let is_zebra = processes.is_empty();
+            processes.push((program.name, process));
+            if is_zebra {
+                // The others look for it once, and come back only seconds later.
+                wait_for_sockets(&root, &["run/frr/zserv.api".to_owned()], &processes)
+                    .with_context(|| format!("FRR of {}", plan.node))?;
+            }
+        }
+        wait_for_sockets(&root, &start::ready_sockets(&plan.daemons), &processes)
+            .and_then(|()| wait_for_clients(&root, &plan.daemons, &processes))
+            .with_context(|| format!("FRR of {}", plan.node))?;
+        load(plan)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let asker = std::thread::Builder::new()
+            .name(format!("frr-{}", plan.node))
+            .spawn({
+                let (stop, root) = (Arc::clone(&stop), root.clone());
+                let (node, sessions) = (plan.node.clone(), plan.sessions.clone());
+                let with_bfd = plan.daemons.iter().any(|daemon| daemon == "bfdd");
+                move || ask_and_report(&root, with_bfd, (&node, &sessions), &stop, &sink)
+            })?;
+        Ok(Self {
+            root,
+            processes,
+            stop,
+            asker: Some(asker),
+        })
+    }
+
+    /// Its processes by name.
+    pub fn processes(&self) -> &[(String, PidFd)] {
+        &self.processes
+    }
+
+    /// What the daemons say now.
+    pub fn view(&self) -> anyhow::Result<NodeView> {
+        let with_bfd = self.processes.iter().any(|(name, _)| name == "bfdd");
+        ask(&self.root, with_bfd)
+    }
+
+    /// Runs commands one after the other on one terminal of a daemon.
+    pub fn session(&self, daemon: &str, commands: &[&str]) -> anyhow::Result<()> {
+        let mut vty = Vty::connect(&self.root, daemon)?;
+        for command in commands {
+            vty.ask(command)?;
+        }
+        Ok(())
+    }
+
+    /// Runs a command on a daemon's terminal.
+    pub fn command(&self, daemon: &str, command: &str) -> anyhow::Result<String> {
+        Ok(Vty::connect(&self.root, daemon)?.ask(command)?)
+    }
+}
+
+impl Drop for Frr {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(asker) = self.asker.take() {
+            let _ = asker.join();
+        }
+    }
+}
+
+/// Loads the configuration; FRR prints the lines it refuses.
+fn load(plan: &FrrStart) -> anyhow::Result<()> {
+    let boot = start::boot_command();
+    let (mut output, theirs) = std::io::pipe()?;
+    let vtysh = Spawn::new(&boot.path)
+        .node(plan.holder.try_clone()?)
+        .args(&boot.args)
+        .log(File::from(std::os::fd::OwnedFd::from(theirs)))?
+        .spawn()
+        .with_context(|| format!("{}: starting vtysh", plan.node))?;
+    let mut text = String::new();
+    output.read_to_string(&mut text)?;
+    let exit = vtysh.wait()?;
+    if exit.status() == 0 {
+        return Ok(());
+    }
+    let refused: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("line ") || line.contains('%'))
+        .collect();
+    bail!(
+        "FRR refuses the configuration of {} (/etc/frr/frr.conf):\n  {}",
+        plan.node,
+        if refused.is_empty() {
+            text.trim().to_owned()
+        } else {
+            refused.join("\n  ")
+        }
+    )
+}
+
+fn wait_for_sockets(
+    root: &Path,
+    sockets: &[String],
+    processes: &[(String, PidFd)],
+) -> anyhow::Result<()> {
+    wait(processes, || {
+        sockets
+            .iter()
+            .find(|socket| !root.join(socket).exists())
+            .map(|socket| format!("/{socket}"))
+    })
+}
+
+/// BFD sessions asked for before bfdd has met zebra are lost, so each daemon
+/// must be among zebra's clients first.
+fn wait_for_clients(
+    root: &Path,
+    daemons: &[String],
+    processes: &[(String, PidFd)],
+) -> anyhow::Result<()> {
+    let clients: Vec<&str> = daemons
+        .iter()
+        .map(|daemon| daemon.trim_end_matches('d'))
+        .filter(|client| *client != "zebra")
+        .collect();
+    wait(processes, || {
+        let summary = Vty::connect(root, "zebra")
+            .and_then(|mut zebra| zebra.ask("show zebra client summary"))
+            .unwrap_or_default();
+        clients
+            .iter()
+            .find(|client| {
+                !summary
+                    .lines()
+                    .any(|line| line.split_whitespace().next() == Some(client))
+            })
+            .map(|client| format!("{client}d at zebra"))
+    })
+}
+
+/// Looks until `missing` says that nothing is missing.
+fn wait(
+    processes: &[(String, PidFd)],
+    mut missing: impl FnMut() -> Option<String>,
+) -> anyhow::Result<()> {
+    let deadline = clock::mono_ns() + PATIENCE_NS;
+    while let Some(what) = missing() {
+        for (name, process) in processes {
+            if process.ended_within(Duration::ZERO)? {
+                bail!("{name} exited while the lab waited for {what}; see its log");
+            }
+        }
+        if clock::mono_ns() > deadline {
+            bail!("gave up waiting for {what}");
+        }
+        sleep_until(clock::mono_ns() + LOOK_NS);
+    }
+    Ok(())
+}
+
+fn ask(root: &Path, with_bfd: bool) -> anyhow::Result<NodeView> {
+    let neighbors = Vty::connect(root, "bgpd")?.ask("show bgp neighbors json")?;
+    let bfd = if with_bfd {
+        Vty::connect(root, "bfdd")?.ask("show bfd peers json")?
+    } else {
+        "[]".to_owned()
+    };
+    Ok(view(&neighbors, &bfd)?)
+}
+
+fn ask_and_report(
+    root: &Path,
+    with_bfd: bool,
+    (node, sessions): (&NodeName, &BTreeMap<IpAddr, SessionName>),
+    stop: &AtomicBool,
+    sink: &EventSink,
+) {
+    let mut said: BTreeMap<(bool, IpAddr), String> = BTreeMap::new();
+    while !stop.load(Ordering::Relaxed) {
+        let at = clock::mono_ns();
+        // A daemon that was killed or frozen does not answer; its state is then
+        // what its peers and the wire say.
+        if let Ok(now) = ask(root, with_bfd) {
+            report(&now, (node, sessions), &mut said, at, sink);
+        }
+        sleep_until(at + ASK_NS);
+    }
+}
+
+fn report(
+    now: &NodeView,
+    (node, sessions): (&NodeName, &BTreeMap<IpAddr, SessionName>),
+    said: &mut BTreeMap<(bool, IpAddr), String>,
+    at: u64,
+    sink: &EventSink,
+) {
+    for bgp in &now.bgp {
+        if let Some(session) = sessions.get(&bgp.remote)
+            && said.insert((true, bgp.remote), bgp.state.clone()).as_ref() != Some(&bgp.state)
+        {
+            sink.at(
+                at,
+                EventKind::Session {
+                    session: session.to_string(),
+                    node: node.to_string(),
+                    state: bgp.state.clone(),
+                    reason: (!bgp.is_established())
+                        .then(|| bgp.reason.clone())
+                        .flatten(),
+                },
+            );
+        }
+    }
+    for bfd in &now.bfd {
+        if let Some(session) = sessions.get(&bfd.remote)
+            && said.insert((false, bfd.remote), bfd.state.clone()).as_ref() != Some(&bfd.state)
+        {
+            sink.at(
+                at,
+                EventKind::Bfd {
+                    session: session.to_string(),
+                    node: node.to_string(),
+                    state: bfd.state.clone(),
+                    diagnostic: bfd.diagnostic.clone(),
+                    detect_us: bfd.detect_us,
+                },
+            );
+        }
+    }
+}
