@@ -8,8 +8,6 @@ pub mod init;
 pub mod instrument;
 pub mod observe;
 pub mod probe;
-pub mod deploy;
-pub mod init;
 pub mod relay;
 pub mod sink;
 pub mod speaker;
