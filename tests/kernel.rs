@@ -19,3 +19,5 @@ mod speaker;
 mod speaker_process;
 #[path = "kernel/relay.rs"]
 mod relay;
+#[path = "kernel/wireguard.rs"]
+mod wireguard;

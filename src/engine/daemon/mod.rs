@@ -3,5 +3,6 @@
 
 pub mod frr;
 mod view;
+pub mod wireguard;
 
 pub use view::{BfdView, BgpView, NodeView};
