@@ -115,8 +115,8 @@ pub struct Observed {
     pub tx_bytes: u64,
 }
 
-/// A tunnel end that exists as long as this value (in userspace), or until its
-/// interface is deleted (in the kernel).
+/// A tunnel end. In userspace it ends with its process, killed or not; in the
+/// kernel it stays until its interface is deleted.
 pub struct Tunnel {
     settings: Settings,
     name: InterfaceName,
@@ -187,7 +187,8 @@ impl Tunnel {
     /// Forgets a handshake that got no answer and starts a new one at once.
     /// WireGuard by itself would try again after five seconds.
     pub fn retry_handshake(&self) -> io::Result<()> {
-        self.configure()?;
+        // Without the port: boringtun would open its sockets anew and keep the old ones.
+        self.replace_peer(DeviceUpdate::new())?;
         self.initiate()
     }
 
@@ -215,20 +216,26 @@ impl Tunnel {
     }
 
     fn configure(&self) -> io::Result<()> {
-        let settings = &self.settings;
-        let peer = PeerConfigBuilder::new(&key(&settings.peer_key.0)?)
-            .set_endpoint(settings.endpoint)
-            .set_persistent_keepalive_interval(settings.keepalive_s)
+        let pair = KeyPair::from_private(key(&self.settings.private_key.0)?);
+        self.replace_peer(
+            DeviceUpdate::new()
+                .set_keypair(pair)
+                .set_listen_port(self.settings.listen_port),
+        )
+    }
+
+    /// Applies `update` and sets the peer anew, which forgets its handshakes.
+    fn replace_peer(&self, update: DeviceUpdate) -> io::Result<()> {
+        let peer = PeerConfigBuilder::new(&key(&self.settings.peer_key.0)?)
+            .set_endpoint(self.settings.endpoint)
+            .set_persistent_keepalive_interval(self.settings.keepalive_s)
             .replace_allowed_ips()
             .allow_all_ips();
-        let pair = KeyPair::from_private(key(&settings.private_key.0)?);
         let backend = match self.running {
             Running::Kernel => wireguard_control::Backend::Kernel,
             Running::Userspace { .. } => wireguard_control::Backend::Userspace,
         };
-        DeviceUpdate::new()
-            .set_keypair(pair)
-            .set_listen_port(settings.listen_port)
+        update
             .replace_peers()
             .add_peer(peer)
             .apply(&self.name, backend)
