@@ -12,7 +12,6 @@ pub mod host;
 pub mod kernel;
 pub mod link_watch;
 pub mod mount;
-pub mod link_watch;
 pub mod netns;
 pub mod poll;
 pub mod packet_ring;
