@@ -1,8 +1,6 @@
 //! The only door to the kernel. No type of rtnetlink, netns-rs, wireguard-control,
 //! nix or libc leaves this room.
 
-mod netlink;
-
 pub mod clock;
 pub mod credentials;
 pub mod fd;
@@ -12,9 +10,10 @@ pub mod host;
 pub mod kernel;
 pub mod link_watch;
 pub mod mount;
+mod netlink;
 pub mod netns;
-pub mod poll;
 pub mod packet_ring;
+pub mod poll;
 pub mod poller;
 pub mod process;
 pub mod sched;
