@@ -40,7 +40,7 @@ fn check(path: &Path) -> (Checked, String) {
 fn every_bad_lab_is_refused_with_its_exact_text() {
     let bless = std::env::var_os("BLESS").is_some();
     let files = yaml_files("tests/golden/bad");
-    assert!(!files.is_empty(), "only {} bad labs", files.len());
+    assert!(files.len() >= 150, "only {} bad labs", files.len());
     let mut wrong = Vec::new();
     for path in files {
         let (checked, rendered) = check(&path);
@@ -74,5 +74,107 @@ fn every_lab_that_ships_is_accepted_without_a_warning() {
         let (checked, rendered) = check(&path);
         assert!(checked.lab.is_some(), "{rendered}");
         assert_eq!(rendered, "", "{}", path.display());
+    }
+}
+
+/// As much of JSON Schema as ours uses.
+fn fits(schema: &serde_json::Value, value: &serde_json::Value) -> Result<(), String> {
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let any = choices.iter().any(|choice| fits(choice, value).is_ok());
+        return if any {
+            Ok(())
+        } else {
+            Err(format!("{value} fits none of {schema}"))
+        };
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        return if words.contains(value) {
+            Ok(())
+        } else {
+            Err(format!("{value} is not in {schema}"))
+        };
+    }
+    if !schema["const"].is_null() {
+        return if schema["const"] == *value {
+            Ok(())
+        } else {
+            Err(format!("{value} is not {schema}"))
+        };
+    }
+    let is = match value {
+        serde_json::Value::Object(_) => "object",
+        serde_json::Value::Array(_) => "array",
+        serde_json::Value::String(_) => "string",
+        serde_json::Value::Bool(_) => "boolean",
+        serde_json::Value::Number(n) if n.is_f64() => "number",
+        serde_json::Value::Number(_) => "integer",
+        serde_json::Value::Null => "null",
+    };
+    let wanted = &schema["type"];
+    let same = |word: &serde_json::Value| word == is || (word == "number" && is == "integer");
+    if !same(wanted)
+        && !wanted
+            .as_array()
+            .is_some_and(|words| words.iter().any(same))
+    {
+        return Err(format!("{value} is {is}, not {wanted}"));
+    }
+    for item in value.as_array().into_iter().flatten() {
+        fits(&schema["items"], item)?;
+    }
+    if let Some(number) = value.as_u64() {
+        let (low, high) = (schema["minimum"].as_u64(), schema["maximum"].as_u64());
+        if low.is_some_and(|low| number < low) || high.is_some_and(|high| number > high) {
+            return Err(format!("{value} is out of bounds"));
+        }
+    }
+    let Some(object) = value.as_object() else {
+        return Ok(());
+    };
+    for (key, value) in object {
+        let others = &schema["additionalProperties"];
+        match schema["properties"].get(key) {
+            Some(inner) => fits(inner, value),
+            None if others.is_object() => fits(others, value),
+            None => Err(format!("no key {key}")),
+        }?;
+    }
+    for key in schema["required"].as_array().into_iter().flatten() {
+        if !object.contains_key(key.as_str().unwrap()) {
+            return Err(format!("{key} is missing"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_lab_that_ships_fits_the_schema() {
+    let schema = spec::schema();
+    for path in yaml_files("labs") {
+        let text = fs::read_to_string(&path).unwrap();
+        let value: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        assert_eq!(fits(&schema, &value), Ok(()), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_check_refuses_by_shape() {
+    let schema = spec::schema();
+    for name in [
+        "unknown-key",
+        "unknown-node-key",
+        "link-ends-a-word",
+        "link-without-unit",
+        "vlan-out-of-range",
+        "cut-how-unknown",
+        "probe-rate-without-unit",
+        "wait-without-deadline",
+        "routing-bad-rules",
+        "expect-unknown-words",
+    ] {
+        let path = root().join(format!("tests/golden/bad/{name}.yaml"));
+        let value: serde_json::Value =
+            serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert!(fits(&schema, &value).is_err(), "{name}");
     }
 }

@@ -133,7 +133,7 @@ fn render_one(out: &mut String, found: &Diagnostic, file: &str, source: &str) {
         ..
     } = found;
     let start = usize::try_from(column.saturating_sub(1)).unwrap_or(0);
-    let skip = if start > SHOWN / 2 {
+    let skip = if start > SHOWN / 2 && source.chars().count() > SHOWN {
         start - SHOWN / 4
     } else {
         0

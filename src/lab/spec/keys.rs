@@ -517,7 +517,11 @@ pub(super) static CUT: Table = Table {
             Name,
             "The node: kill or freeze its daemon, or the whole node.",
         ),
-        needed("how", OneOf(&HOWS), "How."),
+        needed(
+            "how",
+            OneOf(&HOWS),
+            "`silent`, `one-way` or `carrier` for a link, `bgp-shutdown` for a session, `kill`, `freeze` or `node` for a node.",
+        ),
         word(
             "from",
             Name,

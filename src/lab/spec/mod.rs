@@ -16,3 +16,6 @@ mod schema;
 pub use diagnostic::{At, Diagnostic, Diagnostics, Severity};
 pub use parse::{Checked, check, parse};
 pub use schema::schema;
+
+#[cfg(test)]
+mod tests;

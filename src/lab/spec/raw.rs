@@ -63,7 +63,7 @@ pub(super) fn read(text: &str) -> Result<Tree, Diagnostic> {
             At::START,
             "empty",
             "the file is empty".to_owned(),
-            Some("a lab needs at least `name:` and `nodes:`"),
+            Some("a lab needs at least `nodes:`"),
         ));
     }
     let source = Source {
@@ -113,7 +113,7 @@ fn options(duplicate_keys: DuplicateKeyPolicy) -> Options {
             flow_nesting_limit: MAX_DEPTH,
         },
         alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: MAX_NODES,
+            max_total_replayed_events: 10_000,
             max_replay_stack_depth: 16,
             max_alias_expansions_per_anchor: 1_000,
         },
@@ -147,33 +147,60 @@ fn syntax(error: &serde_saphyr::Error, source: &Source<'_>) -> Diagnostic {
     let at = error
         .location()
         .map_or(At::START, |location| source.place(location));
-    let (code, message, help) = if message.contains("tabs") {
+    let (code, message, help) = explain(error, message, source);
+    refused(at, code, message, help)
+}
+
+/// The parser's words in ours, where theirs speak of its own workings.
+fn explain(
+    error: &serde_saphyr::Error,
+    message: &str,
+    source: &Source<'_>,
+) -> (&'static str, String, Option<&'static str>) {
+    let has = |word| message.contains(word);
+    if has("tabs") {
         ("syntax", message.to_owned(), Some("indent with blanks"))
-    } else if message.contains("duplicate") {
-        ("duplicate-key", message.to_owned(), None)
-    } else if message.contains("alias") || message.contains("recursive") {
-        let help = "a lab file rarely needs `&anchors` and `*aliases`";
-        ("alias", message.to_owned(), Some(help))
-    } else if message.contains("Documents") {
+    } else if has("duplicate") {
+        let key = error
+            .location()
+            .and_then(|location| spelling(location, source.text));
+        let message = format!("`{}` is here twice", key.unwrap_or("a key"));
+        ("duplicate-key", message, None)
+    } else if has("unknown anchor") {
         (
-            "syntax",
-            "the file holds more than one document (`---`)".to_owned(),
+            "alias",
+            "there is no `&anchor` for this alias".to_owned(),
             None,
         )
-    } else if message.contains("budget")
-        || message.contains("nesting")
-        || message.contains("recursion")
-    {
-        let message = format!("the file is nested too deeply or too large ({message})");
+    } else if has("recursive") {
+        (
+            "alias",
+            "this alias is inside what it stands for".to_owned(),
+            None,
+        )
+    } else if has("alias") || has("anchor") {
+        let message = "the file's aliases stand for too much";
+        let help = "a lab file rarely needs `&anchors` and `*aliases`";
+        ("alias", message.to_owned(), Some(help))
+    } else if has("Documents") {
+        let message = "the file holds more than one document (`---`)";
+        ("syntax", message.to_owned(), None)
+    } else if has("Depth") || has("nesting") || has("recursion") {
+        let help = "a lab file is at most eight levels deep";
         (
             "too-large",
-            message,
-            Some("a lab file is at most eight levels deep"),
+            "the file is nested too deeply".to_owned(),
+            Some(help),
+        )
+    } else if has("budget") {
+        (
+            "too-large",
+            format!("the file is too large ({message})"),
+            None,
         )
     } else {
         ("syntax", message.to_owned(), None)
-    };
-    refused(at, code, message, help)
+    }
 }
 
 /// The text and what is known about its lines.

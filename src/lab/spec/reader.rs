@@ -59,6 +59,16 @@ impl Pending<'_> {
     }
 }
 
+/// `a router`, `an internet`.
+pub(super) fn an(word: &str) -> String {
+    let article = if word.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {word}")
+}
+
 /// `a`, `b` and `c`.
 pub(super) fn and_list<S: AsRef<str>>(words: &[S]) -> String {
     let quoted: Vec<String> = words.iter().map(|w| format!("`{}`", w.as_ref())).collect();
@@ -110,7 +120,10 @@ impl Findings {
         message: String,
     ) -> Pending<'_> {
         self.failed |= severity == Severity::Error;
-        if self.list.len() >= MAX_FINDINGS {
+        let again = |other: &Diagnostic| {
+            (other.line, other.column) == (at.line, at.column) && other.message == message
+        };
+        if self.list.len() >= MAX_FINDINGS || self.list.iter().any(again) {
             return Pending(None);
         }
         self.list.push(Diagnostic {

@@ -9,7 +9,7 @@ use super::{
         At,
         keys::LINK,
         raw::{Key, Tree, Value},
-        reader::{Fields, Findings},
+        reader::{Fields, Findings, an},
     },
     Lower,
     nodes::tags,
@@ -119,7 +119,11 @@ impl Lower<'_> {
                 self.f.error(
                     at,
                     "wrong-kind",
-                    format!("a link of a {this} leads to {list}, not to a {other}"),
+                    format!(
+                        "a link of {} leads to {list}, not to {}",
+                        an(this),
+                        an(other)
+                    ),
                 );
                 return;
             }
@@ -240,18 +244,23 @@ impl Lower<'_> {
         ends: &[NodeName; 2],
     ) -> [Vec<IpNet>; 2] {
         let mut out = [Vec::new(), Vec::new()];
+        let mut strangers = false;
         let Some((at, tree)) = fields.get("addresses") else {
             return out;
         };
         for (key, tree) in self.f.entries(tree, at, "addresses") {
             let Some(slot) = ends.iter().position(|node| node.as_str() == key.text) else {
                 self.not_an_end(key, ends);
+                strangers = true;
                 continue;
             };
             let list = self.one_of_each_family(key, tree);
             if let Some(out) = out.get_mut(slot) {
                 *out = list;
             }
+        }
+        if strangers {
+            return [Vec::new(), Vec::new()];
         }
         out
     }

@@ -12,9 +12,9 @@ use super::{
         At,
         keys::{ANNOUNCEMENT, KINDS, NODE},
         raw::{Key, Tree, Value},
-        reader::{Fields, Findings, and_list},
+        reader::{Fields, Findings, an, and_list},
     },
-    Lower,
+    Lower, Section,
 };
 use crate::{
     lab::model::{Announce, Daemon, Host, Kind, Node, StaticRoute, Tags, Via, aws},
@@ -51,7 +51,7 @@ impl Lower<'_> {
             return;
         };
         let entries = self.f.entries(tree, at, "nodes");
-        if entries.is_empty() {
+        if entries.is_empty() && !self.f.failed {
             self.f.error(at, "empty", "a lab needs at least one node");
         }
         for (key, tree) in entries {
@@ -87,18 +87,20 @@ impl Lower<'_> {
         let asn = self.asn(&fields, &kind);
         let daemon = self.daemon(&fields, &kind, asn)?;
         let multipath = fields.number(&mut self.f, "multipath", 1, 64).unwrap_or(1);
-        Some(Node {
+        let node = Node {
             asn,
             daemon,
             router_id: self.router_id(&fields),
             multipath: u8::try_from(multipath).unwrap_or(1),
             originate: announcements(&mut self.f, &fields, "originate"),
-            hosts: self.hosts(&fields, &kind),
+            hosts: self.hosts(&key.text, &fields, &kind),
             routes: self.routes(&fields),
             tags: tags(&mut self.f, &fields),
             line: key.at.line,
             kind,
-        })
+        };
+        // A node whose ASN is malformed is unusable, not a node without one.
+        (node.asn.is_some() || !fields.has("asn")).then_some(node)
     }
 
     fn kind_word(&mut self, fields: &Fields<'_>) -> Option<&'static str> {
@@ -316,7 +318,7 @@ impl Lower<'_> {
         id
     }
 
-    fn hosts(&mut self, fields: &Fields<'_>, kind: &Kind) -> BTreeMap<HostName, Host> {
+    fn hosts(&mut self, node: &str, fields: &Fields<'_>, kind: &Kind) -> BTreeMap<HostName, Host> {
         let mut hosts = BTreeMap::new();
         let Some((at, tree)) = fields.get("hosts") else {
             return hosts;
@@ -325,6 +327,7 @@ impl Lower<'_> {
             let name = self.f.name::<HostName>(key.at, &key.text);
             let addresses = self.host_addresses(key, tree, kind);
             if let Some(name) = name {
+                self.declare(Section::Hosts, format!("{node}.{name}"), key.at);
                 let line = key.at.line;
                 hosts.insert(name, Host { addresses, line });
             }
@@ -417,24 +420,18 @@ impl Lower<'_> {
     fn check_host_names(&mut self) {
         let mut clashes = Vec::new();
         for (node, spec) in &self.lab.nodes {
-            for (host, behind) in &spec.hosts {
+            for host in spec.hosts.keys() {
                 let full = format!("{node}.{host}");
                 if let Err(error) = NodeName::new(full.clone()) {
-                    clashes.push((behind.line, error.to_string()));
+                    clashes.push((full, error.to_string()));
                 } else if self.lab.nodes.contains_key(full.as_str()) {
-                    clashes.push((
-                        behind.line,
-                        format!("`{full}` is both a host behind `{node}` and a node"),
-                    ));
+                    let message = format!("`{full}` is both a host behind `{node}` and a node");
+                    clashes.push((full, message));
                 }
             }
         }
-        for (line, message) in clashes {
-            let at = At {
-                line,
-                column: 1,
-                length: 1,
-            };
+        for (full, message) in clashes {
+            let at = self.at(Section::Hosts, &full);
             self.f.error(at, "bad-name", message);
         }
     }
@@ -458,13 +455,13 @@ impl Lower<'_> {
             })
             .collect();
         for (vpc, attach) in vpcs {
-            let at = self.at(super::Section::Nodes, vpc.as_str());
+            let at = self.at(Section::Nodes, vpc.as_str());
             match self.kind(&attach) {
                 None | Some(Kind::Vgw) => {}
                 Some(kind) => {
                     let message = format!(
-                        "`{vpc}` is attached to `{attach}`, which is no vgw but a {}",
-                        kind.word()
+                        "`{vpc}` is attached to `{attach}`, which is no vgw but {}",
+                        an(kind.word())
                     );
                     self.f.error(at, "wrong-kind", message);
                 }
@@ -589,7 +586,7 @@ impl Lower<'_> {
         match links.as_slice() {
             [only] => Some(only.clone()),
             [] => {
-                if self.is_known(super::Section::Links, via) && !self.lab.links.contains_key(via) {
+                if self.is_known(Section::Links, via) && !self.lab.links.contains_key(via) {
                     return None;
                 }
                 self.f

@@ -7,7 +7,7 @@ use super::{
         At,
         keys::PROBE,
         raw::{Key, Tree},
-        reader::Fields,
+        reader::{Fields, an},
     },
     Lower, Section,
 };
@@ -81,7 +81,7 @@ impl Lower<'_> {
             self.f.error(b.at, "ends", message);
             return None;
         }
-        if !self.connected(node_of(&first), node_of(&second)) {
+        if self.links_complete() && !self.connected(node_of(&first), node_of(&second)) {
             let message = format!("no links lead from `{first}` to `{second}`");
             self.f.error(tree.at, "unreachable", message);
             return None;
@@ -101,8 +101,8 @@ impl Lower<'_> {
                 .map(|host| format!("{name}.{host}"))
                 .collect();
             let message = format!(
-                "a probe runs between hosts, and `{text}` is a {}",
-                node.kind.word()
+                "a probe runs between hosts, and `{text}` is {}",
+                an(node.kind.word())
             );
             let found = self.f.error(item.at, "wrong-kind", message);
             if hosts.is_empty() {

@@ -232,7 +232,7 @@ impl Lower<'_> {
                 "`{node}` prefers `{a}` and `{b}` alike (local-pref {preference}): a tie decides its way out"
             );
             self.f.warn(at, "undecided", message).help(
-                "AWS prefers Direct Connect by itself, your router does not: set `local-pref`",
+                "give one of them a higher `local-pref`; what AWS prefers, your router does not know",
             );
         }
     }

@@ -7,7 +7,7 @@ use super::{
         At,
         keys::SESSION,
         raw::{Key, Tree, Value},
-        reader::Fields,
+        reader::{Fields, an},
     },
     Lower, Section,
 };
@@ -147,7 +147,7 @@ impl Lower<'_> {
         match self.kind(gateway) {
             None | Some(Kind::Vgw) => {}
             Some(kind) => {
-                let message = format!("`{gateway}` is no vgw but a {}", kind.word());
+                let message = format!("`{gateway}` is no vgw but {}", an(kind.word()));
                 self.f.error(at, "wrong-kind", message);
             }
         }
@@ -161,9 +161,9 @@ impl Lower<'_> {
             (_, Kind::DxLocation) => (a, b),
             (first, second) => {
                 let message = format!(
-                    "`{link}` is no circuit: it connects a {} and a {}, and neither is a dx-location",
-                    first.word(),
-                    second.word()
+                    "`{link}` is no circuit: it connects {} and {}, and neither is a dx-location",
+                    an(first.word()),
+                    an(second.word())
                 );
                 self.f.error(at, "wrong-kind", message);
                 return None;
@@ -174,8 +174,8 @@ impl Lower<'_> {
             return Some([customer, location]);
         }
         let message = format!(
-            "a VIF runs between a data-center or router and a dx-location, not from a {}",
-            other.word()
+            "a VIF runs between a data-center or router and a dx-location, not from {}",
+            an(other.word())
         );
         self.f.error(at, "wrong-kind", message);
         None
@@ -186,10 +186,8 @@ impl Lower<'_> {
         if let [only] = links.as_slice() {
             return Some(only.clone());
         }
-        if self
-            .kind(gateway)
-            .is_some_and(|kind| matches!(kind, Kind::Vgw))
-        {
+        let is_vgw = self.kind(gateway) == Some(&Kind::Vgw);
+        if is_vgw && self.links_complete() {
             let message = if links.is_empty() {
                 format!("`{location}` has no link to `{gateway}`")
             } else {
@@ -290,7 +288,7 @@ impl Lower<'_> {
                 None | Some(Kind::Router | Kind::DataCenter) => {}
                 Some(Kind::Vgw) => gateways += 1,
                 Some(kind) => {
-                    let message = format!("`{end}` is a {}, which has no VPN", kind.word());
+                    let message = format!("`{end}` is {}, which has no VPN", an(kind.word()));
                     self.f
                         .error(at, "wrong-kind", message)
                         .help("a VPN runs between routers, data-centers and a vgw");
@@ -307,8 +305,8 @@ impl Lower<'_> {
         let kind = self.kind(over)?;
         if *kind != Kind::Internet {
             let message = format!(
-                "a VPN runs over a node of kind internet; `{over}` is a {}",
-                kind.word()
+                "a VPN runs over a node of kind internet; `{over}` is {}",
+                an(kind.word())
             );
             self.f.error(at, "wrong-kind", message);
             return None;
@@ -322,6 +320,7 @@ impl Lower<'_> {
         let links = self.links_between(end, over);
         match links.as_slice() {
             [only] => Some(only.clone()),
+            [] if !self.links_complete() => None,
             [] => {
                 let message =
                     format!("`{end}` has no link to `{over}`, so the tunnel has no underlay");
@@ -410,7 +409,7 @@ impl Lower<'_> {
                 None | Some(Kind::Router | Kind::DataCenter) => {}
                 Some(kind) => {
                     let message =
-                        format!("`{key}` is between routers; `{end}` is a {}", kind.word());
+                        format!("`{key}` is between routers; `{end}` is {}", an(kind.word()));
                     self.f
                         .error(fields.at_value(key), "wrong-kind", message)
                         .help("towards AWS it is `vif: private` or `vpn: wireguard`");

@@ -23,6 +23,8 @@ pub(super) enum Section {
     Links,
     Sessions,
     Probes,
+    /// Hosts behind nodes, by their full names.
+    Hosts,
 }
 
 impl Section {
@@ -32,6 +34,7 @@ impl Section {
             Self::Links => "link",
             Self::Sessions => "session",
             Self::Probes => "probe",
+            Self::Hosts => "host",
         }
     }
 }
@@ -44,6 +47,9 @@ pub(super) struct Lower<'a> {
     known: BTreeMap<Section, BTreeMap<String, At>>,
     /// What has been understood so far.
     pub(super) lab: Lab,
+    /// Labels of faults, and of those restored, whether understood or not.
+    pub(super) faults: Vec<String>,
+    pub(super) restored: Vec<String>,
 }
 
 /// Reads the tree; `None` when there were errors.
@@ -70,6 +76,8 @@ pub(in super::super) fn lower(
         f,
         include,
         known: BTreeMap::new(),
+        faults: Vec::new(),
+        restored: Vec::new(),
         lab: Lab {
             name: placeholder,
             nodes: BTreeMap::new(),
@@ -113,6 +121,22 @@ impl Lower<'_> {
         self.known.insert(section, names);
     }
 
+    /// Notes where a thing is declared.
+    pub(super) fn declare(&mut self, section: Section, name: String, at: At) {
+        self.known
+            .entry(section)
+            .or_default()
+            .entry(name)
+            .or_insert(at);
+    }
+
+    /// Whether every declared link was understood, so that a missing one is missing.
+    pub(super) fn links_complete(&self) -> bool {
+        self.known
+            .get(&Section::Links)
+            .is_none_or(|names| names.len() == self.lab.links.len())
+    }
+
     /// Where a thing is declared.
     pub(super) fn at(&self, section: Section, name: &str) -> At {
         self.known
@@ -127,13 +151,6 @@ impl Lower<'_> {
         self.known
             .get(&section)
             .is_some_and(|names| names.contains_key(name))
-    }
-
-    /// Whether the section declares anything.
-    pub(super) fn any_declared(&self, section: Section) -> bool {
-        self.known
-            .get(&section)
-            .is_some_and(|names| !names.is_empty())
     }
 
     /// A name that must be declared in its section.

@@ -15,16 +15,19 @@ struct Used {
     net: IpNet,
     node: NodeName,
     what: String,
-    line: u32,
+    at: At,
 }
 
 impl Lower<'_> {
     pub(super) fn whole(&mut self) {
         self.check_overlaps();
         self.check_duplicate_addresses();
-        self.check_preference();
-        self.check_ipv6_backup();
-        self.check_scenario();
+        // Half a lab would be warned of for what its other half says.
+        if !self.f.failed {
+            self.check_preference();
+            self.check_ipv6_backup();
+            self.check_scenario();
+        }
     }
 
     fn networks(&self) -> Vec<Used> {
@@ -35,7 +38,7 @@ impl Lower<'_> {
                     net: *cidr,
                     node: name.clone(),
                     what: format!("vpc `{name}`"),
-                    line: node.line,
+                    at: self.at(Section::Nodes, name.as_str()),
                 }));
                 continue;
             }
@@ -44,7 +47,7 @@ impl Lower<'_> {
                     net: net.trunc(),
                     node: name.clone(),
                     what: format!("host `{name}.{host}`"),
-                    line: spec.line,
+                    at: self.at(Section::Hosts, &format!("{name}.{host}")),
                 }));
             }
         }
@@ -54,7 +57,7 @@ impl Lower<'_> {
                     net: net.trunc(),
                     node: end.clone(),
                     what: format!("link `{name}`"),
-                    line: link.line,
+                    at: self.at(Section::Links, name.as_str()),
                 }));
             }
         }
@@ -64,7 +67,7 @@ impl Lower<'_> {
                     net: net.trunc(),
                     node: end.clone(),
                     what: format!("session `{name}`"),
-                    line: session.line,
+                    at: self.at(Section::Sessions, name.as_str()),
                 }));
             }
         }
@@ -82,9 +85,9 @@ impl Lower<'_> {
                     || a.what == b.what
                     || self.same_switch(a, b);
                 if !shared && overlaps(&a.net, &b.net) {
-                    let (first, second) = if a.line <= b.line { (a, b) } else { (b, a) };
+                    let (first, second) = if a.at <= b.at { (a, b) } else { (b, a) };
                     found.push((
-                        second.line,
+                        second.at,
                         format!(
                             "`{}` of {} overlaps `{}` of {}",
                             second.net, second.what, first.net, first.what
@@ -93,8 +96,8 @@ impl Lower<'_> {
                 }
             }
         }
-        for (line, message) in found {
-            self.f.error(line_start(line), "overlap", message);
+        for (at, message) in found {
+            self.f.error(at, "overlap", message);
         }
     }
 
@@ -125,18 +128,17 @@ impl Lower<'_> {
         for (name, host) in hosts {
             for net in &host.addresses {
                 if let Some(other) = seen.insert(net.addr(), name.clone()) {
-                    found.push((
-                        host.line,
-                        format!(
-                            "`{name}` and `{other}` have the same address {}",
-                            net.addr()
-                        ),
-                    ));
+                    let message = format!(
+                        "`{name}` and `{other}` have the same address {}",
+                        net.addr()
+                    );
+                    found.push((name.clone(), message));
                 }
             }
         }
-        for (line, message) in found {
-            self.f.error(line_start(line), "duplicate", message);
+        for (name, message) in found {
+            let at = self.at(Section::Hosts, &name);
+            self.f.error(at, "duplicate", message);
         }
     }
 
@@ -147,22 +149,10 @@ impl Lower<'_> {
             .iter()
             .any(|step| matches!(step.kind, StepKind::Fault { .. }));
         if faults && self.lab.probes.is_empty() {
-            let has_probes = self.lab.scenario.first().map_or(1, |step| step.line);
-            if !self.any_declared(Section::Probes) {
-                self.f.warn(
-                    line_start(has_probes),
-                    "no-probes",
-                    "the scenario cuts something, but no probe measures it",
-                );
-            }
+            let line = self.lab.scenario.first().map_or(1, |step| step.line);
+            let at = At { line, ..At::START };
+            let message = "the scenario cuts something, but no probe measures it";
+            self.f.warn(at, "no-probes", message);
         }
-    }
-}
-
-fn line_start(line: u32) -> At {
-    At {
-        line,
-        column: 1,
-        length: 1,
     }
 }
