@@ -1,3 +1,5 @@
 //! What happened and what it means: events, measurements, reports. Pure.
 
 pub mod event;
+pub mod measure;
+pub mod report;

@@ -1,0 +1,150 @@
+//! Who dropped a lost packet: a wire that counted it, or a node seen to have been unable to
+//! forward it. Anything else is a loss the run cannot explain, and so cannot be trusted with.
+
+use std::net::IpAddr;
+
+use super::{flow::FlowView, input::Transition, result::Hop, topology::Map, window::Window};
+use crate::results::event::{Event, EventKind, MonoNs};
+
+/// A packet meets a node this long before or after a change there and may have seen either state:
+/// netlink's delivery and the packet's way from its sender.
+const SLACK_NS: u64 = 50_000_000;
+
+/// The evidence of one flow.
+pub(super) struct Account<'a> {
+    map: &'a Map<'a>,
+    changes: Vec<Change<'a>>,
+}
+
+/// A node lost, or got back, the ability to forward to the flow's destination.
+struct Change<'a> {
+    at: MonoNs,
+    node: &'a str,
+    able: bool,
+}
+
+/// Where the packets of one transition were going.
+pub(super) struct Situation<'a> {
+    pub(super) window: Option<&'a Window>,
+    pub(super) paths: [&'a [Hop]; 2],
+}
+
+impl<'a> Account<'a> {
+    /// `events` in time order.
+    pub(super) fn new(map: &'a Map<'a>, events: &'a [Event], destination: Option<IpAddr>) -> Self {
+        let changes = events.iter().filter_map(|event| {
+            let (node, able) = match &event.kind {
+                EventKind::Fib {
+                    node,
+                    prefix,
+                    via,
+                    dev,
+                    ..
+                } if destination.is_some_and(|d| prefix.contains(&d)) => {
+                    (node, !(via.is_empty() && dev.is_empty()))
+                }
+                EventKind::Carrier { node, up, .. } => (node, *up),
+                _ => return None,
+            };
+            Some(Change {
+                at: event.at,
+                node,
+                able,
+            })
+        });
+        Self {
+            map,
+            changes: changes.collect(),
+        }
+    }
+
+    /// Of these lost packets: how many a node dropped, and how many nobody accounts for.
+    pub(super) fn split(
+        &self,
+        view: &FlowView<'_>,
+        situation: &Situation<'_>,
+        lost: &[u32],
+    ) -> (u64, u64) {
+        let (mut by_node, mut by_nobody) = (0, 0);
+        for &seq in lost.iter().filter(|&&s| !view.dropped_by_wire(s)) {
+            if self.node_dropped(view, situation, seq) {
+                by_node += 1;
+            } else {
+                by_nobody += 1;
+            }
+        }
+        (by_node, by_nobody)
+    }
+
+    fn node_dropped(&self, view: &FlowView<'_>, situation: &Situation<'_>, seq: u32) -> bool {
+        let Some(sent) = view.sent_at(seq) else {
+            return false;
+        };
+        let passed = view.hops(seq, self.map);
+        let next: Vec<&Hop> = situation
+            .paths
+            .iter()
+            .filter(|path| path.starts_with(&passed))
+            .filter_map(|path| path.get(passed.len()))
+            .collect();
+        let through_the_end = situation.paths.iter().any(|path| **path == *passed);
+        let mut nodes: Vec<&str> = next.iter().map(|hop| hop.from.as_str()).collect();
+        match passed.last() {
+            Some(last) => nodes.push(&last.to),
+            None => nodes.extend(self.map.behind(&view.log.from)),
+        }
+        if self.lost_inside_tunnel(situation, &passed) {
+            return true;
+        }
+        !through_the_end
+            && nodes
+                .iter()
+                .any(|node| self.victim(situation.window, node) || self.unable(node, sent))
+    }
+
+    /// Whether the packet was about to enter, or had entered, a tunnel whose underlay the fault
+    /// took away: there a wire drops it as ciphertext and cannot know it for a probe.
+    fn lost_inside_tunnel(&self, situation: &Situation<'_>, passed: &[Hop]) -> bool {
+        let [before, _] = situation.paths;
+        let cut_underlay = situation.window.is_some_and(|w| {
+            w.transition == Transition::Initial
+                && !before.iter().any(|hop| hop.link == w.target)
+                && matches!(
+                    w.fault.as_str(),
+                    "silent" | "one-way" | "carrier" | "node" | "degrade"
+                )
+        });
+        cut_underlay
+            && before.starts_with(passed)
+            && passed
+                .last()
+                .into_iter()
+                .chain(before.get(passed.len()))
+                .any(|hop| self.map.is_tunnel(&hop.link))
+    }
+
+    /// Whether the fault itself took the node, or its light, away.
+    fn victim(&self, window: Option<&Window>, node: &str) -> bool {
+        window.is_some_and(|w| {
+            let ends_here = || {
+                let links = &self.map.topology.links;
+                let link = links.iter().find(|l| l.name == w.target);
+                link.is_some_and(|l| l.ends.iter().any(|end| end == node))
+            };
+            w.transition == Transition::Initial
+                && match w.fault.as_str() {
+                    "carrier" => ends_here(),
+                    "node" | "kill" | "freeze" => w.target == node,
+                    _ => false,
+                }
+        })
+    }
+
+    /// Whether the node was last seen without a route or carrier when the packet came by.
+    fn unable(&self, node: &str, sent: MonoNs) -> bool {
+        let here = || self.changes.iter().filter(|c| c.node == node);
+        here()
+            .filter(|c| !c.able && c.at <= sent + SLACK_NS)
+            .any(|gone| !here().any(|c| c.able && c.at > gone.at && c.at + SLACK_NS < sent))
+    }
+}

@@ -1,0 +1,83 @@
+//! The lab file's expectations against what was measured.
+
+use super::{
+    input::{Expectation, Transition},
+    result::{ExpectResult, Outage},
+    topology::Map,
+};
+
+/// Judges one line; every flow of its probe must satisfy it.
+pub(super) fn judge(expectation: &Expectation, outages: &[Outage], map: &Map<'_>) -> ExpectResult {
+    let concerned: Vec<&Outage> = outages
+        .iter()
+        .filter(|o| {
+            o.probe == expectation.probe
+                && o.label == expectation.label
+                && o.transition == expectation.transition
+        })
+        .collect();
+    let (met, measured) = if concerned.is_empty() {
+        let what = match expectation.transition {
+            Transition::Initial => "did not happen",
+            Transition::Reversion => "was not restored",
+        };
+        (None, format!("not measured: {} {what}", expectation.label))
+    } else {
+        let verdicts = concerned.iter().map(|o| judge_one(expectation, o, map));
+        let met = verdicts.reduce(both).flatten();
+        let texts: Vec<String> = concerned.iter().map(|o| describe(o)).collect();
+        (met, texts.join("; "))
+    };
+    ExpectResult {
+        line: expectation.line,
+        text: expectation.text.clone(),
+        met,
+        measured,
+    }
+}
+
+/// One flow missing its mark decides; one unmeasured leaves the line unmeasured.
+fn both(a: Option<bool>, b: Option<bool>) -> Option<bool> {
+    match (a, b) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (None, _) | (_, None) => None,
+        (Some(true), Some(true)) => Some(true),
+    }
+}
+
+fn judge_one(expectation: &Expectation, outage: &Outage, map: &Map<'_>) -> Option<bool> {
+    if !outage.trusted {
+        return None;
+    }
+    let short_enough = expectation.outage_max.map(|max| {
+        if outage.duration_ms > max.as_millis_f64() {
+            Some(false)
+        } else {
+            // What was lost so far fits, but the end was not seen.
+            outage.recovered.then_some(true)
+        }
+    });
+    let as_many = expectation.lost.map(|lost| match outage.lost.cmp(&lost) {
+        std::cmp::Ordering::Greater => Some(false),
+        _ if !outage.recovered => None,
+        order => Some(order.is_eq()),
+    });
+    let via = expectation
+        .via
+        .as_deref()
+        .map(|via| (!outage.hops_after.is_empty()).then(|| map.goes_via(&outage.hops_after, via)));
+    [short_enough, as_many, via]
+        .into_iter()
+        .flatten()
+        .fold(Some(true), both)
+}
+
+fn describe(outage: &Outage) -> String {
+    let bound = if outage.recovered { "" } else { "at least " };
+    let via = outage.path_after.as_deref().unwrap_or("no path seen");
+    let doubt = if outage.trusted { "" } else { " (not trusted)" };
+    format!(
+        "{} → {}: {bound}{} lost, {:.0} ± {} ms, via {via}{doubt}",
+        outage.from, outage.to, outage.lost, outage.duration_ms, outage.resolution_ms
+    )
+}

@@ -1,0 +1,170 @@
+//! What a measurement looks at: the journal, the packet records, and the plan's facts as plain data.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    results::event::{Event, FlowLog, WireFlowLog},
+    units::{BfdConfig, Percent, Rate, Span},
+};
+
+/// Everything one run left behind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunInput {
+    /// The lab's name.
+    pub lab: String,
+    /// The journal, in any order: `measure` sorts by time.
+    pub events: Vec<Event>,
+    /// Each probe flow's packets.
+    pub flows: Vec<FlowLog>,
+    /// What each wire direction and each tunnel's inside saw of each flow.
+    pub wires: Vec<WireFlowLog>,
+    /// The lab as planned.
+    pub topology: Topology,
+    /// What must hold.
+    pub expectations: Vec<Expectation>,
+    /// How well the instrument itself worked.
+    pub quality: Quality,
+    /// Sentences of the plan that every report repeats.
+    pub notes: Vec<String>,
+}
+
+/// The lab as far as a measurement must know it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Topology {
+    /// Hosts and the nodes they stand behind.
+    pub hosts: Vec<HostInput>,
+    /// All links, those that are plain veth pairs included.
+    pub links: Vec<LinkInput>,
+    /// VPN tunnels.
+    pub tunnels: Vec<TunnelInput>,
+    /// Routing sessions.
+    pub sessions: Vec<SessionInput>,
+    /// Addresses of each flow.
+    pub flows: Vec<FlowAddresses>,
+}
+
+/// A host behind a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostInput {
+    /// The host's namespace, as flows name it.
+    pub name: String,
+    /// The node it stands behind.
+    pub behind: String,
+}
+
+/// A link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkInput {
+    /// Its name.
+    pub name: String,
+    /// The nodes at its two ends.
+    pub ends: [String; 2],
+    /// `wire` (shaped, cuttable, counted) or `direct` (a plain veth pair).
+    pub role: String,
+    /// Declared shape from `ends[0]` to `ends[1]` and back.
+    pub declared: [DeclaredShape; 2],
+}
+
+/// What one direction of a link was declared to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DeclaredShape {
+    /// One-way delay.
+    pub delay: Span,
+    /// Uniform variation around it.
+    pub jitter: Span,
+    /// Random loss.
+    pub loss: Percent,
+    /// Serialisation rate.
+    pub rate: Option<Rate>,
+}
+
+/// A VPN tunnel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TunnelInput {
+    /// Its name.
+    pub name: String,
+    /// The nodes at its two ends.
+    pub ends: [String; 2],
+    /// What it stands in for, as a phrase: `WireGuard standing in for IPsec`.
+    pub stand_in: Option<String>,
+}
+
+/// A routing session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionInput {
+    /// Its name.
+    pub name: String,
+    /// `private-vif`, `vpn`, `ebgp`, `ibgp`, `modelled`.
+    pub kind: String,
+    /// The link or tunnel that carries it.
+    pub over: String,
+    /// The nodes at its two ends.
+    pub nodes: [String; 2],
+    /// Part of AWS's inside, whose real behaviour is not published.
+    pub modelled: bool,
+    /// BFD timers of each end, where BFD runs.
+    pub bfd: Option<[BfdConfig; 2]>,
+    /// Hold time each end offers; zero means none.
+    pub hold: [Span; 2],
+}
+
+/// Addresses of one flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowAddresses {
+    /// The flow's number.
+    pub flow: u16,
+    /// Where its packets come from.
+    pub source: IpAddr,
+    /// Where they go.
+    pub destination: IpAddr,
+}
+
+/// One line of the lab file's `expect`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expectation {
+    /// Line of the lab file.
+    pub line: u32,
+    /// The line in words, as a report prints it.
+    pub text: String,
+    /// The step's label.
+    pub label: String,
+    /// Whether it speaks of the fault or of its restore.
+    pub transition: Transition,
+    /// The probe; all its flows must satisfy the line.
+    pub probe: String,
+    /// Longest outage.
+    pub outage_max: Option<Span>,
+    /// Exactly this many lost.
+    pub lost: Option<u64>,
+    /// The session (or VPN, or link) that carries the traffic afterwards.
+    pub via: Option<String>,
+}
+
+/// Which of a fault's two transitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transition {
+    /// From the fault to the next fault or restore.
+    Initial,
+    /// From the restore to the next fault or restore.
+    Reversion,
+}
+
+/// How well the instrument worked during the run.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Quality {
+    /// Whether senders and the relay ran with realtime priority.
+    pub realtime: bool,
+    /// 99th percentile of the senders' lateness during the run, microseconds.
+    pub pacing_p99_us: Option<f64>,
+    /// Largest lateness during the run, microseconds.
+    pub pacing_max_us: Option<f64>,
+    /// Largest change of the REALTIME−MONOTONIC offset between clock samples, nanoseconds.
+    pub clock_step_ns: u64,
+    /// Packets the captures of control traffic missed.
+    pub capture_drops: u64,
+    /// Why the host was too busy, when it was.
+    pub host_overload: Option<String>,
+}

@@ -1,0 +1,36 @@
+//! What a run means: loss, outages, paths, phases, and how far to trust them.
+//!
+//! Adopts the terms of RFC 6412, 6413, 3357, 4737 and 5481. One host and one clock, so one-way
+//! delays need no synchronisation. Loss is counted in sequence numbers, which neither jitter nor
+//! a late scheduler can change; times come from the journal and are never invented: what was
+//! not seen is null.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a fold over events names the few kinds it reads; a new kind is nothing to it"
+)]
+
+mod account;
+mod expect;
+mod flow;
+mod input;
+mod outage;
+mod phases;
+mod predict;
+mod quality;
+mod result;
+mod run;
+mod stats;
+mod topology;
+mod trials;
+mod ways;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use input::*;
+pub use predict::detection;
+pub use result::*;
+pub use run::{measure, moved_without_loss};
+pub use stats::{bootstrap, quantile, sorted};
+pub use trials::{Distribution, distributions};

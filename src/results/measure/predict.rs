@@ -1,0 +1,100 @@
+//! What timers predict for the detection of a silent cut at a random instant.
+
+use super::{input::SessionInput, result::Prediction};
+
+/// Detection at `node`, an end of `session`, whose packets come from the peer over a link with
+/// this one-way delay. `None` when the timer in question is not running.
+///
+/// BFD (RFC 5880 §6.8.4): the interval is the larger of what the peer wants to send and `node`
+/// wants to receive, times the peer's multiplier, counted from the last packet received, which
+/// left the peer up to one interval before the cut. The hold timer likewise, with keepalives at
+/// a third of it (RFC 4271 §4.4).
+pub fn detection(
+    session: &SessionInput,
+    node: &str,
+    delay_ns: u64,
+    by_bfd: bool,
+) -> Option<Prediction> {
+    let here = session.nodes.iter().position(|n| n == node)?;
+    let ms = |ns: u64| ns as f64 / 1e6;
+    let hold = hold_ms(session).map(|hold| (hold * 2.0 / 3.0, hold + ms(delay_ns)));
+    if by_bfd {
+        let [a, b] = session.bfd.as_ref()?;
+        let (own, peer) = if here == 0 { (a, b) } else { (b, a) };
+        let interval = peer.min_tx.as_nanos().max(own.min_rx.as_nanos());
+        let times = u64::from(peer.multiplier);
+        return Some(Prediction {
+            by: "bfd".to_owned(),
+            timers: format!("{} ms x {times}", ms(interval)),
+            min_ms: ms(interval * times.saturating_sub(1)),
+            max_ms: ms(interval * times + delay_ns),
+            without_bfd_ms: hold,
+        });
+    }
+    let (min_ms, max_ms) = hold?;
+    Some(Prediction {
+        by: "hold".to_owned(),
+        timers: format!("hold {} s", hold_ms(session)? / 1000.0),
+        min_ms,
+        max_ms,
+        without_bfd_ms: None,
+    })
+}
+
+/// The negotiated hold time: the smaller offer; zero turns the timer off.
+fn hold_ms(session: &SessionInput) -> Option<f64> {
+    let [a, b] = session.hold;
+    Some(a.min(b).as_nanos() as f64 / 1e6).filter(|&ms| ms > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{BfdConfig, Span};
+
+    fn session(bfd: Option<[(u64, u64, u8); 2]>, hold: [u64; 2]) -> SessionInput {
+        SessionInput {
+            name: "prod".to_owned(),
+            kind: "private-vif".to_owned(),
+            over: "circuit".to_owned(),
+            nodes: ["dc1".to_owned(), "east".to_owned()],
+            modelled: false,
+            bfd: bfd.map(|ends| {
+                ends.map(|(tx, rx, multiplier)| BfdConfig {
+                    min_tx: Span::from_millis(tx),
+                    min_rx: Span::from_millis(rx),
+                    multiplier,
+                })
+            }),
+            hold: hold.map(Span::from_secs),
+        }
+    }
+
+    #[test]
+    fn three_hundred_by_three_predicts_six_hundred_to_nine_hundred_plus_delay() {
+        let session = session(Some([(300, 300, 3); 2]), [90, 90]);
+        let p = detection(&session, "dc1", 4_000_000, true).unwrap();
+        assert_eq!((p.min_ms, p.max_ms), (600.0, 904.0));
+        assert_eq!(p.timers, "300 ms x 3");
+        assert_eq!(p.without_bfd_ms, Some((60_000.0, 90_004.0)));
+    }
+
+    #[test]
+    fn each_end_detects_by_its_own_negotiated_interval_and_its_peers_multiplier() {
+        let session = session(Some([(100, 50, 5), (300, 200, 3)]), [90, 90]);
+        let at_dc1 = detection(&session, "dc1", 0, true).unwrap();
+        assert_eq!((at_dc1.min_ms, at_dc1.max_ms), (600.0, 900.0));
+        let at_east = detection(&session, "east", 0, true).unwrap();
+        assert_eq!((at_east.min_ms, at_east.max_ms), (800.0, 1000.0));
+    }
+
+    #[test]
+    fn the_smaller_hold_time_counts_and_zero_never_expires() {
+        let p = detection(&session(None, [30, 90]), "east", 0, false).unwrap();
+        assert_eq!((p.min_ms, p.max_ms), (20_000.0, 30_000.0));
+        assert_eq!(p.timers, "hold 30 s");
+        assert_eq!(detection(&session(None, [0, 90]), "east", 0, false), None);
+        assert_eq!(detection(&session(None, [30, 30]), "east", 0, true), None);
+        assert_eq!(detection(&session(None, [30, 30]), "vgw", 0, false), None);
+    }
+}

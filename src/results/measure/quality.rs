@@ -1,0 +1,329 @@
+//! The ways a result may be wrong, each with advice.
+
+use std::collections::BTreeSet;
+
+use super::{
+    flow::{Fate, FlowView},
+    input::{Quality, RunInput, Transition},
+    outage::{Scene, Told},
+    result::{FlowResult, Outage, Warning},
+    window::Window,
+};
+use crate::results::event::{Event, EventKind, MonoNs};
+
+/// A REALTIME clock that moved by this much against MONOTONIC spoils kernel stamps.
+const CLOCK_STEP_NS: u64 = 1_000_000;
+/// How far back delivery must have been whole before a fault.
+const QUIET_NS: u64 = 2_000_000_000;
+/// Times derived from different observations may differ by this much.
+const TOLERANCE_MS: f64 = 2.0;
+
+/// Collects warnings; the same code about the same flow is said once.
+#[derive(Default)]
+pub(super) struct Warnings {
+    list: Vec<Warning>,
+    said: BTreeSet<(String, Option<u16>, String)>,
+}
+
+impl Warnings {
+    pub(super) fn about(&mut self, flow: Option<u16>, code: &str, untrusted: bool, text: String) {
+        // The engine may have warned of the same thing while it happened: its sentence stands.
+        let known = flow.is_none() && self.list.iter().any(|w| w.code == code && w.flow.is_none());
+        let repeats = matches!(code, "modelled" | "stand-in" | "note");
+        if (!known || repeats) && self.said.insert((code.to_owned(), flow, text.clone())) {
+            self.list.push(Warning {
+                code: code.to_owned(),
+                text,
+                untrusted,
+                flow,
+            });
+        }
+    }
+
+    fn run(&mut self, code: &str, untrusted: bool, text: impl Into<String>) {
+        self.about(None, code, untrusted, text.into());
+    }
+
+    pub(super) fn finish(self) -> Vec<Warning> {
+        self.list
+    }
+}
+
+/// Warnings about the run as a whole.
+pub(super) fn of_run(input: &RunInput, scene: &Scene<'_>, warnings: &mut Warnings) {
+    for event in scene.events {
+        if let EventKind::Warning {
+            code,
+            text,
+            untrusted,
+        } = &event.kind
+        {
+            let said = warnings.said.insert((code.clone(), None, text.clone()));
+            if said {
+                warnings.list.push(Warning {
+                    code: code.clone(),
+                    text: text.clone(),
+                    untrusted: *untrusted,
+                    flow: None,
+                });
+            }
+        }
+    }
+    of_instrument(&input.quality, input, warnings);
+    if !finished(scene.events) {
+        warnings.run(
+            "interrupted",
+            true,
+            "the run did not complete, so packets may have been on their way when it ended; run it again",
+        );
+    }
+    for session in input.topology.sessions.iter().filter(|s| s.modelled) {
+        warnings.run(
+            "modelled",
+            false,
+            format!(
+                "`{}` ({} to {}) is a model of AWS's inside, for which AWS publishes no figure; convergence across it is this lab's, not AWS's",
+                session.name, session.nodes[0], session.nodes[1]
+            ),
+        );
+    }
+    for tunnel in &input.topology.tunnels {
+        if let Some(stand_in) = &tunnel.stand_in {
+            warnings.run(
+                "stand-in",
+                false,
+                format!(
+                    "tunnel `{}`: {stand_in}; rekeying and dead-peer detection differ",
+                    tunnel.name
+                ),
+            );
+        }
+    }
+    for note in &input.notes {
+        warnings.run("note", false, note.as_str());
+    }
+    if let Some(first) = scene.windows.first() {
+        bfd_before(scene, first.before, warnings);
+    }
+}
+
+fn of_instrument(quality: &Quality, input: &RunInput, warnings: &mut Warnings) {
+    if !quality.realtime {
+        warnings.run(
+            "no-realtime",
+            false,
+            "probes and wires ran without realtime priority, so a busy host can delay them; run as root or raise RLIMIT_RTPRIO",
+        );
+    }
+    if let Some(why) = &quality.host_overload {
+        warnings.run(
+            "host-overload",
+            true,
+            format!("the host was too busy ({why}); stop other work or lower the probes' rate"),
+        );
+    }
+    let rate = input.flows.iter().map(|f| f.rate).max().unwrap_or(0).max(1);
+    let gap_us = 1e6 / f64::from(rate);
+    if let Some(p99) = quality.pacing_p99_us.filter(|&p99| p99 > gap_us / 2.0) {
+        warnings.run(
+            "pacing-late",
+            p99 > gap_us * 2.0,
+            format!(
+                "1 packet in 100 left {:.2} ms late or more, over half the {:.2} ms between packets; lower the probes' rate or free the host",
+                p99 / 1000.0,
+                gap_us / 1000.0
+            ),
+        );
+    }
+    if quality.clock_step_ns > CLOCK_STEP_NS {
+        warnings.run(
+            "clock-step",
+            true,
+            format!(
+                "the wall clock was stepped by {:.1} ms during the run, which spoils the kernel's packet stamps; stop whatever sets the clock and run again",
+                quality.clock_step_ns as f64 / 1e6
+            ),
+        );
+    }
+    if quality.capture_drops > 0 {
+        warnings.run(
+            "capture-drops",
+            false,
+            format!(
+                "the capture of control traffic missed {} packets, so a phase may be missing or late; loss counts do not depend on it",
+                quality.capture_drops
+            ),
+        );
+    }
+}
+
+fn finished(events: &[Event]) -> bool {
+    events.iter().rev().find_map(|e| match &e.kind {
+        EventKind::RunFinished { outcome } => Some(outcome == "completed"),
+        _ => None,
+    }) != Some(false)
+}
+
+/// A cut before BFD is Up everywhere measures the hold timer instead.
+fn bfd_before(scene: &Scene<'_>, fault: MonoNs, warnings: &mut Warnings) {
+    for session in scene
+        .map
+        .topology
+        .sessions
+        .iter()
+        .filter(|s| s.bfd.is_some())
+    {
+        let mut states = std::collections::BTreeMap::new();
+        for event in scene.events.iter().take_while(|e| e.at < fault) {
+            match &event.kind {
+                EventKind::Bfd {
+                    session: s,
+                    node,
+                    state,
+                    ..
+                } if *s == session.name => states.insert(node, state),
+                EventKind::WireBfd {
+                    link, from, state, ..
+                } if *link == session.over => states.insert(from, state),
+                _ => None,
+            };
+        }
+        let up = !states.is_empty() && states.values().all(|s| s.eq_ignore_ascii_case("up"));
+        if !up {
+            warnings.run(
+                "bfd-not-up",
+                true,
+                format!(
+                    "BFD of `{}` was not seen Up before the first fault, so the hold timer may have been measured in its place; wait for BFD first",
+                    session.name
+                ),
+            );
+        }
+    }
+}
+
+/// Warnings about one flow in one transition.
+pub(super) fn of_outage(
+    view: &FlowView<'_>,
+    window: &Window,
+    told: &Told,
+    warnings: &mut Warnings,
+) {
+    let o = &told.outage;
+    let name = format!("{} → {} after {}", o.from, o.to, title(o));
+    let mut warn = |code: &str, untrusted: bool, text: String| {
+        warnings.about(Some(o.flow), code, untrusted, format!("{name}: {text}"));
+    };
+    let (lost, sent) = quiet_loss(view, window);
+    if window.transition == Transition::Initial && lost > 0 {
+        warn(
+            "not-lossless-before",
+            true,
+            format!(
+                "{lost} of {sent} packets were lost in the 2 s before the fault, so the outage is not the fault's alone; find that loss first"
+            ),
+        );
+    }
+    if !o.recovered {
+        warn(
+            "not-recovered",
+            false,
+            format!(
+                "nothing was delivered after the last loss; {} lost is a lower bound; give the scenario a longer wait",
+                o.lost
+            ),
+        );
+    }
+    if (1..=2).contains(&o.lost) {
+        warn(
+            "outage-below-resolution",
+            false,
+            format!(
+                "{} lost is no more than the resolution of {} ms can tell; raise the probe's rate",
+                o.lost, o.resolution_ms
+            ),
+        );
+    }
+    if o.unsent > 0 {
+        warn(
+            "unsent",
+            false,
+            format!(
+                "the sender's kernel refused {} packets; they are neither sent nor lost, so the outage may be longer than counted",
+                o.unsent
+            ),
+        );
+    }
+    if told.disorder_ms > TOLERANCE_MS {
+        warn(
+            "phase-order",
+            false,
+            format!(
+                "phases were observed {:.1} ms out of order; the host was busy, or a daemon reports late",
+                told.disorder_ms
+            ),
+        );
+    }
+    if told.mismatch_ms > o.resolution_ms + TOLERANCE_MS {
+        warn(
+            "phase-outage",
+            false,
+            format!(
+                "the last loss period and the send times around it differ by {:.1} ms; the sender did not keep its pace",
+                told.mismatch_ms
+            ),
+        );
+    }
+    if let Some((before, after)) = told.ttl_changed {
+        warn(
+            "ttl-disagrees",
+            false,
+            format!(
+                "packets arrived with TTL {after} in place of {before}, yet the wires saw one and the same path; a link no wire sees may have changed"
+            ),
+        );
+    }
+}
+
+/// `cut` or `the restore of cut`.
+pub(super) fn title(outage: &Outage) -> String {
+    match outage.transition {
+        Transition::Initial => outage.label.clone(),
+        Transition::Reversion => format!("the restore of {}", outage.label),
+    }
+}
+
+/// Lost and sent in the last seconds before a fault, except what was on its way to the cut.
+fn quiet_loss(view: &FlowView<'_>, window: &Window) -> (usize, usize) {
+    let from = window.before.saturating_sub(QUIET_NS);
+    let inside = view.seqs().filter(|&s| {
+        view.sent_at(s)
+            .is_some_and(|at| (from..window.before).contains(&at))
+    });
+    let seqs: Vec<u32> = inside.collect();
+    let owners = super::window::owners(view, std::slice::from_ref(window));
+    let ours = |s: &&u32| owners.get(**s as usize).copied().flatten().is_none();
+    let lost = seqs
+        .iter()
+        .filter(|&&s| view.fate(s) == Some(Fate::Lost))
+        .filter(ours);
+    (lost.count(), seqs.len())
+}
+
+/// Warnings about one flow's bookkeeping.
+pub(super) fn of_flow(flow: &FlowResult, warnings: &mut Warnings) {
+    let missing = flow.sent.saturating_sub(flow.received);
+    let counted = flow.wire_cut + flow.wire_loss + flow.wire_queue + flow.node_dropped;
+    if missing != counted || flow.unaccounted > 0 || flow.contradicted > 0 {
+        warnings.about(Some(flow.flow), "wire-disagrees", true, format!(
+            "{} → {}: {missing} packets did not arrive, but wires and nodes account for {counted} ({} of them in vain, {} missing unexplained); the instrument itself lost packets, so lower the rate or free the host",
+            flow.from, flow.to, flow.contradicted, flow.unaccounted
+        ));
+    }
+    if flow.stray > 0 {
+        warnings.about(Some(flow.flow), "stray", false, format!(
+            "{} → {}: {} arrivals carry numbers that were never sent; another run's packets, or a sender's log cut short",
+            flow.from, flow.to, flow.stray
+        ));
+    }
+}

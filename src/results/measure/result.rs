@@ -1,0 +1,414 @@
+//! What a run measured: `result.json`. Fields are only ever added.
+//!
+//! Times ending in `_ms` inside an [`Outage`] count from the middle of the bracket in which the
+//! fault (or its restore) was applied. Loss is counted in sequence numbers.
+
+use serde::{Deserialize, Serialize};
+
+use super::input::Transition;
+
+/// One run, measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// Version of this format.
+    pub format: u32,
+    /// The lab's name.
+    pub lab: String,
+    /// backhoe's version, from the journal.
+    pub version: Option<String>,
+    /// Kernel release.
+    pub kernel: Option<String>,
+    /// Seed of everything random.
+    pub seed: Option<u64>,
+    /// No warning makes these numbers untrustworthy.
+    pub trusted: bool,
+    /// `completed`, `interrupted`, `failed`; absent when the journal ends without saying.
+    pub outcome: Option<String>,
+    /// How this result may be wrong.
+    pub warnings: Vec<Warning>,
+    /// How the lab was built.
+    pub build: Option<Build>,
+    /// How the instrument measured itself.
+    pub instrument: Option<Instrument>,
+    /// Measured links beside their declarations.
+    pub links: Vec<LinkResult>,
+    /// How long sessions took.
+    pub converged: Option<Converged>,
+    /// Each flow before the first fault.
+    pub steady: Vec<Steady>,
+    /// Each fault and restore, in time order.
+    pub transitions: Vec<TransitionResult>,
+    /// One for each flow and transition, in time order.
+    pub outages: Vec<Outage>,
+    /// Whole-run bookkeeping of each flow against the wires.
+    pub flows: Vec<FlowResult>,
+    /// The lab file's expectations.
+    pub expect: Vec<ExpectResult>,
+}
+
+impl RunResult {
+    /// Expectations that were not met or could not be measured; any makes exit code 4.
+    pub fn expectations_missed(&self) -> usize {
+        self.expect.iter().filter(|e| e.met != Some(true)).count()
+    }
+}
+
+/// A way in which the result may be wrong.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Warning {
+    /// Stable name, kebab-case.
+    pub code: String,
+    /// What, and what to do about it.
+    pub text: String,
+    /// Whether it makes numbers untrustworthy.
+    pub untrusted: bool,
+    /// The only flow it concerns; absent: the run.
+    pub flow: Option<u16>,
+}
+
+/// Namespaces, links and tunnels came up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Build {
+    /// Nodes, hosts included.
+    pub nodes: usize,
+    /// Links.
+    pub links: usize,
+    /// Tunnels.
+    pub tunnels: usize,
+    /// `netem` or `relay`.
+    pub wire: String,
+    /// `kernel`, `userspace` or `none`.
+    pub wireguard: String,
+    /// Milliseconds from the command.
+    pub ms: f64,
+}
+
+/// The instrument on an unimpaired pair.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Instrument {
+    /// Packets sent.
+    pub sent: u64,
+    /// Lost of them.
+    pub lost: u64,
+    /// 99th percentile of the sender's lateness.
+    pub pacing_p99_ms: f64,
+    /// Median one-way delay of the bare pair.
+    pub delay_p50_ms: f64,
+    /// 99th percentile of it.
+    pub delay_p99_ms: f64,
+}
+
+/// One direction of a link, measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkResult {
+    /// The link.
+    pub link: String,
+    /// Sending node.
+    pub from: String,
+    /// Receiving node.
+    pub to: String,
+    /// Declared one-way delay.
+    pub declared_delay_ms: f64,
+    /// Measured median.
+    pub delay_p50_ms: f64,
+    /// Measured 99th percentile.
+    pub delay_p99_ms: f64,
+    /// Declared rate, bits a second.
+    pub declared_rate_bps: Option<u64>,
+    /// Measured rate, bits a second.
+    pub rate_bps: Option<u64>,
+}
+
+/// Everything that had to come up came up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Converged {
+    /// Milliseconds from the command.
+    pub ms: f64,
+    /// BGP sessions up.
+    pub bgp: usize,
+    /// BFD sessions up.
+    pub bfd: usize,
+    /// Tunnels up.
+    pub tunnels: usize,
+}
+
+/// A flow before the first fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Steady {
+    /// The flow.
+    pub flow: u16,
+    /// The probe.
+    pub probe: String,
+    /// Sender.
+    pub from: String,
+    /// Receiver.
+    pub to: String,
+    /// Sent before the first fault (or in the whole run, when there is none).
+    pub sent: u64,
+    /// Lost of them, declared random loss apart.
+    pub lost: u64,
+    /// Lost to declared random loss.
+    pub lost_declared: u64,
+    /// Refused by the sender's kernel.
+    pub unsent: u64,
+    /// The path most of them took.
+    pub path: Option<String>,
+    /// One-way delay.
+    pub delay: Option<DelayStats>,
+}
+
+/// A fault or a restore.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TransitionResult {
+    /// The step's label.
+    pub label: String,
+    /// Taxonomy name of the fault.
+    pub fault: String,
+    /// What it hit.
+    pub target: String,
+    /// Fault or restore.
+    pub transition: Transition,
+    /// RFC 6412 §3.2.2 Convergence Event Instant: middle of the bracket, on the run's clock.
+    pub convergence_event_instant_ns: u64,
+    /// The same on CLOCK_REALTIME, nanoseconds since 1970, where the journal allows it.
+    pub realtime_ns: Option<u64>,
+    /// Half the bracket.
+    pub plus_minus_ms: f64,
+    /// How long the transition was watched.
+    pub watched_ms: f64,
+    /// Last BFD end of the affected session(s) to come back, after a restore.
+    pub bfd_up_ms: Option<f64>,
+    /// Last BGP end of the affected session(s) to come back, after a restore.
+    pub bgp_up_ms: Option<f64>,
+}
+
+/// One flow through one transition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outage {
+    /// The probe.
+    pub probe: String,
+    /// The flow's number.
+    pub flow: u16,
+    /// Sender.
+    pub from: String,
+    /// Receiver.
+    pub to: String,
+    /// Taxonomy name of the fault.
+    pub fault: String,
+    /// What it hit.
+    pub target: String,
+    /// The step's label.
+    pub label: String,
+    /// Fault or restore.
+    pub transition: Transition,
+    /// No untrusted warning concerns this flow or the whole run.
+    pub trusted: bool,
+    /// Packets sent in the transition.
+    pub sent: u64,
+    /// Lost of them, declared random loss apart (RFC 6412 §3.6.1 connectivity packet loss).
+    pub lost: u64,
+    /// Lost to random loss that the lab declares.
+    pub lost_declared: u64,
+    /// Refused by the sender's kernel: neither sent nor lost.
+    pub unsent: u64,
+    /// RFC 6412 Eq. 8, route loss of connectivity period: `lost / rate`, all loss periods together.
+    pub duration_ms: f64,
+    /// Error bar of every loss-derived time: one gap between packets (RFC 6413: ± N/R).
+    pub resolution_ms: f64,
+    /// RFC 3357 loss periods.
+    pub loss_periods: Vec<LossPeriod>,
+    /// Whether packets were delivered after the last loss, within the transition.
+    pub recovered: bool,
+    /// The sessions (else links) of the path before.
+    pub path_before: Option<String>,
+    /// The sessions (else links) of the path afterwards.
+    pub path_after: Option<String>,
+    /// Wires and tunnels of the path before, in order.
+    pub hops_before: Vec<Hop>,
+    /// Wires and tunnels of the path afterwards, in order.
+    pub hops_after: Vec<Hop>,
+    /// The path afterwards is another one.
+    pub path_changed: bool,
+    /// Send time of the first packet from which on everything delivered took the new path.
+    pub path_changed_ms: Option<f64>,
+    /// When each thing happened, on this direction's critical path.
+    pub phases_ms: Phases,
+    /// The node at which the two paths part, seen from the sender.
+    pub pivot: Option<String>,
+    /// What this direction waited for, in time order.
+    pub critical_path: Vec<CriticalStep>,
+    /// The critical path goes through a part of AWS that is modelled.
+    pub modelled: bool,
+    /// What the timers predict for detection.
+    pub predicted: Option<Prediction>,
+    /// Share of detection in the time to recovery, 0 to 1.
+    pub detection_share: Option<f64>,
+    /// RFC 4737 reordered packets: a lower sequence number than one that arrived before.
+    pub reordered: u64,
+    /// What a shorter new path explains: difference of median delays × rate.
+    pub reordered_expected: u64,
+    /// Packets that arrived more than once, further copies counted.
+    pub duplicated: u64,
+    /// One-way delay before.
+    pub delay_before: Option<DelayStats>,
+    /// One-way delay afterwards, on the new path.
+    pub delay_after: Option<DelayStats>,
+    /// RFC 6414 additive backup delay: median after − median before.
+    pub additive_backup_delay_ms: Option<f64>,
+    /// This flow's packets that wires dropped by a cut, a numbered drop or a full queue.
+    pub wire_dropped: u64,
+    /// Lost packets that reached no further wire, at a node seen to have no route or no carrier
+    /// or to be the fault's own victim.
+    pub node_dropped: u64,
+    /// Wires and nodes account for every lost packet, and nothing dropped was delivered.
+    pub wire_agrees: bool,
+    /// RFC 6412 terms.
+    pub rfc6412: Rfc6412,
+}
+
+/// RFC 3357 §5: an unbroken run of lost packets.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LossPeriod {
+    /// First lost sequence number.
+    pub start: u32,
+    /// Last lost sequence number.
+    pub end: u32,
+    /// Lost between them; packets never sent and declared random loss are not counted.
+    pub lost: u64,
+    /// Send time of the first.
+    pub start_ms: f64,
+    /// `lost / rate`.
+    pub duration_ms: f64,
+}
+
+/// A wire or tunnel that a packet passed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Hop {
+    /// The link or tunnel.
+    pub link: String,
+    /// Sending node.
+    pub from: String,
+    /// Receiving node.
+    pub to: String,
+}
+
+/// Phases of one direction; null where not seen.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Phases {
+    /// The failure (or the return) was noticed.
+    pub detected: Option<f64>,
+    /// The news reached the pivot by BGP; null when the pivot noticed by itself.
+    pub updated: Option<f64>,
+    /// The pivot's FIB changed.
+    pub fib: Option<f64>,
+    /// Send time of the first packet that the new path delivered after the last loss.
+    pub recovered: Option<f64>,
+}
+
+/// One thing a direction waited for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CriticalStep {
+    /// When.
+    pub at_ms: f64,
+    /// Where.
+    pub node: String,
+    /// What: `BFD down`, `withdrawn`, `FIB`, `first delivered send`, …
+    pub what: String,
+}
+
+/// The range in which the timers put detection of a cut at a random instant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// `bfd` or `hold`.
+    pub by: String,
+    /// The timers: `300 ms x 3`, `hold 90 s`.
+    pub timers: String,
+    /// Shortest.
+    pub min_ms: f64,
+    /// Longest, one-way delay of the path included.
+    pub max_ms: f64,
+    /// What the hold timer alone would do, where BFD runs: shortest and longest.
+    pub without_bfd_ms: Option<(f64, f64)>,
+}
+
+/// One-way delay. Quantiles interpolate linearly between order statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DelayStats {
+    /// Packets looked at.
+    pub n: usize,
+    /// Median.
+    pub p50_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
+    /// Smallest.
+    pub min_ms: f64,
+    /// Largest.
+    pub max_ms: f64,
+    /// RFC 5481 packet delay variation (delay − smallest), 99.9th percentile.
+    pub pdv_ms: f64,
+}
+
+/// RFC 6412 benchmarks, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Rfc6412 {
+    /// §3.6.4 Route Loss of Connectivity Period (Eq. 8).
+    pub route_loss_of_connectivity_period_ms: f64,
+    /// §3.5.3 First Route Convergence Time: first packet delivered by the next-best path.
+    pub first_route_convergence_time_ms: Option<f64>,
+    /// §3.5.1 Full Convergence Time, from packet timestamps.
+    pub full_convergence_time_ms: Option<f64>,
+    /// How long delivery then held (§3.4.3 Sustained Convergence Validation Time).
+    pub sustained_ms: Option<f64>,
+}
+
+/// One flow over the whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlowResult {
+    /// The flow.
+    pub flow: u16,
+    /// The probe.
+    pub probe: String,
+    /// Sender.
+    pub from: String,
+    /// Receiver.
+    pub to: String,
+    /// Packets a second.
+    pub rate: u32,
+    /// Bytes of the IP packet.
+    pub size: u16,
+    /// RFC 6412 §3.2.1 Traffic Start Instant, on the run's clock.
+    pub traffic_start_instant_ns: Option<u64>,
+    /// Sent.
+    pub sent: u64,
+    /// Different packets delivered.
+    pub received: u64,
+    /// Refused by the sender's kernel.
+    pub unsent: u64,
+    /// Dropped by a cut or a numbered drop, as the wires counted.
+    pub wire_cut: u64,
+    /// Dropped by declared random loss, as the wires counted.
+    pub wire_loss: u64,
+    /// Dropped by a full queue, as the wires counted.
+    pub wire_queue: u64,
+    /// Lost at a node, see [`Outage::node_dropped`].
+    pub node_dropped: u64,
+    /// Lost without any account.
+    pub unaccounted: u64,
+    /// Delivered although a wire says it dropped them.
+    pub contradicted: u64,
+    /// Arrivals of numbers that were never sent.
+    pub stray: u64,
+}
+
+/// One expectation, judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectResult {
+    /// Line of the lab file.
+    pub line: u32,
+    /// The line in words.
+    pub text: String,
+    /// Null: not measured, which counts as missed.
+    pub met: Option<bool>,
+    /// What was measured, or why nothing was.
+    pub measured: String,
+}

@@ -1,0 +1,313 @@
+//! From everything a run left behind to its result.
+
+use super::{
+    account::{Account, Situation},
+    expect,
+    flow::{Fate, FlowView},
+    input::{RunInput, Transition},
+    outage::{self, Scene, Told},
+    quality::{self, Warnings},
+    result::{
+        Build, Converged, FlowResult, Instrument, LinkResult, Outage, RunResult, Steady,
+        TransitionResult,
+    },
+    topology::Map,
+    window::{self, Window},
+};
+use crate::results::event::{Event, EventKind, MonoNs};
+
+/// Version of `result.json`.
+const FORMAT: u32 = 1;
+
+/// Measures one run.
+pub fn measure(input: &RunInput) -> RunResult {
+    let mut events = input.events.clone();
+    events.sort_by_key(|e| e.at);
+    let map = Map::new(&input.topology);
+    let windows = window::windows(&events, end_of_run(&events, input));
+    let scene = Scene {
+        map: &map,
+        events: &events,
+        windows: &windows,
+    };
+    let mut warnings = Warnings::default();
+    quality::of_run(input, &scene, &mut warnings);
+    let mut result = from_events(&input.lab, &scene);
+    let mut told: Vec<(usize, Told)> = Vec::new();
+    for log in &input.flows {
+        let view = FlowView::new(log, &input.wires, &map);
+        let owners = window::owners(&view, &windows);
+        let account = Account::new(&map, &events, map.destination(log.id));
+        let mut node_dropped = 0;
+        let mut unaccounted = 0;
+        for (index, window) in windows.iter().enumerate() {
+            let one = outage::tell(&scene, &view, &account, &owners, (index, window));
+            quality::of_outage(&view, window, &one, &mut warnings);
+            node_dropped += one.outage.node_dropped;
+            unaccounted += one.unaccounted;
+            told.push((index, one));
+        }
+        let early = early_lost(&view, &owners);
+        let nowhere = Situation {
+            window: None,
+            paths: [&[], &[]],
+        };
+        let (by_node, by_nobody) = account.split(&view, &nowhere, &early);
+        let flow = flow_result(&view, node_dropped + by_node, unaccounted + by_nobody);
+        quality::of_flow(&flow, &mut warnings);
+        result.steady.push(steady(&view, &owners, &map));
+        result.flows.push(flow);
+    }
+    told.sort_by_key(|(index, one)| (*index, one.outage.flow));
+    result.outages = told.into_iter().map(|(_, one)| one.outage).collect();
+    result.warnings = warnings.finish();
+    judge(input, &map, &mut result);
+    result
+}
+
+fn judge(input: &RunInput, map: &Map<'_>, result: &mut RunResult) {
+    result.trusted = !result.warnings.iter().any(|w| w.untrusted);
+    for outage in &mut result.outages {
+        outage.trusted = !result
+            .warnings
+            .iter()
+            .any(|w| w.untrusted && w.flow.is_none_or(|flow| flow == outage.flow));
+    }
+    let expectations = input.expectations.iter();
+    result.expect = expectations
+        .map(|e| expect::judge(e, &result.outages, map))
+        .collect();
+}
+
+fn end_of_run(events: &[Event], input: &RunInput) -> MonoNs {
+    let sends = input
+        .flows
+        .iter()
+        .filter_map(|f| f.sent.iter().rev().find_map(|s| *s));
+    let last_event = events.last().map(|e| e.at);
+    last_event.into_iter().chain(sends).max().unwrap_or(0)
+}
+
+/// Everything that the journal alone says.
+fn from_events(lab: &str, scene: &Scene<'_>) -> RunResult {
+    let mut result = RunResult {
+        format: FORMAT,
+        lab: lab.to_owned(),
+        version: None,
+        kernel: None,
+        seed: None,
+        trusted: true,
+        outcome: None,
+        warnings: Vec::new(),
+        build: None,
+        instrument: None,
+        links: Vec::new(),
+        converged: None,
+        steady: Vec::new(),
+        transitions: Vec::new(),
+        outages: Vec::new(),
+        flows: Vec::new(),
+        expect: Vec::new(),
+    };
+    let mut realtime_offset = None;
+    for Event { at, kind } in scene.events {
+        if let EventKind::RunStarted { realtime_ns, .. } = kind {
+            realtime_offset = Some(realtime_ns.cast_signed().wrapping_sub(at.cast_signed()));
+        }
+        read_event(kind, &mut result);
+    }
+    let windows = scene.windows.iter();
+    result.transitions = windows
+        .map(|w| transition(scene, w, realtime_offset))
+        .collect();
+    result
+}
+
+fn read_event(kind: &EventKind, result: &mut RunResult) {
+    match kind {
+        EventKind::RunStarted {
+            version,
+            kernel,
+            seed,
+            ..
+        } => {
+            result.version = Some(version.clone());
+            result.kernel = Some(kernel.clone());
+            result.seed = Some(*seed);
+        }
+        EventKind::Built {
+            nodes,
+            links,
+            tunnels,
+            wire,
+            wireguard,
+            ms,
+        } => {
+            result.build = Some(Build {
+                nodes: *nodes,
+                links: *links,
+                tunnels: *tunnels,
+                wire: wire.clone(),
+                wireguard: wireguard.clone(),
+                ms: *ms,
+            });
+        }
+        EventKind::Converged {
+            ms,
+            bgp,
+            bfd,
+            tunnels,
+        } => {
+            result.converged = Some(Converged {
+                ms: *ms,
+                bgp: *bgp,
+                bfd: *bfd,
+                tunnels: *tunnels,
+            });
+        }
+        EventKind::RunFinished { outcome } => result.outcome = Some(outcome.clone()),
+        _ => read_calibration(kind, result),
+    }
+}
+
+fn read_calibration(kind: &EventKind, result: &mut RunResult) {
+    match kind {
+        EventKind::Calibrated {
+            sent,
+            lost,
+            pacing_p99_us,
+            delay_p50_us,
+            delay_p99_us,
+        } => {
+            result.instrument = Some(Instrument {
+                sent: *sent,
+                lost: *lost,
+                pacing_p99_ms: pacing_p99_us / 1000.0,
+                delay_p50_ms: delay_p50_us / 1000.0,
+                delay_p99_ms: delay_p99_us / 1000.0,
+            });
+        }
+        EventKind::LinkMeasured {
+            link,
+            from,
+            to,
+            declared_delay_us,
+            delay_p50_us,
+            delay_p99_us,
+            declared_rate_bps,
+            rate_bps,
+        } => result.links.push(LinkResult {
+            link: link.clone(),
+            from: from.clone(),
+            to: to.clone(),
+            declared_delay_ms: declared_delay_us / 1000.0,
+            delay_p50_ms: delay_p50_us / 1000.0,
+            delay_p99_ms: delay_p99_us / 1000.0,
+            declared_rate_bps: *declared_rate_bps,
+            rate_bps: *rate_bps,
+        }),
+        _ => {}
+    }
+}
+
+fn transition(scene: &Scene<'_>, window: &Window, offset: Option<i64>) -> TransitionResult {
+    let (bfd_up, bgp_up) = match window.transition {
+        Transition::Initial => (None, None),
+        Transition::Reversion => came_back(scene, window),
+    };
+    TransitionResult {
+        label: window.label.clone(),
+        fault: window.fault.clone(),
+        target: window.target.clone(),
+        transition: window.transition,
+        convergence_event_instant_ns: window.zero(),
+        realtime_ns: offset.map(|o| window.zero().cast_signed().wrapping_add(o).cast_unsigned()),
+        plus_minus_ms: window.after.saturating_sub(window.before) as f64 / 2e6,
+        watched_ms: window.ms(window.end),
+        bfd_up_ms: bfd_up.map(|at| window.ms(at)),
+        bgp_up_ms: bgp_up.map(|at| window.ms(at)),
+    }
+}
+
+/// When the last end of any session came back in this transition, by BFD and by BGP.
+fn came_back(scene: &Scene<'_>, window: &Window) -> (Option<MonoNs>, Option<MonoNs>) {
+    let (mut bfd, mut bgp) = (None, None);
+    let inside = |e: &&Event| (window.before..=window.end).contains(&e.at);
+    for event in scene.events.iter().filter(inside) {
+        match &event.kind {
+            EventKind::Bfd { state, .. } if state.eq_ignore_ascii_case("up") => {
+                bfd = Some(event.at);
+            }
+            EventKind::Session { state, .. } if state.eq_ignore_ascii_case("established") => {
+                bgp = Some(event.at);
+            }
+            _ => {}
+        }
+    }
+    (bfd, bgp)
+}
+
+fn early_lost(view: &FlowView<'_>, owners: &[Option<usize>]) -> Vec<u32> {
+    let early = view
+        .seqs()
+        .filter(|&s| owners.get(s as usize).copied().flatten().is_none());
+    early
+        .filter(|&s| view.fate(s) == Some(Fate::Lost))
+        .collect()
+}
+
+fn steady(view: &FlowView<'_>, owners: &[Option<usize>], map: &Map<'_>) -> Steady {
+    let early = view
+        .seqs()
+        .filter(|&s| owners.get(s as usize).copied().flatten().is_none());
+    let seqs: Vec<u32> = early.collect();
+    let count = |fate: Fate| seqs.iter().filter(|&&s| view.fate(s) == Some(fate)).count() as u64;
+    let unsent = count(Fate::Unsent);
+    let path = view.majority_path(&seqs).and_then(|p| view.paths.get(p));
+    Steady {
+        flow: view.log.id,
+        probe: view.log.probe.clone(),
+        from: view.log.from.clone(),
+        to: view.log.to.clone(),
+        sent: seqs.len() as u64 - unsent,
+        lost: count(Fate::Lost),
+        lost_declared: count(Fate::LostDeclared),
+        unsent,
+        path: path.and_then(|hops| map.name(hops)),
+        delay: view.delays(seqs.iter().copied()),
+    }
+}
+
+fn flow_result(view: &FlowView<'_>, node_dropped: u64, unaccounted: u64) -> FlowResult {
+    let delivered = view.seqs().filter(|&s| view.is_delivered(s));
+    let unsent = view.fates.iter().filter(|f| **f == Fate::Unsent).count() as u64;
+    let (wire_cut, wire_loss, wire_queue) = view.wire_totals();
+    let contradicted = delivered
+        .clone()
+        .filter(|&s| view.dropped_at_all(s))
+        .count() as u64;
+    FlowResult {
+        flow: view.log.id,
+        probe: view.log.probe.clone(),
+        from: view.log.from.clone(),
+        to: view.log.to.clone(),
+        rate: view.log.rate,
+        size: view.log.size,
+        traffic_start_instant_ns: view.log.sent.iter().find_map(|s| *s),
+        sent: view.fates.len() as u64 - unsent,
+        received: delivered.count() as u64,
+        unsent,
+        wire_cut,
+        wire_loss,
+        wire_queue,
+        node_dropped,
+        unaccounted,
+        contradicted,
+        stray: view.stray,
+    }
+}
+
+/// Whether the outage's flow lost nothing and yet moved: a result of its own.
+pub fn moved_without_loss(outage: &Outage) -> bool {
+    outage.lost == 0 && outage.path_changed
+}

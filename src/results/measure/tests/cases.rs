@@ -1,0 +1,458 @@
+//! What each kind of fault must be reported as.
+
+use proptest::prelude::*;
+
+use super::lab::{self, CUT, RESTORE, Sim, ms};
+use crate::results::{event::EventKind, measure::*};
+
+fn outages(result: &RunResult) -> [&Outage; 4] {
+    let all: Vec<&Outage> = result.outages.iter().collect();
+    all.try_into().unwrap()
+}
+
+fn near(measured: Option<f64>, expected: f64) -> bool {
+    measured.is_some_and(|m| (m - expected).abs() < 0.3)
+}
+
+fn codes(result: &RunResult) -> Vec<&str> {
+    let mut codes: Vec<&str> = result.warnings.iter().map(|w| w.code.as_str()).collect();
+    codes.dedup();
+    codes
+}
+
+#[test]
+fn a_silent_cut_is_told_with_each_directions_own_critical_path() {
+    for v6 in [false, true] {
+        let result = measure(&lab::clean_silent_cut(v6));
+        assert_eq!(codes(&result), ["modelled", "stand-in"]);
+        assert!(result.trusted);
+        let [forth, back, forth_again, back_again] = outages(&result);
+        assert_eq!((forth.lost, back.lost), (742, 811));
+        assert_eq!((forth.duration_ms, back.duration_ms), (742.0, 811.0));
+        assert_eq!(forth.path_before.as_deref(), Some("prod"));
+        assert_eq!(forth.path_after.as_deref(), Some("backup.1"));
+        assert_eq!((forth.wire_dropped, forth.wire_agrees), (742, true));
+        assert_eq!(forth.pivot.as_deref(), Some("dc1"));
+        assert_eq!(back.pivot.as_deref(), Some("vgw"));
+        assert!(near(forth.phases_ms.detected, 739.8));
+        assert_eq!(forth.phases_ms.updated, None);
+        assert!(near(forth.phases_ms.fib, 740.6));
+        assert!(near(forth.phases_ms.recovered, 742.2));
+        assert!(near(back.phases_ms.detected, 808.6));
+        assert!(near(back.phases_ms.updated, 809.3));
+        assert!(near(back.phases_ms.fib, 809.9));
+        assert!(near(back.phases_ms.recovered, 811.2));
+        let steps = |o: &Outage| -> Vec<String> {
+            o.critical_path
+                .iter()
+                .map(|s| format!("{} {}", s.node, s.what))
+                .collect()
+        };
+        assert_eq!(
+            steps(forth),
+            ["dc1 BFD down", "dc1 FIB", "app first delivered send"]
+        );
+        assert_eq!(
+            steps(back),
+            [
+                "east BFD down",
+                "east withdrawn",
+                "vgw FIB",
+                "db first delivered send"
+            ]
+        );
+        assert_eq!((forth.modelled, back.modelled), (false, true));
+        let predicted = forth.predicted.as_ref().unwrap();
+        assert_eq!((predicted.min_ms, predicted.max_ms), (600.0, 904.0));
+        assert!(near(forth.additive_backup_delay_ms, 9.1));
+        assert_eq!((forth_again.lost, back_again.lost), (0, 0));
+        assert_eq!(forth_again.path_after.as_deref(), Some("prod"));
+        assert_eq!(result.expectations_missed(), 0, "{:?}", result.expect);
+    }
+}
+
+#[test]
+fn a_shorter_path_overtakes_packets_and_the_count_is_expected() {
+    let result = measure(&lab::clean_silent_cut(false));
+    let [_, _, forth, back] = outages(&result);
+    for outage in [forth, back] {
+        assert_eq!((outage.reordered, outage.reordered_expected), (9, 9));
+        assert!(near(outage.path_changed_ms, 1400.2));
+        assert_eq!(outage.phases_ms.recovered, outage.path_changed_ms);
+    }
+    assert!(near(forth.phases_ms.detected, 1200.0));
+    assert!(near(forth.phases_ms.updated, 1398.0));
+    assert!(near(forth.phases_ms.fib, 1399.5));
+    let transition = &result.transitions[1];
+    assert!(near(transition.bfd_up_ms, 1200.0) && near(transition.bgp_up_ms, 1390.0));
+}
+
+#[test]
+fn packets_on_their_way_to_the_cut_are_the_cuts() {
+    let mut input = lab::run(false);
+    lab::flow(&mut input, 0, |ms| {
+        if (-1.0..742.0).contains(&ms) {
+            Sim::Cut
+        } else {
+            lab::forth(ms, 742)
+        }
+    });
+    lab::flow(&mut input, 1, |ms| {
+        if (-4.0..811.0).contains(&ms) {
+            Sim::Cut
+        } else {
+            lab::forth(ms, 811)
+        }
+    });
+    lab::forth_story(&mut input, false);
+    lab::back_story(&mut input, false);
+    let result = measure(&input);
+    let [forth, back, ..] = outages(&result);
+    assert_eq!((forth.lost, back.lost), (743, 815));
+    assert_eq!(back.loss_periods.len(), 1);
+    assert!(near(Some(back.loss_periods[0].start_ms), -3.8));
+    assert_eq!(
+        (result.steady[1].lost, back.wire_dropped, back.wire_agrees),
+        (0, 815, true)
+    );
+    assert!(result.trusted, "{:?}", result.warnings);
+}
+
+#[test]
+fn a_node_without_light_drops_what_no_wire_ever_saw() {
+    let mut input = lab::run(false);
+    lab::without_faults(&mut input);
+    lab::fault(&mut input, "cut", "carrier", "circuit", CUT);
+    let fate = |ms: f64, lost: f64| match ms {
+        ms if ms < 0.0 => Sim::Prod,
+        ms if ms < lost => Sim::Vanished,
+        _ => Sim::Backup,
+    };
+    lab::flow(&mut input, 0, |ms| fate(ms, 72.0));
+    lab::flow(&mut input, 1, |ms| {
+        if ms < 0.0 {
+            Sim::Prod
+        } else if ms < 122.0 {
+            Sim::Cut
+        } else {
+            Sim::Backup
+        }
+    });
+    let down = |node: &str| EventKind::Carrier {
+        node: node.to_owned(),
+        dev: "eth1".to_owned(),
+        link: Some("circuit".to_owned()),
+        up: false,
+    };
+    lab::at(&mut input, CUT + ms(0.2), down("dc1"));
+    lab::fib(
+        &mut input,
+        CUT + ms(71.0),
+        "dc1",
+        lab::net(false, "172.31.0.0/16", ""),
+        "backup.1",
+    );
+    let result = measure(&input);
+    let forth = &result.outages[0];
+    assert_eq!(
+        (forth.lost, forth.wire_dropped, forth.node_dropped),
+        (72, 0, 72)
+    );
+    assert!(forth.wire_agrees && result.trusted, "{:?}", result.warnings);
+    assert!(near(forth.phases_ms.detected, 0.2) && near(forth.phases_ms.fib, 71.0));
+    assert_eq!(forth.predicted, None);
+    let back = &result.outages[1];
+    assert_eq!(
+        (back.lost, back.wire_dropped, back.node_dropped),
+        (122, 122, 0)
+    );
+}
+
+#[test]
+fn a_one_way_cut_can_move_the_healthy_direction_without_loss() {
+    let mut input = lab::run(false);
+    lab::flow(&mut input, 0, |ms| {
+        if (0.0..740.0).contains(&ms) {
+            Sim::Prod
+        } else {
+            lab::forth(ms, 740)
+        }
+    });
+    lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
+    lab::forth_story(&mut input, false);
+    lab::back_story(&mut input, false);
+    let result = measure(&input);
+    let forth = &result.outages[0];
+    assert_eq!(
+        (forth.lost, forth.path_changed, forth.recovered),
+        (0, true, true)
+    );
+    assert!(near(forth.path_changed_ms, 740.2));
+    assert!(near(forth.phases_ms.detected, 739.8));
+    assert!(moved_without_loss(forth) && forth.trusted);
+    assert_eq!(forth.reordered_expected, 0);
+}
+
+#[test]
+fn an_outage_that_does_not_end_is_a_lower_bound() {
+    let mut input = lab::run(false);
+    lab::without_faults(&mut input);
+    lab::fault(&mut input, "cut", "silent", "circuit", CUT);
+    for id in [0, 1] {
+        lab::flow(
+            &mut input,
+            id,
+            |ms| if ms < 0.0 { Sim::Prod } else { Sim::Cut },
+        );
+    }
+    let result = measure(&input);
+    let forth = &result.outages[0];
+    assert_eq!(
+        (forth.lost, forth.recovered, forth.path_after.as_deref()),
+        (6000, false, None)
+    );
+    assert_eq!(forth.phases_ms, Phases::default());
+    assert!(codes(&result).contains(&"not-recovered"));
+    assert_eq!(result.expect[0].met, Some(false));
+    assert_eq!(result.expect[1].met, None);
+    assert_eq!(result.expectations_missed(), 2);
+}
+
+#[test]
+fn what_returned_with_the_circuit_belongs_to_the_transition_it_was_sent_in() {
+    let mut input = lab::run(false);
+    for id in [0, 1] {
+        lab::flow(&mut input, id, |ms| {
+            if (0.0..3100.0).contains(&ms) {
+                Sim::Cut
+            } else {
+                Sim::Prod
+            }
+        });
+    }
+    let result = measure(&input);
+    let [initial, _, reversion, _] = outages(&result);
+    assert_eq!((initial.lost, initial.recovered), (3000, false));
+    assert_eq!((reversion.lost, reversion.recovered), (100, true));
+    assert_eq!(reversion.path_after.as_deref(), Some("prod"));
+    assert!(near(reversion.phases_ms.recovered, 100.2));
+}
+
+#[test]
+fn a_flap_leaves_two_loss_periods() {
+    let mut input = lab::run(false);
+    let fate = |ms: f64| match ms {
+        ms if (0.0..50.0).contains(&ms) || (200.0..260.0).contains(&ms) => Sim::Cut,
+        _ => Sim::Prod,
+    };
+    lab::flow(&mut input, 0, fate);
+    lab::flow(&mut input, 1, fate);
+    let result = measure(&input);
+    let forth = &result.outages[0];
+    let lost: Vec<u64> = forth.loss_periods.iter().map(|p| p.lost).collect();
+    assert_eq!((forth.lost, lost), (110, vec![50, 60]));
+    assert_eq!(
+        (forth.loss_periods[1].start, forth.loss_periods[1].end),
+        (2200, 2259)
+    );
+    assert!(near(forth.phases_ms.recovered, 260.2) && !forth.path_changed);
+}
+
+#[test]
+fn thirty_seven_numbered_drops_are_thirty_seven_and_no_path_change() {
+    let mut input = lab::run(false);
+    lab::without_faults(&mut input);
+    lab::fault(&mut input, "cut", "drop", "circuit", CUT);
+    for id in [0, 1] {
+        lab::flow(&mut input, id, |ms| {
+            if (0.0..37.0).contains(&ms) {
+                Sim::Cut
+            } else {
+                Sim::Prod
+            }
+        });
+    }
+    let result = measure(&input);
+    for outage in &result.outages {
+        assert_eq!(
+            (outage.lost, outage.wire_dropped, outage.path_changed),
+            (37, 37, false)
+        );
+        assert_eq!(outage.duration_ms, 37.0);
+        assert_eq!(
+            (outage.phases_ms.detected, outage.phases_ms.fib),
+            (None, None)
+        );
+    }
+    assert!(result.trusted, "{:?}", result.warnings);
+}
+
+#[test]
+fn unsent_packets_are_neither_sent_nor_lost_and_do_not_split_a_period() {
+    let mut input = lab::run(false);
+    let fate = |ms: f64| match ms {
+        ms if (300.0..320.0).contains(&ms) => Sim::Unsent,
+        ms => lab::forth(ms, 742),
+    };
+    lab::flow(&mut input, 0, fate);
+    lab::flow(&mut input, 1, fate);
+    let result = measure(&input);
+    let forth = &result.outages[0];
+    assert_eq!((forth.lost, forth.unsent, forth.sent), (722, 20, 2980));
+    assert_eq!(forth.loss_periods.len(), 1);
+    assert_eq!(forth.loss_periods[0].lost, 722);
+    assert!(codes(&result).contains(&"unsent") && result.trusted);
+}
+
+#[test]
+fn declared_loss_is_counted_apart_and_does_not_lengthen_an_outage() {
+    let mut input = lab::run(false);
+    let fate = |ms: f64| match ms {
+        ms if (-100.0..-99.0).contains(&ms) || (300.0..301.0).contains(&ms) => Sim::Declared,
+        ms if (2000.0..2001.0).contains(&ms) => Sim::Declared,
+        ms => lab::forth(ms, 742),
+    };
+    lab::flow(&mut input, 0, fate);
+    lab::flow(&mut input, 1, fate);
+    let result = measure(&input);
+    let forth = &result.outages[0];
+    assert_eq!((forth.lost, forth.lost_declared), (741, 2));
+    assert_eq!(
+        (forth.loss_periods.len(), result.steady[0].lost_declared),
+        (1, 1)
+    );
+    assert!(near(forth.phases_ms.recovered, 742.2));
+    assert!(result.trusted, "{:?}", result.warnings);
+}
+
+#[test]
+fn copies_are_duplicates_and_not_reordering() {
+    let mut input = lab::run(false);
+    for id in [0, 1] {
+        lab::flow(&mut input, id, |ms| {
+            if (10.0..15.0).contains(&ms) {
+                Sim::Twice
+            } else {
+                Sim::Prod
+            }
+        });
+    }
+    let result = measure(&input);
+    let forth = &result.outages[0];
+    assert_eq!((forth.duplicated, forth.reordered, forth.lost), (5, 0, 0));
+}
+
+#[test]
+fn a_shutdown_by_notification_is_detected_at_the_end_that_shut_down() {
+    let mut input = lab::clean_silent_cut(false);
+    input
+        .events
+        .retain(|e| e.at < CUT || e.at > CUT + ms(900.0));
+    lab::fault(&mut input, "cut", "bgp-shutdown", "prod", CUT);
+    let idle = |node: &str| EventKind::Session {
+        session: "prod".to_owned(),
+        node: node.to_owned(),
+        state: "Idle".to_owned(),
+        reason: None,
+    };
+    lab::at(&mut input, CUT + ms(736.0), idle("east"));
+    let notification = EventKind::WireBgp {
+        link: "circuit".to_owned(),
+        from: "east".to_owned(),
+        to: "dc1".to_owned(),
+        message: "NOTIFICATION".to_owned(),
+        announced: Vec::new(),
+        withdrawn: Vec::new(),
+        code: Some((6, 2)),
+        dropped: false,
+    };
+    lab::at(&mut input, CUT + ms(737.0), notification);
+    lab::at(&mut input, CUT + ms(737.5), idle("dc1"));
+    lab::fib(
+        &mut input,
+        CUT + ms(740.6),
+        "dc1",
+        lab::net(false, "172.31.0.0/16", ""),
+        "backup.1",
+    );
+    let result = measure(&input);
+    let forth = &result.outages[0];
+    assert!(
+        near(forth.phases_ms.detected, 736.0),
+        "{:?}",
+        forth.phases_ms
+    );
+    assert!(near(forth.phases_ms.updated, 737.0));
+    assert!(near(forth.phases_ms.fib, 740.6));
+}
+
+#[test]
+fn phases_nobody_saw_are_null() {
+    let mut input = lab::run(false);
+    lab::flow(&mut input, 0, |ms| lab::forth(ms, 742));
+    lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
+    let result = measure(&input);
+    let [forth, ..] = outages(&result);
+    let phases = forth.phases_ms;
+    assert_eq!(
+        (phases.detected, phases.updated, phases.fib),
+        (None, None, None)
+    );
+    assert!(near(phases.recovered, 742.2));
+    assert_eq!((&forth.predicted, forth.detection_share), (&None, None));
+}
+
+#[test]
+fn a_later_noise_in_the_fib_is_not_the_phase() {
+    let mut input = lab::clean_silent_cut(false);
+    let db = lab::net(false, "172.31.0.0/16", "");
+    lab::fib(&mut input, CUT + ms(900.0), "dc1", db, "backup.1");
+    lab::fib(
+        &mut input,
+        CUT + ms(100.0),
+        "dc1",
+        lab::net(false, "192.0.2.0/24", ""),
+        "backup.1",
+    );
+    let result = measure(&input);
+    assert!(near(result.outages[0].phases_ms.fib, 740.6));
+    assert!(RESTORE > CUT);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn any_pattern_of_loss_is_reported_exactly(
+        pattern in proptest::collection::vec((1u32..40, 1u32..30), 0..12)
+    ) {
+        // Runs of loss and of delivery in turn, from the cut on.
+        let mut dropped = std::collections::BTreeSet::new();
+        let mut truth = Vec::new();
+        let mut seq = 2000;
+        for (lost, delivered) in pattern {
+            truth.push((seq, seq + lost - 1, u64::from(lost)));
+            dropped.extend(seq..seq + lost);
+            seq += lost + delivered;
+        }
+        let mut input = lab::run(false);
+        for id in [0, 1] {
+            lab::flow(&mut input, id, |ms| {
+                let seq = (ms + 2000.0).floor() as u32;
+                if dropped.contains(&seq) { Sim::Cut } else { Sim::Prod }
+            });
+        }
+        let result = measure(&input);
+        for outage in &result.outages[..2] {
+            let periods: Vec<_> = outage.loss_periods.iter().map(|p| (p.start, p.end, p.lost)).collect();
+            prop_assert_eq!(&periods, &truth);
+            prop_assert_eq!(outage.lost, dropped.len() as u64);
+            prop_assert_eq!(outage.duration_ms, dropped.len() as f64);
+            prop_assert_eq!((outage.wire_dropped, outage.wire_agrees), (outage.lost, true));
+        }
+        for flow in &result.flows {
+            prop_assert_eq!(flow.sent - flow.received, flow.wire_cut);
+        }
+        prop_assert!(result.trusted);
+    }
+}

@@ -1,0 +1,5 @@
+//! Measurements of synthetic runs, whose truth is known because the test wrote it.
+
+mod cases;
+pub(in crate::results) mod lab;
+mod trust;

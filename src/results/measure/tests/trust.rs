@@ -1,0 +1,293 @@
+//! What makes a result untrustworthy, and what that does to expectations.
+
+use super::lab::{self, CUT, Sim, ms};
+use crate::results::{event::EventKind, measure::*};
+
+fn warning<'a>(result: &'a RunResult, code: &str) -> Option<&'a Warning> {
+    result.warnings.iter().find(|w| w.code == code)
+}
+
+fn untrusted(input: &RunInput, code: &str) {
+    let result = measure(input);
+    assert!(
+        warning(&result, code).is_some_and(|w| w.untrusted),
+        "{code}: {:?}",
+        result.warnings
+    );
+    assert!(!result.trusted);
+    assert_eq!(result.expect[0].met, None, "{code}");
+    assert!(result.expectations_missed() > 0);
+}
+
+fn only_warned(input: &RunInput, code: &str) {
+    let result = measure(input);
+    assert!(
+        warning(&result, code).is_some_and(|w| !w.untrusted),
+        "{code}: {:?}",
+        result.warnings
+    );
+    assert!(result.trusted, "{:?}", result.warnings);
+    assert_eq!(result.expectations_missed(), 0, "{code}");
+}
+
+#[test]
+fn loss_before_the_fault_spoils_the_outage() {
+    let mut input = lab::run(false);
+    lab::flow(&mut input, 0, |ms| {
+        if (-500.0..-495.0).contains(&ms) {
+            Sim::Queue
+        } else {
+            lab::forth(ms, 742)
+        }
+    });
+    lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
+    untrusted(&input, "not-lossless-before");
+    let result = measure(&input);
+    assert_eq!((result.steady[0].lost, result.outages[0].lost), (5, 742));
+    // The other direction was quiet and stays trusted by itself.
+    assert!(!result.outages[0].trusted && result.outages[1].trusted);
+}
+
+#[test]
+fn wires_that_count_otherwise_spoil_the_flow() {
+    let mut fewer = lab::clean_silent_cut(false);
+    let circuit = fewer
+        .wires
+        .iter_mut()
+        .find(|w| w.link == "circuit" && w.flow == 0)
+        .unwrap();
+    circuit.cut[0].1 -= 5;
+    untrusted(&fewer, "wire-disagrees");
+    let result = measure(&fewer);
+    assert_eq!(
+        (
+            result.outages[0].wire_dropped,
+            result.outages[0].wire_agrees
+        ),
+        (737, false)
+    );
+    assert_eq!(result.flows[0].unaccounted, 5);
+
+    let mut more = lab::clean_silent_cut(false);
+    let circuit = more
+        .wires
+        .iter_mut()
+        .find(|w| w.link == "circuit" && w.flow == 0)
+        .unwrap();
+    circuit.cut.push((4000, 4001));
+    untrusted(&more, "wire-disagrees");
+    assert_eq!(measure(&more).flows[0].contradicted, 2);
+
+    let mut receiver = lab::clean_silent_cut(false);
+    receiver.flows[0]
+        .received
+        .retain(|a| a.seq != 100 && a.seq != 3500);
+    untrusted(&receiver, "wire-disagrees");
+}
+
+#[test]
+fn a_node_without_a_route_explains_what_it_dropped() {
+    let mut input = lab::run(false);
+    let fate = |ms: f64| match ms {
+        ms if (742.0..780.0).contains(&ms) => Sim::Vanished,
+        ms => lab::forth(ms, 742),
+    };
+    lab::flow(&mut input, 0, fate);
+    lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
+    let db = lab::net(false, "172.31.0.0/16", "");
+    untrusted(&input, "wire-disagrees");
+    lab::fib(&mut input, CUT + ms(741.0), "dc1", db, "");
+    lab::fib(&mut input, CUT + ms(779.5), "dc1", db, "backup.1");
+    let result = measure(&input);
+    assert_eq!(
+        (result.outages[0].lost, result.outages[0].node_dropped),
+        (780, 38)
+    );
+    assert!(result.trusted, "{:?}", result.warnings);
+}
+
+#[test]
+fn a_cut_below_a_tunnel_explains_what_vanished_inside_it() {
+    let mut input = lab::run(false);
+    lab::without_faults(&mut input);
+    lab::fault(&mut input, "cut", "silent", "uplink", CUT);
+    for id in [0, 1] {
+        lab::flow(&mut input, id, |ms| match ms {
+            ms if ms < 0.0 => Sim::Backup,
+            ms if ms < 400.0 => Sim::Vanished,
+            _ => Sim::Prod,
+        });
+    }
+    let result = measure(&input);
+    assert_eq!(
+        (result.outages[0].lost, result.outages[0].node_dropped),
+        (400, 400)
+    );
+    assert!(result.trusted, "{:?}", result.warnings);
+}
+
+#[test]
+fn the_instruments_own_faults_are_named() {
+    let quality = |change: fn(&mut Quality)| {
+        let mut input = lab::clean_silent_cut(false);
+        change(&mut input.quality);
+        input
+    };
+    only_warned(&quality(|q| q.realtime = false), "no-realtime");
+    only_warned(&quality(|q| q.capture_drops = 3), "capture-drops");
+    only_warned(&quality(|q| q.pacing_p99_us = Some(600.0)), "pacing-late");
+    untrusted(&quality(|q| q.pacing_p99_us = Some(7000.0)), "pacing-late");
+    untrusted(&quality(|q| q.clock_step_ns = 5_000_000), "clock-step");
+    untrusted(
+        &quality(|q| q.host_overload = Some("load 9 on 2 cores".to_owned())),
+        "host-overload",
+    );
+    let fine = measure(&lab::clean_silent_cut(false));
+    for code in [
+        "no-realtime",
+        "capture-drops",
+        "pacing-late",
+        "clock-step",
+        "host-overload",
+    ] {
+        assert_eq!(warning(&fine, code), None);
+    }
+}
+
+#[test]
+fn a_cut_before_bfd_is_up_measures_something_else() {
+    let mut input = lab::clean_silent_cut(false);
+    input.events.retain(|e| {
+        !(e.at < CUT && matches!(&e.kind, EventKind::Bfd { node, .. } if node == "east"))
+    });
+    let result = measure(&input);
+    assert_eq!(warning(&result, "bfd-not-up"), None);
+    lab::bfd(&mut input, CUT - ms(10.0), "east", "Down");
+    untrusted(&input, "bfd-not-up");
+    input
+        .events
+        .retain(|e| !(e.at < CUT && matches!(&e.kind, EventKind::Bfd { .. })));
+    untrusted(&input, "bfd-not-up");
+}
+
+#[test]
+fn an_interrupted_run_is_not_trusted_and_the_engines_warnings_are_kept() {
+    let mut input = lab::clean_silent_cut(false);
+    for event in &mut input.events {
+        if let EventKind::RunFinished { outcome } = &mut event.kind {
+            *outcome = "interrupted".to_owned();
+        }
+    }
+    untrusted(&input, "interrupted");
+
+    let mut input = lab::clean_silent_cut(false);
+    input.quality.realtime = false;
+    let said = EventKind::Warning {
+        code: "no-realtime".to_owned(),
+        text: "as the engine saw it".to_owned(),
+        untrusted: false,
+    };
+    lab::at(&mut input, CUT, said);
+    let result = measure(&input);
+    let all: Vec<_> = result
+        .warnings
+        .iter()
+        .filter(|w| w.code == "no-realtime")
+        .collect();
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0].text, "as the engine saw it");
+}
+
+#[test]
+fn phases_out_of_order_are_reported_as_seen_and_warned_about() {
+    let mut input = lab::clean_silent_cut(false);
+    for event in &mut input.events {
+        if matches!(&event.kind, EventKind::WireBgp { link, .. } if link == "backbone")
+            && event.at < CUT + ms(900.0)
+        {
+            event.at = CUT + ms(804.0);
+        }
+    }
+    // East's BFD event now lies 4.6 ms after the withdrawal it caused: too far to be its cause.
+    let result = measure(&input);
+    assert_eq!(result.outages[1].phases_ms.detected, None);
+    let mut input = lab::clean_silent_cut(false);
+    lab::fib(
+        &mut input,
+        CUT + ms(742.5),
+        "dc1",
+        lab::net(false, "172.31.0.0/16", ""),
+        "backup.1",
+    );
+    assert!(warning(&measure(&input), "phase-order").is_none());
+}
+
+#[test]
+fn a_changed_ttl_on_an_unchanged_path_is_suspicious() {
+    let mut input = lab::run(false);
+    lab::flow(&mut input, 0, |_| Sim::Prod);
+    lab::flow(&mut input, 1, |_| Sim::Prod);
+    for arrival in &mut input.flows[0].received {
+        if arrival.at > CUT {
+            arrival.ttl = 60;
+        }
+    }
+    assert!(warning(&measure(&input), "ttl-disagrees").is_some());
+}
+
+#[test]
+fn a_missed_expectation_says_what_was_measured() {
+    let mut input = lab::clean_silent_cut(false);
+    input.expectations[0].outage_max = Some(crate::units::Span::from_millis(800));
+    let result = measure(&input);
+    assert_eq!(result.expect[0].met, Some(false));
+    assert!(
+        result.expect[0].measured.contains("811 lost"),
+        "{}",
+        result.expect[0].measured
+    );
+    input.expectations[0].outage_max = None;
+    input.expectations[0].via = Some("prod".to_owned());
+    assert_eq!(measure(&input).expect[0].met, Some(false));
+    input.expectations[0].label = "other".to_owned();
+    assert_eq!(measure(&input).expect[0].met, None);
+}
+
+#[test]
+fn trials_become_a_distribution_of_the_trusted() {
+    let run = |lost: u32| {
+        let mut input = lab::run(false);
+        lab::flow(&mut input, 0, |ms| lab::forth(ms, lost));
+        lab::flow(&mut input, 1, |ms| lab::forth(ms, lost));
+        measure(&input)
+    };
+    let mut trials: Vec<RunResult> = [610, 700, 750, 800, 890].map(run).into();
+    let mut bad = run(100);
+    bad.outages[0].trusted = false;
+    trials.push(bad);
+    let all = distributions(&trials, 1);
+    let forth = all
+        .iter()
+        .find(|d| d.from == "app" && d.transition == Transition::Initial)
+        .unwrap();
+    assert_eq!((forth.trials, forth.left_out), (5, 1));
+    assert_eq!(
+        (forth.min_ms, forth.median_ms, forth.max_ms),
+        (610.0, 750.0, 890.0)
+    );
+    let (low, high) = forth.median_ci95_ms.unwrap();
+    assert!(low >= 610.0 && low < 750.0 && high > 750.0 && high <= 890.0);
+}
+
+#[test]
+fn a_result_survives_json() {
+    let result = measure(&lab::clean_silent_cut(false));
+    let text = serde_json::to_string(&result).unwrap();
+    assert_eq!(serde_json::from_str::<RunResult>(&text).unwrap(), result);
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["outages"][0]["transition"], "initial");
+    assert_eq!(
+        value["outages"][0]["phases_ms"]["updated"],
+        serde_json::Value::Null
+    );
+}

@@ -1,0 +1,145 @@
+//! Transitions in time, and which of them each packet belongs to.
+
+use super::{
+    flow::{Fate, FlowView},
+    input::Transition,
+};
+use crate::results::event::{Event, EventKind, MonoNs};
+
+/// How many delivered packets before an event say what was normal.
+const BASELINE: usize = 100;
+/// Added to the largest delay seen before a fault: a packet in flight at the cut may be as late.
+const IN_FLIGHT_SLACK_NS: u64 = 100_000;
+
+/// One transition: from a fault or restore to the next one, or to the end of the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Window {
+    pub(super) transition: Transition,
+    pub(super) label: String,
+    pub(super) fault: String,
+    pub(super) target: String,
+    pub(super) before: MonoNs,
+    pub(super) after: MonoNs,
+    pub(super) end: MonoNs,
+}
+
+impl Window {
+    /// Middle of the bracket: zero of every `_ms` in the result.
+    pub(super) fn zero(&self) -> MonoNs {
+        self.before + self.after.saturating_sub(self.before) / 2
+    }
+
+    /// Milliseconds from the event to `at`.
+    pub(super) fn ms(&self, at: MonoNs) -> f64 {
+        (at.cast_signed() - self.zero().cast_signed()) as f64 / 1e6
+    }
+}
+
+/// The transitions of a run, from its events in time order. `end` is the end of the run.
+pub(super) fn windows(events: &[Event], end: MonoNs) -> Vec<Window> {
+    let mut windows: Vec<Window> = events
+        .iter()
+        .filter_map(|event| {
+            let (transition, (label, fault, target, before, after)) = match &event.kind {
+                EventKind::FaultApplied {
+                    label,
+                    fault,
+                    target,
+                    before,
+                    after,
+                } => (Transition::Initial, (label, fault, target, before, after)),
+                EventKind::FaultRestored {
+                    label,
+                    fault,
+                    target,
+                    before,
+                    after,
+                } => (Transition::Reversion, (label, fault, target, before, after)),
+                _ => return None,
+            };
+            Some(Window {
+                transition,
+                label: label.clone(),
+                fault: fault.clone(),
+                target: target.clone(),
+                before: *before,
+                after: *after,
+                end,
+            })
+        })
+        .collect();
+    windows.sort_by_key(|w| w.before);
+    let starts: Vec<MonoNs> = windows.iter().map(|w| w.before).collect();
+    for (window, &next) in windows.iter_mut().zip(starts.iter().skip(1)) {
+        window.end = next;
+    }
+    windows
+}
+
+/// The window of each sequence number (an index into `windows`); `None`: before the first.
+///
+/// A packet belongs to the transition in which it was sent. Loss that began within one one-way
+/// delay before a fault is the fault's: those packets were on their way to the cut.
+pub(super) fn owners(view: &FlowView<'_>, windows: &[Window]) -> Vec<Option<usize>> {
+    let mut owners = Vec::with_capacity(view.fates.len());
+    let mut current = None;
+    for seq in view.seqs() {
+        if let Some(sent) = view.sent_at(seq) {
+            current = windows.partition_point(|w| w.before <= sent).checked_sub(1);
+        }
+        owners.push(current);
+    }
+    for (index, window) in windows.iter().enumerate() {
+        if window.transition == Transition::Initial {
+            claim_in_flight(view, window, index, &mut owners);
+        }
+    }
+    owners
+}
+
+fn claim_in_flight(
+    view: &FlowView<'_>,
+    window: &Window,
+    index: usize,
+    owners: &mut [Option<usize>],
+) {
+    let slowest = baseline(view, window.before)
+        .into_iter()
+        .filter_map(|seq| view.delay_ns(seq))
+        .max();
+    let reach = slowest.map_or(0, |ns| ns.max(0).cast_unsigned() + IN_FLIGHT_SLACK_NS);
+    let earliest = window.before.saturating_sub(reach);
+    let mut run_is_ours = false;
+    let mut in_run = false;
+    for seq in view.seqs() {
+        let Some(sent) = view.sent_at(seq) else {
+            continue;
+        };
+        if sent >= window.before {
+            break;
+        }
+        match view.fate(seq) {
+            Some(Fate::Lost) => {
+                run_is_ours = if in_run {
+                    run_is_ours
+                } else {
+                    sent >= earliest
+                };
+                in_run = true;
+                if let (true, Some(owner)) = (run_is_ours, owners.get_mut(seq as usize)) {
+                    *owner = Some(index);
+                }
+            }
+            Some(Fate::Delivered { .. }) => in_run = false,
+            Some(Fate::LostDeclared | Fate::Unsent) | None => {}
+        }
+    }
+}
+
+/// The last delivered packets sent before `instant`, newest first.
+pub(super) fn baseline(view: &FlowView<'_>, instant: MonoNs) -> Vec<u32> {
+    let seqs = view.seqs().rev();
+    seqs.filter(|&s| view.sent_at(s).is_some_and(|at| at < instant) && view.is_delivered(s))
+        .take(BASELINE)
+        .collect()
+}

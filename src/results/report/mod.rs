@@ -1,0 +1,1 @@
+//! Results for people and machines: text out of a measured run, nothing measured anew.
