@@ -111,6 +111,12 @@ fn every_kind() -> Vec<EventKind> {
             diagnostic: Some(s("control detection time expired")),
             detect_us: Some(900_000),
         },
+        EventKind::Tunnel {
+            tunnel: s("backup.1"),
+            node: s("dc1"),
+            state: s("up"),
+            backend: s("userspace"),
+        },
         EventKind::WireBfd {
             link: s("circuit"),
             from: s("dc1"),
@@ -197,6 +203,7 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::LinkMeasured { .. }
             | EventKind::Session { .. }
             | EventKind::Bfd { .. }
+            | EventKind::Tunnel { .. }
             | EventKind::WireBfd { .. }
             | EventKind::WireBgp { .. }
             | EventKind::Fib { .. }

@@ -143,7 +143,7 @@ pub(in crate::results) fn clean_silent_cut(v6: bool) -> RunInput {
 /// Cut for `lost` packets, then backup; prod again 1.4 s after the restore. Packets sent up to
 /// 5 ms before the cut had not reached the circuit's far end, yet had left: they arrive.
 pub(in crate::results) fn forth(ms: f64, lost: u32) -> Sim {
-    if ms < 0.0 || ms >= 4400.0 {
+    if !(0.0..4400.0).contains(&ms) {
         Sim::Prod
     } else if ms < f64::from(lost) {
         Sim::Cut

@@ -276,7 +276,7 @@ fn trials_become_a_distribution_of_the_trusted() {
         (610.0, 750.0, 890.0)
     );
     let (low, high) = forth.median_ci95_ms.unwrap();
-    assert!(low >= 610.0 && low < 750.0 && high > 750.0 && high <= 890.0);
+    assert!((610.0..750.0).contains(&low) && high > 750.0 && high <= 890.0);
 }
 
 #[test]
