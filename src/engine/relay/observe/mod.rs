@@ -3,7 +3,11 @@
 //! carries foreign traffic too.
 
 mod bfd;
+mod bgp;
 mod packet;
+mod stream;
+#[cfg(test)]
+mod tests;
 mod watcher;
 
 pub(super) use packet::{Seen, Transport, ethernet, network};

@@ -33,9 +33,8 @@ pub(in crate::engine::relay) enum Transport<'a> {
 }
 
 impl Transport<'_> {
-    pub(in crate::engine::relay) const FIN: u8 = 1;
+    /// The flag of a connection's first segment.
     pub(in crate::engine::relay) const SYN: u8 = 2;
-    pub(in crate::engine::relay) const RST: u8 = 4;
 }
 
 /// Reads an Ethernet frame; `vlan` is the number of a tag that was taken out, or 0.
