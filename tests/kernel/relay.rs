@@ -10,7 +10,7 @@ use std::{
 
 use backhoe::{
     engine::{
-        relay::{LinkCounters, Relay, RelayConfig, spawn},
+        relay::{LinkCounters, Relay, RelayConfig, TapConfig, spawn},
         sink::EventSink,
     },
     lab::plan::{ShapePlan, WireEnd, WirePlan},
@@ -20,7 +20,9 @@ use backhoe::{
         packet_ring::{Geometry, Ring, Sent, VnetHeader},
     },
     results::event::{Event, EventKind, WireFlowLog},
-    units::{Bytes, IfName, LinkName, NodeName, PROBE_HEADER_LEN, Percent, ProbeHeader, Span},
+    units::{
+        Bytes, IfName, LinkName, NodeName, PROBE_HEADER_LEN, Percent, ProbeHeader, Rate, Span,
+    },
 };
 
 use super::common::{await_some, namespace, sh};
@@ -101,14 +103,26 @@ struct Lab {
 }
 
 fn lab(links: u32, delay: Span) -> Lab {
+    shaped(links, &delayed(delay))
+}
+
+/// A lab whose first link's end in `a` is watched as if it were a tunnel `t0`.
+fn shaped(links: u32, shape: &ShapePlan) -> Lab {
     let (a, b, hidden) = (namespace(), namespace(), namespace());
     let wires = (0..links)
-        .map(|n| wire(n, &a, &b, &hidden, delayed(delay)))
+        .map(|n| wire(n, &a, &b, &hidden, shape.clone()))
         .collect();
     let (sink, events) = EventSink::pair();
+    let tap = TapConfig {
+        name: "t0".to_owned(),
+        node: node("a"),
+        peer: node("b"),
+        interface: IfName::new("i0").unwrap(),
+        netns: a.try_clone().unwrap(),
+    };
     let config = RelayConfig {
         wires,
-        taps: Vec::new(),
+        taps: vec![tap],
         run: RUN,
         seed: 1,
     };
@@ -157,11 +171,15 @@ impl Lab {
             .unwrap()
     }
 
+    /// What the wire saw of a flow.
     fn log(&self, from: &str, flow: u16) -> WireFlowLog {
+        self.logs(from, flow, "l").unwrap()
+    }
+
+    fn logs(&self, from: &str, flow: u16, place: &str) -> Option<WireFlowLog> {
         let logs = self.relay.flow_logs();
         logs.into_iter()
-            .find(|log| log.from == from && log.flow == flow)
-            .unwrap()
+            .find(|log| log.from == from && log.flow == flow && log.link.starts_with(place))
     }
 
     /// Nothing is lost but what is declared: no ring overflowed.
@@ -523,6 +541,157 @@ fn several_links_fall_silent_at_one_instant() {
         flow.send(1, Duration::ZERO);
         flow.await_arrived(2);
     }
+}
+
+#[test]
+fn declared_loss_is_counted_to_the_packet() {
+    let shape = ShapePlan {
+        loss: Percent::from_millionths(200_000).unwrap(),
+        ..delayed(Span::from_millis(1))
+    };
+    let lab = shaped(1, &shape);
+    let mut flow = lab.flow(0, "a", 0);
+    flow.send(1000, Duration::from_micros(100));
+    let log = await_some("all accounted for", PATIENCE, || {
+        let log = lab.logs("a", 0, "l")?;
+        (count(&log.carried) + count(&log.loss) == 1000).then_some(log)
+    });
+    flow.await_arrived(count(&log.carried));
+    assert_eq!(flow.sequences(), expand(&log.carried));
+    // Five standard deviations of a binomial(1000, 0.2) are 63.
+    let lost = count(&log.loss);
+    assert!((137..=263).contains(&lost), "{lost}");
+}
+
+#[test]
+fn a_rate_is_kept_and_used() {
+    const TOTAL: usize = 4 << 20;
+    let shape = ShapePlan {
+        rate: Rate::from_bits_per_second(50_000_000),
+        ..delayed(Span::from_millis(1))
+    };
+    let lab = shaped(1, &shape);
+    let listener = lab.b.run(|| TcpListener::bind("10.9.0.2:0")).unwrap();
+    let target = listener.local_addr().unwrap();
+    let receiver = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let begin = clock::mono_ns();
+        let read = stream.read_to_end(&mut Vec::new()).unwrap();
+        (read, clock::mono_ns() - begin)
+    });
+    let mut stream = lab.a.run(|| TcpStream::connect(target)).unwrap();
+    stream.write_all(&vec![7; TOTAL]).unwrap();
+    drop(stream);
+    let (read, took) = receiver.join().unwrap();
+    assert_eq!(read, TOTAL);
+    let mbits = TOTAL as f64 * 8e3 / took as f64;
+    let counters = lab.counters("l0", "a");
+    println!(
+        "declared 50 Mb/s, TCP's share {mbits:.1} Mb/s, {:?}",
+        counters.stats
+    );
+    assert!((30.0..=50.0).contains(&mbits), "{mbits}");
+    lab.assert_trusted();
+}
+
+/// A BFD control packet announcing a state, RFC 5880 section 4.1.
+fn bfd(state: u8, diagnostic: u8) -> [u8; 24] {
+    let mut packet = [0; 24];
+    packet[..8].copy_from_slice(&[1 << 5 | diagnostic, state << 6, 3, 24, 0, 0, 0, 1]);
+    packet[11] = 2;
+    packet
+}
+
+#[test]
+fn control_protocols_are_read_off_the_wire_and_off_a_tap() {
+    let lab = lab(1, Span::from_millis(1));
+    let announcer = lab.a.run(|| UdpSocket::bind("10.9.0.1:0")).unwrap();
+    let _hearer = lab.b.run(|| UdpSocket::bind("10.9.0.2:3784")).unwrap();
+    let announce = |packet: &[u8]| announcer.send_to(packet, "10.9.0.2:3784").unwrap();
+    for _ in 0..3 {
+        announce(&bfd(3, 0));
+    }
+    let listener = lab.b.run(|| TcpListener::bind("[fd09:0::2]:179")).unwrap();
+    let mut near = lab.a.run(|| TcpStream::connect("[fd09:0::2]:179")).unwrap();
+    let (mut far, _) = listener.accept().unwrap();
+    let marker = [0xff; 16];
+    let update = [&marker[..], &[0, 26, 2, 0, 0, 0, 0, 16, 10, 1]].concat();
+    let notification = [&marker[..], &[0, 21, 3, 6, 4]].concat();
+    near.write_all(&update).unwrap();
+    far.read_exact(&mut vec![0; update.len()]).unwrap();
+    let bracket = lab.relay.silence(&link("l0"), Some(&node("a"))).unwrap();
+    announce(&bfd(1, 1));
+    far.write_all(&notification).unwrap();
+    near.read_exact(&mut vec![0; notification.len()]).unwrap();
+
+    let mut told = Vec::new();
+    await_some("four messages, seen twice", PATIENCE, || {
+        for event in lab.events.try_iter() {
+            match event.kind {
+                EventKind::WireBfd {
+                    link,
+                    from,
+                    state,
+                    dropped,
+                    ..
+                } => told.push((link, from, state, event.at > bracket.before, dropped)),
+                EventKind::WireBgp {
+                    link,
+                    from,
+                    message,
+                    announced,
+                    code,
+                    dropped,
+                    ..
+                } => {
+                    let text = format!("{message} {announced:?} {code:?}");
+                    told.push((link, from, text, event.at > bracket.before, dropped));
+                }
+                _ => {}
+            }
+        }
+        (told.len() >= 8).then_some(())
+    });
+    told.sort();
+    let line = |place: &str, from: &str, text: &str, after, dropped| {
+        (
+            place.to_owned(),
+            from.to_owned(),
+            text.to_owned(),
+            after,
+            dropped,
+        )
+    };
+    let expected: Vec<_> = ["l0", "t0"]
+        .into_iter()
+        .flat_map(|place| {
+            // The tap sees a packet leave; that the wire drops it later is the wire's to tell.
+            [
+                line(place, "a", "Down", true, place == "l0"),
+                line(place, "a", "UPDATE [10.1.0.0/16] None", false, false),
+                line(place, "a", "Up", false, false),
+                line(place, "b", "NOTIFICATION [] Some((6, 4))", true, false),
+            ]
+        })
+        .collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_tap_tells_directions_apart() {
+    let lab = lab(1, Span::ZERO);
+    let (mut there, mut back) = (lab.flow(0, "a", 0), lab.flow(0, "b", 1));
+    for flow in [&mut there, &mut back] {
+        flow.send(100, Duration::from_micros(100));
+        flow.await_arrived(100);
+    }
+    for (from, flow) in [("a", 0), ("b", 1)] {
+        await_some("100 seen by the tap", PATIENCE, || {
+            let log = lab.logs(from, flow, "t")?;
+            (log.carried == [(0, 99)] && log.cut.is_empty()).then_some(())
+        });
+    }
+    assert_eq!(lab.logs("b", 0, "t"), None);
 }
 
 /// The same tests once more as an unprivileged user in a user namespace.
