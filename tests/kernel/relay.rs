@@ -627,27 +627,28 @@ fn control_protocols_are_read_off_the_wire_and_off_a_tap() {
     let mut told = Vec::new();
     await_some("four messages, seen twice", PATIENCE, || {
         for event in lab.events.try_iter() {
-            match event.kind {
-                EventKind::WireBfd {
-                    link,
-                    from,
-                    state,
-                    dropped,
-                    ..
-                } => told.push((link, from, state, event.at > bracket.before, dropped)),
-                EventKind::WireBgp {
-                    link,
-                    from,
-                    message,
-                    announced,
-                    code,
-                    dropped,
-                    ..
-                } => {
-                    let text = format!("{message} {announced:?} {code:?}");
-                    told.push((link, from, text, event.at > bracket.before, dropped));
-                }
-                _ => {}
+            let after = event.at > bracket.before;
+            if let EventKind::WireBfd {
+                link,
+                from,
+                state,
+                dropped,
+                ..
+            } = event.kind
+            {
+                told.push((link, from, state, after, dropped));
+            } else if let EventKind::WireBgp {
+                link,
+                from,
+                message,
+                announced,
+                code,
+                dropped,
+                ..
+            } = event.kind
+            {
+                let text = format!("{message} {announced:?} {code:?}");
+                told.push((link, from, text, after, dropped));
             }
         }
         (told.len() >= 8).then_some(())

@@ -100,7 +100,8 @@ impl Punctuality {
         let mut below = 0;
         for (n, count) in (0i64..).zip(&self.buckets) {
             below += count;
-            if below >= rank.max(1) {
+            // The last bucket has no upper end.
+            if below >= rank.max(1) && n < BUCKETS as i64 - 1 {
                 return FLOOR + n * BUCKET + BUCKET / 2;
             }
         }

@@ -252,14 +252,17 @@ fn bfd_is_told_first_and_on_change() {
     }
     let told: Vec<_> = events
         .try_iter()
-        .map(|event| match event.kind {
-            EventKind::WireBfd {
+        .map(|event| {
+            let EventKind::WireBfd {
                 state,
                 diagnostic,
                 dropped,
                 ..
-            } => (event.at, state, diagnostic, dropped),
-            other => panic!("{other:?}"),
+            } = event.kind
+            else {
+                panic!("{event:?}")
+            };
+            (event.at, state, diagnostic, dropped)
         })
         .collect();
     let none = "no diagnostic".to_owned();
