@@ -178,3 +178,35 @@ fn the_schema_refuses_what_check_refuses_by_shape() {
         assert!(fits(&schema, &value).is_err(), "{name}");
     }
 }
+
+#[test]
+fn the_example_in_the_documentation_is_a_lab() {
+    let page = fs::read_to_string(root().join("docs/lab-file.md")).unwrap();
+    let example = page.split("```yaml\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    let checked = spec::check("lab-file.md", example, &|_| Err(String::new()));
+    assert_eq!(checked.diagnostics.render("lab-file.md", example), "");
+}
+
+#[test]
+fn every_word_of_the_language_is_documented() {
+    fn keys(schema: &serde_json::Value, found: &mut Vec<String>) {
+        if let Some(properties) = schema["properties"].as_object() {
+            found.extend(properties.keys().cloned());
+        }
+        match schema {
+            serde_json::Value::Object(map) => map.values().for_each(|inner| keys(inner, found)),
+            serde_json::Value::Array(list) => list.iter().for_each(|inner| keys(inner, found)),
+            serde_json::Value::Null
+            | serde_json::Value::Bool(_)
+            | serde_json::Value::Number(_)
+            | serde_json::Value::String(_) => {}
+        }
+    }
+    let page = fs::read_to_string(root().join("docs/lab-file.md")).unwrap();
+    let mut words = Vec::new();
+    keys(&spec::schema(), &mut words);
+    assert!(words.len() > 60);
+    words.retain(|word| !page.contains(word.as_str()));
+    assert_eq!(words, Vec::<String>::new());
+}

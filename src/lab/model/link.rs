@@ -23,7 +23,7 @@ pub struct Link {
     pub mtu: Bytes,
     /// Addresses of each end; both empty: derived from the link's name. A
     /// family that is present is present at both ends, in one network, except
-    /// that the end at a switch never has any.
+    /// that the end at a switch never has any and the one opposite always does.
     pub addresses: [Vec<IpNet>; 2],
     /// Must run through the wire even if no step touches it: it shapes, or the
     /// file asks for it with `shaped: true`.

@@ -323,15 +323,22 @@ impl Lower<'_> {
     fn link_addresses(&mut self, fields: &Fields<'_>, ends: &[NodeName; 2]) -> [Vec<IpNet>; 2] {
         let addresses = self.end_addresses(fields, ends);
         let at = fields.at_key("addresses");
-        let switch = ends
-            .iter()
-            .position(|end| matches!(self.kind(end), Some(Kind::Switch)));
-        match switch {
-            None => self.check_pairs(at, &addresses),
-            Some(end) => {
-                if addresses.get(end).is_some_and(|list| !list.is_empty()) {
-                    self.f.error(at, "wrong-kind", "a switch has no addresses");
-                }
+        let switches = ends
+            .each_ref()
+            .map(|end| self.kind(end) == Some(&Kind::Switch));
+        if switches == [false, false] {
+            self.check_pairs(at, &addresses);
+            return addresses;
+        }
+        for ((end, is_switch), list) in ends.iter().zip(switches).zip(&addresses) {
+            if is_switch && !list.is_empty() {
+                let message = "a switch has no addresses";
+                self.f.error(at, "wrong-kind", message);
+            } else if !is_switch && list.is_empty() && self.kind(end).is_some() {
+                let message = format!("`{end}` needs an address on a link to a switch");
+                self.f
+                    .error(at, "missing-address", message)
+                    .help(format!("write `addresses: {{ {end}: 10.0.0.1/24 }}`"));
             }
         }
         addresses
