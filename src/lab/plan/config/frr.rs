@@ -177,7 +177,6 @@ fn write_config(out: &mut String, config: &SpeakerConfig, filters: &Filters) -> 
     writeln!(out, "log file {LOG_FILE} informational")?;
     writeln!(out, "log timestamp precision 6")?;
     writeln!(out, "service integrated-vtysh-config")?;
-    writeln!(out, "!")?;
     for origination in config.originate.iter().filter(|o| is_null_routed(o)) {
         let prefix = origination.prefix;
         writeln!(
@@ -208,6 +207,9 @@ fn write_bgp(
 ) -> std::fmt::Result {
     writeln!(out, "bgp route-map delay-timer 0")?;
     writeln!(out, "router bgp {}", config.asn)?;
+    // Lines take effect one by one: a neighbour that connects before its families
+    // are activated is refused and waits for another attempt.
+    writeln!(out, " bgp shutdown")?;
     writeln!(out, " bgp router-id {}", config.router_id)?;
     for line in [
         "bgp log-neighbor-changes",
@@ -227,7 +229,7 @@ fn write_bgp(
     for family in [Family::Ipv4Unicast, Family::Ipv6Unicast] {
         write_family(out, config, family)?;
     }
-    writeln!(out, "exit")
+    writeln!(out, " no bgp shutdown\nexit")
 }
 
 fn write_neighbor(

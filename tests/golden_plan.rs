@@ -1,0 +1,132 @@
+//! Labs in, whole plans out. `BLESS=1` rewrites the expected files.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot read its files has failed"
+)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use backhoe::lab::{
+    plan::{FrrFacts, HostFacts, Plan, PlanError, plan},
+    spec,
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn yaml_files(dir: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(root().join(dir))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// The least a host can have, and an FRR.
+fn host() -> HostFacts {
+    HostFacts {
+        frr: Some(FrrFacts {
+            version: "8.4.4".to_owned(),
+            known_bad: None,
+        }),
+        ..HostFacts::default()
+    }
+}
+
+fn compile(path: &Path) -> Result<Plan, Vec<PlanError>> {
+    let text = fs::read_to_string(path).unwrap();
+    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    let beside = path.parent().unwrap().to_owned();
+    let include =
+        move |file: &str| fs::read_to_string(beside.join(file)).map_err(|e| e.to_string());
+    let lab = spec::parse(&name, &text, &include)
+        .unwrap_or_else(|found| panic!("{}", found.render(&name, &text)));
+    plan(&lab, &host())
+}
+
+/// The plan, or every reason why there is none.
+fn listing(path: &Path) -> String {
+    match compile(path) {
+        Ok(plan) => plan.to_string(),
+        Err(errors) => errors.iter().map(|error| format!("{error}\n")).collect(),
+    }
+}
+
+#[test]
+fn every_plan_is_the_expected_one() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut inputs = yaml_files("tests/golden/plan");
+    assert!(!inputs.is_empty());
+    inputs.push(root().join("labs/dx-vpn-backup.yaml"));
+    let mut wrong = Vec::new();
+    for path in inputs {
+        let found = listing(&path);
+        let stem = path.file_stem().unwrap();
+        let expected = root()
+            .join("tests/golden/plan")
+            .join(stem)
+            .with_extension("txt");
+        if bless {
+            fs::write(&expected, &found).unwrap();
+        } else if fs::read_to_string(&expected).unwrap_or_default() != found {
+            wrong.push(format!("{} differs:\n{found}", expected.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_lab_that_ships_can_be_planned() {
+    for path in yaml_files("labs") {
+        if let Err(errors) = compile(&path) {
+            panic!("{}: {errors:?}", path.display());
+        }
+    }
+}
+
+/// Reverses the order of the entries of every block of the file.
+fn upside_down(text: &str) -> String {
+    let mut sections: Vec<Vec<&str>> = Vec::new();
+    for line in text.lines() {
+        if line.starts_with(|c: char| c.is_ascii_alphabetic()) || sections.is_empty() {
+            sections.push(Vec::new());
+        }
+        sections.last_mut().unwrap().push(line);
+    }
+    for section in &mut sections {
+        let keeps_order = matches!(section[0].split(':').next(), Some("scenario" | "expect"));
+        let flat = section[1..]
+            .iter()
+            .all(|line| line.starts_with("  ") && !line.starts_with("   "));
+        if !keeps_order && flat && section.len() > 1 {
+            section[1..].reverse();
+        }
+    }
+    sections.reverse();
+    let lines: Vec<&str> = sections.into_iter().flatten().collect();
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn the_order_of_the_file_decides_nothing() {
+    let text = fs::read_to_string(root().join("labs/dx-vpn-backup.yaml")).unwrap();
+    let turned = upside_down(&text);
+    assert_ne!(text, turned);
+    let read = |text: &str| {
+        let lab = spec::parse("lab.yaml", text, &|file| Err(file.to_owned()));
+        let lab = lab.unwrap_or_else(|found| panic!("{}\n{text}", found.render("lab", text)));
+        let mut plan = plan(&lab, &host()).unwrap();
+        for expect in &mut plan.expect {
+            expect.line = 0;
+        }
+        plan
+    };
+    assert_eq!(read(&text), read(&turned));
+}
