@@ -130,3 +130,27 @@ fn the_order_of_the_file_decides_nothing() {
     };
     assert_eq!(read(&text), read(&turned));
 }
+
+/// A belief about FRR: what is generated, it understands.
+#[test]
+#[ignore = "needs FRR's vtysh"]
+fn frr_understands_every_generated_configuration() {
+    let mut checked = 0;
+    for path in yaml_files("tests/golden/plan") {
+        for node in compile(&path).map_or(Vec::new(), |plan| plan.nodes) {
+            let Some(text) = node.files.get("/etc/frr/frr.conf") else {
+                continue;
+            };
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs::write(file.path(), text).unwrap();
+            let output = std::process::Command::new("vtysh")
+                .args(["-C", "-f"])
+                .arg(file.path())
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{output:?}\n{text}");
+            checked += 1;
+        }
+    }
+    assert!(checked >= 2, "only {checked} configurations");
+}

@@ -22,18 +22,6 @@ pub enum PlanError {
         /// How many.
         count: usize,
     },
-    /// A location serves two gateways.
-    #[error(
-        "dx-location `{node}` serves the gateways `{first}` and `{second}`; declare one dx-location for each gateway"
-    )]
-    TwoGateways {
-        /// The location.
-        node: NodeName,
-        /// One gateway.
-        first: NodeName,
-        /// The other.
-        second: NodeName,
-    },
     /// FRR's configuration cannot say what the lab asks for.
     #[error("node `{node}` (FRR): {source}")]
     Frr {

@@ -1,9 +1,6 @@
 //! BGP sessions with both ends resolved, AWS's internal ones included.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -44,7 +41,7 @@ pub(in crate::lab::plan) struct Leg {
 
 /// Every session by name, the modelled ones last.
 pub(in crate::lab::plan) fn legs(net: &Net<'_>) -> Result<Vec<Leg>, Vec<PlanError>> {
-    let mut errors = two_gateways(net.lab);
+    let mut errors = Vec::new();
     let mut legs = Vec::new();
     for (name, session) in &net.lab.sessions {
         match declared(net, name, session) {
@@ -74,32 +71,11 @@ fn vifs(lab: &Lab) -> impl Iterator<Item = (&NodeName, &Vif)> {
         })
 }
 
-/// The gateway behind a location.
+/// The gateway behind a location: the model gives each location one.
 pub(super) fn gateway_of<'a>(lab: &'a Lab, location: &NodeName) -> Option<&'a NodeName> {
     vifs(lab)
         .find(|(at, _)| *at == location)
         .map(|(_, vif)| &vif.gateway)
-}
-
-/// Locations whose VIFs belong to different gateways: AWS keeps those apart,
-/// one speaker cannot.
-fn two_gateways(lab: &Lab) -> Vec<PlanError> {
-    let mut gateways: BTreeMap<&NodeName, BTreeSet<&NodeName>> = BTreeMap::new();
-    for (location, vif) in vifs(lab) {
-        gateways.entry(location).or_default().insert(&vif.gateway);
-    }
-    gateways
-        .into_iter()
-        .filter_map(|(node, gateways)| {
-            let mut gateways = gateways.into_iter();
-            let (first, second) = (gateways.next()?, gateways.next()?);
-            Some(PlanError::TwoGateways {
-                node: node.clone(),
-                first: first.clone(),
-                second: second.clone(),
-            })
-        })
-        .collect()
 }
 
 /// The links between locations and gateways that VIFs use, each with its ends.
