@@ -2,17 +2,24 @@
 
 mod invariants;
 mod labs;
+mod random;
 
 use super::*;
-use crate::units::{Match, Set};
+use crate::{
+    lab::{
+        model::{Daemon, Kind, Lab},
+        op::{Netns, Op, RouteTarget},
+    },
+    units::{Match, Set, SpeakerConfig},
+};
 
-fn compile(lab: &crate::lab::model::Lab) -> Plan {
+fn compile(lab: &Lab) -> Plan {
     let plan = plan(lab, &HostFacts::default()).unwrap();
     invariants::hold(&plan);
     plan
 }
 
-fn speaker<'p>(plan: &'p Plan, name: &str) -> &'p crate::units::SpeakerConfig {
+fn speaker<'p>(plan: &'p Plan, name: &str) -> &'p SpeakerConfig {
     let node = plan.nodes.iter().find(|node| node.name.as_str() == name);
     match &node.unwrap().daemon {
         DaemonPlan::Embedded(config) => config,
@@ -75,5 +82,79 @@ fn announce_is_a_closed_list_of_own_prefixes() {
                 .iter()
                 .any(|one| matches!(one, Match::Prefix(_)))
         );
+    }
+}
+
+/// Every address of the plan with its place.
+fn places(plan: &Plan) -> Vec<String> {
+    let added = plan.ops.iter().filter_map(|op| match op {
+        Op::AddAddress { .. } => Some(op.to_string()),
+        _ => None,
+    });
+    let tunnels = plan.tunnels.iter().flat_map(|tunnel| &tunnel.ends);
+    added
+        .chain(tunnels.map(|end| format!("{} {:?}", end.node, end.inside)))
+        .collect()
+}
+
+#[test]
+fn a_new_node_or_link_changes_nobody_elses_address() {
+    let lab = labs::dx_vpn_backup();
+    let before = places(&compile(&lab));
+    let mut more = lab.clone();
+    let router = labs::node(Kind::Router, None, Daemon::None);
+    let router = labs::with_host(router, "aaa", &["10.77.0.10/24"]);
+    more.nodes.insert(labs::name("aaa"), router);
+    for (name, to) in [("aa", "dc1"), ("zz", "isp")] {
+        let link = labs::link("aaa", to, 1);
+        more.links.insert(labs::link_name(name), link);
+    }
+    let after = places(&compile(&more));
+    assert_eq!(after.len(), before.len() + 6);
+    for place in before {
+        assert!(after.contains(&place), "{place}");
+    }
+}
+
+#[test]
+fn hosts_of_one_name_are_told_apart_by_their_nodes() {
+    let mut lab = labs::dx_vpn_backup();
+    let isp = labs::name("isp");
+    let node = lab.nodes.remove(&isp).unwrap();
+    let node = labs::with_host(node, "app", &["203.0.113.10/24"]);
+    lab.nodes.insert(isp, node);
+    let plan = compile(&lab);
+    let names: Vec<&str> = plan.nodes.iter().map(|node| node.name.as_str()).collect();
+    assert!(names.contains(&"dc1-app") && names.contains(&"isp-app"));
+    assert!(!names.contains(&"app") && names.contains(&"db"));
+    assert_eq!(plan.flows[0].from.as_str(), "dc1-app");
+}
+
+#[test]
+fn a_lab_that_wants_frr_is_refused_where_there_is_none() {
+    let mut lab = labs::dx_vpn_backup();
+    let dc1 = lab.nodes.get_mut(&labs::name("dc1")).unwrap();
+    dc1.daemon = Daemon::Frr { config: None };
+    let errors = plan(&lab, &HostFacts::default()).unwrap_err();
+    assert!(matches!(errors[..], [PlanError::NoFrr { .. }]));
+    assert!(errors[0].is_lack_of_host());
+}
+
+#[test]
+fn a_tunnel_is_never_reached_through_itself() {
+    let plan = compile(&labs::dx_vpn_backup());
+    let [a, b] = &plan.tunnels[0].ends;
+    for (near, far) in [(a, b), (b, a)] {
+        let pin = plan.ops.iter().find_map(|op| match op {
+            Op::AddRoute {
+                netns: Netns::Node(node),
+                prefix,
+                to: RouteTarget::Via(gateway),
+            } if *node == near.node && prefix.addr() == far.outer.ip() => Some((prefix, gateway)),
+            _ => None,
+        });
+        let (prefix, gateway) = pin.expect("a pinned route");
+        assert_eq!(prefix.prefix_len(), 32);
+        assert!(near.inside.iter().all(|inside| !inside.contains(gateway)));
     }
 }
