@@ -21,10 +21,10 @@ fn compile(lab: &Lab) -> Plan {
 
 fn speaker<'p>(plan: &'p Plan, name: &str) -> &'p SpeakerConfig {
     let node = plan.nodes.iter().find(|node| node.name.as_str() == name);
-    match &node.unwrap().daemon {
-        DaemonPlan::Embedded(config) => config,
-        other => panic!("{name} runs {other:?}"),
-    }
+    let DaemonPlan::Embedded(config) = &node.unwrap().daemon else {
+        panic!("{name} runs no speaker");
+    };
+    config
 }
 
 #[test]
@@ -87,10 +87,8 @@ fn announce_is_a_closed_list_of_own_prefixes() {
 
 /// Every address of the plan with its place.
 fn places(plan: &Plan) -> Vec<String> {
-    let added = plan.ops.iter().filter_map(|op| match op {
-        Op::AddAddress { .. } => Some(op.to_string()),
-        _ => None,
-    });
+    let is_address = |op: &&Op| matches!(op, Op::AddAddress { .. });
+    let added = plan.ops.iter().filter(is_address).map(Op::to_string);
     let tunnels = plan.tunnels.iter().flat_map(|tunnel| &tunnel.ends);
     added
         .chain(tunnels.map(|end| format!("{} {:?}", end.node, end.inside)))
@@ -145,13 +143,16 @@ fn a_tunnel_is_never_reached_through_itself() {
     let plan = compile(&labs::dx_vpn_backup());
     let [a, b] = &plan.tunnels[0].ends;
     for (near, far) in [(a, b), (b, a)] {
-        let pin = plan.ops.iter().find_map(|op| match op {
-            Op::AddRoute {
+        let pin = plan.ops.iter().find_map(|op| {
+            let Op::AddRoute {
                 netns: Netns::Node(node),
                 prefix,
                 to: RouteTarget::Via(gateway),
-            } if *node == near.node && prefix.addr() == far.outer.ip() => Some((prefix, gateway)),
-            _ => None,
+            } = op
+            else {
+                return None;
+            };
+            (*node == near.node && prefix.addr() == far.outer.ip()).then_some((prefix, gateway))
         });
         let (prefix, gateway) = pin.expect("a pinned route");
         assert_eq!(prefix.prefix_len(), 32);

@@ -56,13 +56,16 @@ fn names_and_indexes_are_unique(plan: &Plan) {
 
 /// Every address of every namespace, tunnels included.
 fn addresses(plan: &Plan) -> Vec<(NodeName, IpNet)> {
-    let added = plan.ops.iter().filter_map(|op| match op {
-        Op::AddAddress {
+    let added = plan.ops.iter().filter_map(|op| {
+        let Op::AddAddress {
             netns: Netns::Node(node),
             address,
             ..
-        } => Some((node.clone(), *address)),
-        _ => None,
+        } = op
+        else {
+            return None;
+        };
+        Some((node.clone(), *address))
     });
     let inside = plan
         .tunnels
