@@ -25,6 +25,14 @@ pub(super) enum Command {
     Schema(SchemaArgs),
     /// Build a lab and leave it up, in the background
     Up(UpArgs),
+    /// Take labs down
+    Down(DownArgs),
+    /// List the labs that are up
+    Ls(LsArgs),
+    /// Run a command inside a node
+    Exec(ExecArgs),
+    /// Open a shell inside a node
+    Shell(ShellArgs),
     /// Say what this kernel and host can do, and what backhoe will use instead
     Doctor(DoctorArgs),
     /// Print shell completions
@@ -70,6 +78,46 @@ pub(super) struct UpArgs {
     /// One JSON document on stdout
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct DownArgs {
+    /// Their names; may be left out when only one is up
+    #[arg(value_name = "LAB")]
+    pub(super) labs: Vec<String>,
+    /// Every lab that is up
+    #[arg(long, conflicts_with = "labs")]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct LsArgs {
+    /// One JSON document on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ExecArgs {
+    /// Which lab; may be left out when only one is up
+    #[arg(long, value_name = "LAB")]
+    pub(super) lab: Option<String>,
+    /// The node
+    #[arg(value_name = "NODE")]
+    pub(super) node: String,
+    /// The command and its arguments
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) argv: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ShellArgs {
+    /// Which lab; may be left out when only one is up
+    #[arg(long, value_name = "LAB")]
+    pub(super) lab: Option<String>,
+    /// The node
+    #[arg(value_name = "NODE")]
+    pub(super) node: String,
 }
 
 #[derive(Debug, ClapArgs)]

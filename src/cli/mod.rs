@@ -6,9 +6,12 @@ mod args;
 mod check;
 mod completions;
 mod doctor;
+mod down;
+mod exec;
 mod exit;
 mod hidden;
 mod load;
+mod ls;
 mod man;
 mod output;
 mod plan;
@@ -38,6 +41,10 @@ pub fn main() -> ExitCode {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Up(args) => up::run(&args),
+        Command::Down(args) => down::run(&args),
+        Command::Ls(args) => ls::run(&args),
+        Command::Exec(args) => exec::run(&args),
+        Command::Shell(args) => exec::shell(&args),
     };
     exit::code(result)
 }

@@ -1,11 +1,13 @@
 //! A lab that lives: everything here is told what to do by a plan.
 
+pub mod api;
 pub mod board;
 pub mod daemon;
 pub mod deploy;
 pub mod doctor;
 pub mod init;
 pub mod instrument;
+pub mod node;
 pub mod observe;
 pub mod probe;
 pub mod relay;

@@ -9,10 +9,16 @@ use std::{
 use nix::{
     cmsg_space,
     sys::socket::{
-        ControlMessage, ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg, sendmsg,
-        setsockopt, sockopt::PassCred,
+        ControlMessage, ControlMessageOwned, MsgFlags, UnixCredentials, getsockopt, recvmsg,
+        sendmsg, setsockopt,
+        sockopt::{PassCred, PeerCredentials},
     },
 };
+
+/// The user at the other end; of a listener, the one who made it listen.
+pub fn peer_uid(stream: &UnixStream) -> io::Result<u32> {
+    Ok(getsockopt(stream, PeerCredentials)?.uid())
+}
 
 /// Makes `stream` deliver the sender's idea of a thread.
 pub fn expect_threads(stream: &UnixStream) -> io::Result<()> {

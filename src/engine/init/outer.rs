@@ -1,18 +1,15 @@
 //! The outer process: the only one of the lab that lives in the host's namespaces.
 
 use std::{
-    fs::File,
     io::{self, Read, Write},
     os::{
         fd::AsFd,
-        linux::net::SocketAddrExt,
-        unix::net::{SocketAddr, UnixListener, UnixStream},
+        unix::net::{UnixListener, UnixStream},
     },
     process::ExitCode,
 };
 
 use anyhow::{Context as _, bail};
-use nix::unistd;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -23,6 +20,7 @@ use super::{
     spec::{LaunchSpec, Mode},
 };
 use crate::{
+    engine::api,
     os::{
         process::{self, Exit, Tend},
         userns::{self, Owner},
@@ -63,7 +61,7 @@ fn outer(mut line: UnixStream) -> anyhow::Result<Exit> {
     let Handover::<LaunchSpec> { launcher, spec } =
         serde_json::from_slice(&text).context("the handover from the command")?;
     // The line's other copy is this process's standard input, which children inherit.
-    unistd::dup2_stdin(File::open("/dev/null")?)?;
+    process::forget_stdin()?;
     if spec.mode == Mode::Foreground {
         process::die_with_parent()?;
         // Death before the request above leaves no signal behind.
@@ -72,7 +70,7 @@ fn outer(mut line: UnixStream) -> anyhow::Result<Exit> {
         }
     }
     // The terminal's Ctrl-C is for the command, which then asks for an orderly end.
-    unistd::setsid()?;
+    process::leave_terminal()?;
     process::set_name("backhoe-lab");
     let owner = Owner::current();
     let listener = bind(owner, &spec.plan.lab)?;
@@ -109,13 +107,11 @@ fn outer(mut line: UnixStream) -> anyhow::Result<Exit> {
 /// Bound here, before any namespace is left: visible to the host, and gone with
 /// the last process that holds it.
 fn bind(owner: Owner, lab: &LabName) -> anyhow::Result<UnixListener> {
-    let name = format!("backhoe/{}/{lab}", owner.uid);
-    let address = SocketAddr::from_abstract_name(&name)?;
-    match UnixListener::bind_addr(&address) {
-        Ok(listener) => Ok(listener),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            bail!("lab {lab} is already up (take it down with: backhoe down {lab})")
+    api::bind(owner, lab).map_err(|error| {
+        if error.kind() == io::ErrorKind::AddrInUse {
+            anyhow::anyhow!("lab {lab} is already up (take it down with: backhoe down {lab})")
+        } else {
+            anyhow::Error::new(error).context("cannot bind the lab's API socket")
         }
-        Err(error) => Err(error).context(format!("cannot bind @{name}")),
-    }
+    })
 }

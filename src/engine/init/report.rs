@@ -49,7 +49,7 @@ impl Reporter {
         Self(stream)
     }
 
-    pub(super) fn try_clone(&self) -> std::io::Result<Self> {
+    pub(in crate::engine) fn try_clone(&self) -> std::io::Result<Self> {
         Ok(Self(self.0.try_clone()?))
     }
 

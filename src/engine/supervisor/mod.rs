@@ -1,6 +1,8 @@
 //! The process that owns the truth about a lab: it builds, writes the journal,
-//! serves the API and ends the lab.
+//! answers the API and ends the lab.
 
+mod actor;
+mod journal;
 mod main;
 
 pub use main::main;

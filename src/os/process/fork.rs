@@ -7,9 +7,15 @@ use std::{
 };
 
 use nix::{
-    sys::{prctl, signal::Signal},
+    sys::{
+        prctl,
+        signal::{self, SigHandler, Signal},
+    },
     unistd::{self, ForkResult},
 };
+
+use super::PidFd;
+use crate::os::netns;
 
 /// Status of a child that panicked, as for a Rust program that does.
 const PANICKED: u8 = 101;
@@ -26,6 +32,32 @@ pub fn fork(work: impl FnOnce() -> u8) -> io::Result<i32> {
         ForkResult::Parent { child } => Ok(child.as_raw()),
         ForkResult::Child => finish_child(work),
     }
+}
+
+/// Moves the calling process into the lab whose PID 1 is `init` and forks a child
+/// there, which runs `work` and exits with its value.
+///
+/// # Errors
+/// The process has more than one thread, or may not enter.
+pub fn fork_in_lab(init: &PidFd, work: impl FnOnce() -> u8) -> io::Result<PidFd> {
+    // Before entering: the lab's /proc does not show this process.
+    require_single_thread()?;
+    netns::enter_lab(init)?;
+    // SAFETY: as in `fork`.
+    match unsafe { unistd::fork() }? {
+        // Its number is one of this process's own PID namespace, which entering leaves.
+        ForkResult::Parent { child } => PidFd::open(child.as_raw()),
+        ForkResult::Child => finish_child(work),
+    }
+}
+
+/// Ignores signals in this process.
+pub(super) fn ignore(signals: &[Signal]) -> io::Result<()> {
+    for &signal in signals {
+        // SAFETY: ignoring runs no handler.
+        unsafe { signal::signal(signal, SigHandler::SigIgn) }?;
+    }
+    Ok(())
 }
 
 /// Asks to be killed the moment the thread that created this process dies.

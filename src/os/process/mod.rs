@@ -6,11 +6,12 @@ mod spawn;
 mod tend;
 mod watch;
 
-pub use fork::{die_with_parent, fork, parent_pid};
+pub use fork::{die_with_parent, fork, fork_in_lab, parent_pid};
 pub(super) use fork::{finish_child, require_single_thread};
 pub use pidfd::{Exit, PidFd};
-pub use spawn::{Spawn, exec_in_node};
+pub use spawn::{ExecError, Spawn, exec_in_node};
 pub use tend::{
-    Tend, keep_only, pause_forever, raise_file_limit, set_host_name, set_name, terminate,
+    Tend, forget_stdin, ignore_terminal_signals, keep_only, leave_terminal, pause_forever,
+    raise_file_limit, set_host_name, set_name, terminate,
 };
 pub use watch::Watcher;

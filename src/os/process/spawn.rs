@@ -107,24 +107,40 @@ impl Spawn {
     }
 }
 
+/// Why a program did not start in a node.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// The node could not be entered.
+    #[error("cannot enter the node: {0}")]
+    Enter(io::Error),
+    /// The program could not be run.
+    #[error("{0}")]
+    Exec(io::Error),
+}
+
 /// Replaces the calling, single-threaded process by `argv` in the node whose
-/// holder is `holder`. Returns only when that failed.
-pub fn exec_in_node(holder: &PidFd, argv: &[OsString], env: &[(&str, &str)]) -> io::Error {
+/// holder has this pid. Returns only when that failed. The program is killed
+/// when the process that forked the caller ends.
+pub fn exec_in_node(holder: i32, argv: &[OsString], env: &[(&str, &str)]) -> ExecError {
     let Some((program, args)) = argv.split_first() else {
-        return io::Error::new(io::ErrorKind::InvalidInput, "no command given");
+        return ExecError::Exec(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "no command given",
+        ));
     };
     let enter = || {
-        netns::enter_node(holder)?;
         super::die_with_parent()?;
+        netns::enter_node(PidFd::open(holder)?)?;
         Ok(nix::unistd::chdir("/")?)
     };
     if let Err(error) = enter() {
-        return error;
+        return ExecError::Enter(error);
     }
-    Command::new(program)
+    let error = Command::new(program)
         .args(args)
         .envs(env.iter().copied())
-        .exec()
+        .exec();
+    ExecError::Exec(error)
 }
 
 pub(super) fn close_range(first: i32, last: i32) -> io::Result<()> {

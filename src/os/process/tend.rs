@@ -89,11 +89,27 @@ pub fn terminate(child: i32) -> io::Result<()> {
     }
 }
 
+/// Leaves Ctrl-C and Ctrl-\\ to the program this process waits for.
+pub fn ignore_terminal_signals() -> io::Result<()> {
+    super::fork::ignore(&[Signal::SIGINT, Signal::SIGQUIT])
+}
+
 /// Sleeps until killed.
 pub fn pause_forever() -> ! {
     loop {
         unistd::pause();
     }
+}
+
+/// Makes /dev/null the standard input.
+pub fn forget_stdin() -> io::Result<()> {
+    Ok(unistd::dup2_stdin(File::open("/dev/null")?)?)
+}
+
+/// Begins a session of its own: no terminal sends it signals.
+pub fn leave_terminal() -> io::Result<()> {
+    unistd::setsid()?;
+    Ok(())
 }
 
 /// Names the process in `ps` (15 bytes are shown).

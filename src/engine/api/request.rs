@@ -1,0 +1,53 @@
+//! What the API asks of the supervisor, which owns the truth and answers in turn.
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::types::{FaultRequest, NodeInfo, RestoreRequest, RunRequest, Status};
+use crate::{os::process::Exit, units::NodeName};
+
+/// Where an answer goes.
+pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such node, link, label: 404.
+    NotFound(String),
+    /// This part of the engine is not there: 501.
+    NotImplemented(String),
+    /// It was tried and failed: 500.
+    Failed(String),
+}
+
+/// One thing to do for the supervisor.
+#[derive(Debug)]
+pub enum Request {
+    /// How things stand.
+    Status(Reply<Status>),
+    /// Who holds a node.
+    Node(String, Reply<NodeInfo>),
+    /// What a node's programs have logged.
+    Logs(String, Reply<String>),
+    /// Something of a node, read from its daemon or kernel.
+    Inspect {
+        /// The node.
+        node: String,
+        /// `routes`, `bgp`, `bfd`, …
+        what: String,
+        /// The answer.
+        reply: Reply<Value>,
+    },
+    /// Apply a fault.
+    Fault(FaultRequest, Reply<Value>),
+    /// Undo one.
+    Restore(RestoreRequest, Reply<Value>),
+    /// Run the scenario.
+    Run(RunRequest, Reply<Value>),
+    /// End the lab, as the user asked.
+    Down(Reply<Value>),
+    /// End the lab, as a signal asked.
+    Interrupted,
+    /// A node's holder has ended; without it the node is not what it was.
+    HolderEnded(NodeName, Exit),
+}

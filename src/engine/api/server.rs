@@ -1,0 +1,209 @@
+//! The API's own thread: HTTP in, requests to the supervisor, answers out.
+
+use std::{
+    io,
+    os::unix::net::UnixListener,
+    sync::mpsc::Sender,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+    serve::Listener,
+};
+use serde::Serialize;
+use tokio::{
+    net::{UnixStream, unix::SocketAddr},
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
+
+use super::{
+    Feed, Refusal, Reply, Request,
+    types::{ErrorBody, FaultRequest, RestoreRequest, RunRequest},
+};
+
+/// How long answers under way may take once the lab ends.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// How long to wait when the process is out of descriptors.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
+/// The owner of the lab, as seen inside it.
+const OWNER: u32 = 0;
+
+/// The running API.
+#[derive(Debug)]
+pub struct Server {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Server {
+    /// Lets answers under way finish, then ends.
+    pub fn stop(self) {
+        // Failing means it has ended already; so does a join that fails.
+        let _ = self.stop.send(());
+        let _ = self.thread.join();
+    }
+}
+
+/// Starts the API on a thread of its own. SIGTERM and SIGINT become requests too.
+pub fn serve(listener: UnixListener, requests: Sender<Request>, feed: Feed) -> io::Result<Server> {
+    listener.set_nonblocking(true)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (stop, stopped) = oneshot::channel();
+    let thread = thread::Builder::new()
+        .name("api".to_owned())
+        .spawn(move || runtime.block_on(run(listener, Api { requests, feed }, stopped)))?;
+    Ok(Server { stop, thread })
+}
+
+#[derive(Clone)]
+struct Api {
+    requests: Sender<Request>,
+    feed: Feed,
+}
+
+async fn run(listener: UnixListener, api: Api, stopped: oneshot::Receiver<()>) {
+    let Ok(listener) = tokio::net::UnixListener::from_std(listener) else {
+        return;
+    };
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let requests = api.requests.clone();
+        if let Ok(mut signals) = signal(kind) {
+            tokio::spawn(async move {
+                while signals.recv().await.is_some() {
+                    // A supervisor that is ending has no need to hear it.
+                    let _ = requests.send(Request::Interrupted);
+                }
+            });
+        }
+    }
+    let (drain, draining) = oneshot::channel::<()>();
+    let serving = axum::serve(OwnerOnly(listener), routes(api)).with_graceful_shutdown(async {
+        let _ = draining.await;
+    });
+    let mut serving = tokio::spawn(serving.into_future());
+    tokio::select! {
+        _ = &mut serving => {}
+        _ = stopped => {
+            let _ = drain.send(());
+            let _ = tokio::time::timeout(LAST_ANSWERS, serving).await;
+        }
+    }
+}
+
+fn routes(api: Api) -> Router {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/events", get(events))
+        .route("/v1/node/{node}", get(node))
+        .route("/v1/logs/{node}", get(logs))
+        .route("/v1/inspect/{node}/{what}", get(inspect))
+        .route("/v1/fault", post(fault))
+        .route("/v1/restore", post(restore))
+        .route("/v1/run", post(run_scenario))
+        .route("/v1/down", post(down))
+        .with_state(api)
+}
+
+async fn status(State(api): State<Api>) -> Response {
+    api.json(Request::Status).await
+}
+
+async fn events(State(api): State<Api>) -> Response {
+    let lines = Body::from_stream(api.feed.read());
+    ([(header::CONTENT_TYPE, "application/jsonl")], lines).into_response()
+}
+
+async fn node(State(api): State<Api>, Path(node): Path<String>) -> Response {
+    api.json(|reply| Request::Node(node, reply)).await
+}
+
+async fn logs(State(api): State<Api>, Path(node): Path<String>) -> Response {
+    match api.ask(|reply| Request::Logs(node, reply)).await {
+        Ok(text) => text.into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn inspect(State(api): State<Api>, Path((node, what)): Path<(String, String)>) -> Response {
+    api.json(|reply| Request::Inspect { node, what, reply })
+        .await
+}
+
+async fn fault(State(api): State<Api>, Json(body): Json<FaultRequest>) -> Response {
+    api.json(|reply| Request::Fault(body, reply)).await
+}
+
+async fn restore(State(api): State<Api>, Json(body): Json<RestoreRequest>) -> Response {
+    api.json(|reply| Request::Restore(body, reply)).await
+}
+
+async fn run_scenario(State(api): State<Api>, Json(body): Json<RunRequest>) -> Response {
+    api.json(|reply| Request::Run(body, reply)).await
+}
+
+async fn down(State(api): State<Api>) -> Response {
+    api.json(Request::Down).await
+}
+
+impl Api {
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Refusal> {
+        let ending = || Refusal::Failed("the lab is ending".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(request(reply)).map_err(|_| ending())?;
+        answer.await.unwrap_or_else(|_| Err(ending()))
+    }
+
+    async fn json<T: Serialize>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Response {
+        match self.ask(request).await {
+            Ok(body) => Json(body).into_response(),
+            Err(refusal) => refusal.into_response(),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (code, error) = match self {
+            Self::NotFound(error) => (StatusCode::NOT_FOUND, error),
+            Self::NotImplemented(error) => (StatusCode::NOT_IMPLEMENTED, error),
+            Self::Failed(error) => (StatusCode::INTERNAL_SERVER_ERROR, error),
+        };
+        (code, Json(ErrorBody { error })).into_response()
+    }
+}
+
+/// Drops connections of anybody but the lab's owner.
+struct OwnerOnly(tokio::net::UnixListener);
+
+impl Listener for OwnerOnly {
+    type Io = UnixStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (UnixStream, SocketAddr) {
+        loop {
+            match self.0.accept().await {
+                Ok((stream, address)) => {
+                    // Users that do not exist inside the lab appear as the overflow uid.
+                    if stream.peer_cred().is_ok_and(|peer| peer.uid() == OWNER) {
+                        return (stream, address);
+                    }
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}

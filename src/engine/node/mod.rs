@@ -1,0 +1,5 @@
+//! Inside a node, by hand: `exec` and `shell`.
+
+mod exec;
+
+pub use exec::exec;
