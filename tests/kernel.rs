@@ -9,6 +9,8 @@
 mod common;
 #[path = "kernel/fib.rs"]
 mod fib;
+#[path = "kernel/lab.rs"]
+mod lab;
 #[path = "kernel/link_watch.rs"]
 mod link_watch;
 #[path = "kernel/probe.rs"]

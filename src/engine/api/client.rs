@@ -1,6 +1,6 @@
 //! The command's side of the API: blocking calls, no thread of its own.
 
-use std::{io, ops::ControlFlow, os::unix::net::UnixStream};
+use std::{io, ops::ControlFlow, os::unix::net::UnixStream, time::Duration};
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -11,15 +11,19 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
 
 use super::{
     socket,
     types::{ErrorBody, FaultRequest, NodeInfo, RestoreRequest, RunRequest, Status},
 };
 use crate::{
-    os::{credentials, userns::Owner},
+    os::{credentials, process::PidFd, userns::Owner},
     units::LabName,
 };
+
+/// How long a lab may take to end once its journal is complete.
+const GONE: Duration = Duration::from_secs(5);
 
 /// Why a call came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -95,32 +99,40 @@ impl Client {
         self.post("/v1/run", request)
     }
 
-    /// Ends the lab; returns when its journal is complete.
+    /// Ends the lab; returns when all of it is gone and its name is free again.
     pub fn down(&self) -> Result<(), ClientError> {
-        self.post::<Value>("/v1/down", &()).map(|_| ())
+        let outer = i32::try_from(self.status()?.outer_pid).map_err(broken)?;
+        let outer = PidFd::open(outer).map_err(broken)?;
+        self.post::<Value>("/v1/down", &())?;
+        // The outer process ends last.
+        if outer.ended_within(GONE).map_err(broken)? {
+            Ok(())
+        } else {
+            Err(broken("it has not ended in time"))
+        }
     }
 
     /// Every line of the journal from the first, as they come, until the lab ends
     /// or `each` has had enough.
     pub fn events(&self, mut each: impl FnMut(&str) -> ControlFlow<()>) -> Result<(), ClientError> {
-        blocking(async {
-            let mut response = self.send(Method::GET, "/v1/events", Bytes::new()).await?;
-            let mut rest = Vec::new();
-            while let Some(frame) = response.frame().await {
-                let Ok(data) = frame.map_err(broken)?.into_data() else {
-                    continue;
-                };
-                rest.extend_from_slice(&data);
-                while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
-                    let line: Vec<u8> = rest.drain(..=end).collect();
-                    let line = String::from_utf8_lossy(&line);
-                    if each(line.trim_end()).is_break() {
-                        return Ok(());
-                    }
+        let runtime = runtime()?;
+        let mut response = runtime.block_on(self.send(Method::GET, "/v1/events", Bytes::new()))?;
+        let mut rest = Vec::new();
+        // `each` runs outside the runtime and may call the lab itself.
+        while let Some(frame) = runtime.block_on(response.frame()) {
+            let Ok(data) = frame.map_err(broken)?.into_data() else {
+                continue;
+            };
+            rest.extend_from_slice(&data);
+            while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+                let line: Vec<u8> = rest.drain(..=end).collect();
+                let line = String::from_utf8_lossy(&line);
+                if each(line.trim_end()).is_break() {
+                    return Ok(());
                 }
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
@@ -198,13 +210,16 @@ impl Client {
     }
 }
 
-/// A runtime without threads that ends with the call: `exec` must stay single-threaded.
 fn blocking<T>(call: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
-    tokio::runtime::Builder::new_current_thread()
+    runtime()?.block_on(call)
+}
+
+/// Without threads, and gone with the call: `exec` must stay single-threaded.
+fn runtime() -> Result<Runtime, ClientError> {
+    Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(broken)?
-        .block_on(call)
+        .map_err(broken)
 }
 
 fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {

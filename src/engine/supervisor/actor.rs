@@ -11,6 +11,7 @@ use crate::{
         init::Timings,
     },
     lab::plan::DaemonPlan,
+    os::process::Watcher,
     results::event::{EventKind, MonoNs},
 };
 
@@ -24,6 +25,8 @@ pub(super) struct Supervisor {
     pub(super) requests: Receiver<Request>,
     pub(super) server: Server,
     pub(super) journal: JoinHandle<std::io::Result<()>>,
+    /// Notices the end of holders, and of every program it is given; ends when dropped.
+    pub(super) children: Watcher,
 }
 
 /// What does not change while the lab is up.

@@ -76,7 +76,7 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
     let feed = Feed::default();
     let (ask, requests) = channel();
     let journal = journal::start(events, journal_file, feed.clone())?;
-    watch_holders(&lab, &ask)?;
+    let children = watch_holders(&lab, &ask)?;
     let server = api::serve(listener, ask, feed)?;
     let facts = Facts {
         outer_pid,
@@ -96,11 +96,12 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
         requests,
         server,
         journal,
+        children,
     };
     Ok((supervisor, ready))
 }
 
-fn watch_holders(lab: &Lab, ask: &Sender<Request>) -> anyhow::Result<()> {
+fn watch_holders(lab: &Lab, ask: &Sender<Request>) -> anyhow::Result<Watcher> {
     let watcher = Watcher::start()?;
     for (name, node) in &lab.nodes {
         let (name, ask) = (name.clone(), ask.clone());
@@ -109,7 +110,7 @@ fn watch_holders(lab: &Lab, ask: &Sender<Request>) -> anyhow::Result<()> {
             let _ = ask.send(Request::HolderEnded(name, exit));
         })?;
     }
-    Ok(())
+    Ok(watcher)
 }
 
 fn run_started(sink: &EventSink, lab: &str, options: &RunOptions, owner: Owner) {

@@ -16,7 +16,7 @@ use super::{Exit, PidFd};
 
 type Callback = Box<dyn FnOnce(Exit) + Send>;
 
-/// Reaps watched children and tells. Cheap to clone.
+/// Reaps watched children and tells. Cheap to clone; watching ends with the last handle.
 #[derive(Debug, Clone)]
 pub struct Watcher {
     wake: std::sync::Arc<UnixStream>,
@@ -24,7 +24,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Starts the thread; it ends with the process.
+    /// Starts the thread.
     pub fn start() -> io::Result<Self> {
         let (wake, woken) = UnixStream::pair()?;
         woken.set_nonblocking(true)?;
