@@ -15,11 +15,11 @@ mod lab;
 mod link_watch;
 #[path = "kernel/probe.rs"]
 mod probe;
+#[path = "kernel/relay.rs"]
+mod relay;
 #[path = "kernel/speaker.rs"]
 mod speaker;
 #[path = "kernel/speaker_process.rs"]
 mod speaker_process;
-#[path = "kernel/relay.rs"]
-mod relay;
 #[path = "kernel/wireguard.rs"]
 mod wireguard;

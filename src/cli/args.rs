@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueHint};
 
+use crate::units::LabName;
+
 const EXIT_CODES: &str = "Exit codes: 0 met · 1 bug · 2 usage or lab file · 3 the host lacks something · 4 an expectation was missed";
 
 /// Network labs from one YAML file: cut a link, measure the outage packet by
@@ -17,6 +19,8 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Build a lab, run its scenario, measure, report, and take it down: the main job
+    Run(RunArgs),
     /// Check a lab file; prints every error with its line and column
     Check(CheckArgs),
     /// Print what would be done: kernel operations and every generated configuration
@@ -39,6 +43,25 @@ pub(super) enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page
     Man(ManArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct RunArgs {
+    /// The lab file
+    #[arg(value_name = "LAB", value_hint = ValueHint::FilePath)]
+    pub(super) lab: PathBuf,
+    /// Run it under another name
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<LabName>,
+    /// Where the journal, packets and result go [default: runs/LAB-TIME]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) out: Option<PathBuf>,
+    /// Seed of everything random: the cut's instant, jitter, loss
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// One JSON document on stdout
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -69,7 +92,10 @@ pub(super) struct UpArgs {
     /// The lab file, or a plan in JSON (`backhoe plan --json`)
     #[arg(value_name = "LAB", value_hint = ValueHint::FilePath)]
     pub(super) lab: PathBuf,
-    /// Where the journal and logs go [default: runs/LAB]
+    /// Bring it up under another name
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<LabName>,
+    /// Where the journal and logs go [default: runs/LAB-TIME]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) out: Option<PathBuf>,
     /// Stay in the foreground; the lab ends with this command
@@ -106,7 +132,12 @@ pub(super) struct ExecArgs {
     #[arg(value_name = "NODE")]
     pub(super) node: String,
     /// The command and its arguments
-    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "CMD",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     pub(super) argv: Vec<std::ffi::OsString>,
 }
 

@@ -92,6 +92,12 @@ fn refused(found: &Diagnostics, file: &str) -> Exit {
 
 /// Plans a lab for this host.
 pub(super) fn plan(path: &Path, name: Option<&LabName>) -> Result<(Plan, HostProbe), Exit> {
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "json")
+    {
+        return Ok((ready_made(path)?, host::probe()?));
+    }
     let mut lab = lab(path)?;
     if let Some(name) = name {
         lab.name = name.clone();
@@ -112,4 +118,11 @@ pub(super) fn plan(path: &Path, name: Option<&LabName>) -> Result<(Plan, HostPro
         }
     })?;
     Ok((plan, probe))
+}
+
+/// A plan that `backhoe plan --json` has printed.
+fn ready_made(path: &Path) -> Result<Plan, Exit> {
+    let wrong = |error: &dyn std::fmt::Display| Exit::Usage(format!("{}: {error}", path.display()));
+    let text = fs::read(path).map_err(|error| wrong(&error))?;
+    serde_json::from_slice(&text).map_err(|error| wrong(&error))
 }

@@ -18,8 +18,8 @@ pub(super) fn run(args: &LsArgs) -> Result<(), Exit> {
     for status in found {
         output::data(&format!(
             "{}\t{} nodes\t{}",
-            status.lab,
-            status.nodes.len(),
+            status.state.lab,
+            status.state.nodes.len(),
             status.out_dir
         ))?;
     }

@@ -15,6 +15,8 @@ mod ls;
 mod man;
 mod output;
 mod plan;
+mod progress;
+mod run;
 mod schema;
 mod up;
 
@@ -34,6 +36,7 @@ pub fn main() -> ExitCode {
     }
     let args = Args::parse();
     let result = match args.command {
+        Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Schema(args) => schema::run(&args),

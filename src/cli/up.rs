@@ -1,24 +1,15 @@
 //! `backhoe up`: build a lab and leave it there.
 
-use std::{fs, path::PathBuf};
-
-use anyhow::Context as _;
-
-use super::{Exit, args::UpArgs, output};
+use super::{Exit, args::UpArgs, load, output, run};
 use crate::{
     engine::init::{self, Goal, LaunchSpec, Mode, RunOptions},
-    lab::plan::Plan,
     os::clock,
 };
 
 pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
     let command_started = Some(clock::mono_ns());
-    let plan = plan(args)?;
-    let out_dir = args
-        .out
-        .clone()
-        .unwrap_or_else(|| PathBuf::from("runs").join(plan.lab.as_str()));
-    fs::create_dir_all(&out_dir).with_context(|| format!("cannot create {}", out_dir.display()))?;
+    let (plan, _) = load::plan(&args.lab, args.name.as_ref())?;
+    let out_dir = run::out_dir(args.out.as_deref(), &plan.lab)?;
     let launched = init::launch(&LaunchSpec {
         plan,
         out_dir,
@@ -29,7 +20,7 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
         },
         options: RunOptions {
             goal: Goal::StayUp,
-            seed: 0,
+            seed: clock::real_ns(),
             command_started,
         },
     })?;
@@ -52,20 +43,4 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
         };
     }
     Ok(())
-}
-
-fn plan(args: &UpArgs) -> Result<Plan, Exit> {
-    if args
-        .lab
-        .extension()
-        .is_some_and(|extension| extension == "json")
-    {
-        let text = fs::read(&args.lab)
-            .map_err(|error| Exit::Usage(format!("{}: {error}", args.lab.display())))?;
-        return serde_json::from_slice(&text)
-            .map_err(|error| Exit::Usage(format!("{}: {error}", args.lab.display())));
-    }
-    Err(Exit::Usage(
-        "only plans in JSON can be built so far".to_owned(),
-    ))
 }

@@ -94,6 +94,13 @@ macro_rules! name {
             }
         }
 
+        impl std::str::FromStr for $type {
+            type Err = NameError;
+            fn from_str(name: &str) -> Result<Self, NameError> {
+                Self::new(name)
+            }
+        }
+
         impl From<$type> for String {
             fn from(name: $type) -> Self {
                 name.0

@@ -16,6 +16,4 @@ pub use feed::Feed;
 pub use request::{Refusal, Reply, Request};
 pub use server::{Server, serve};
 pub use socket::{bind, list};
-pub use types::{
-    ErrorBody, FaultRequest, NodeInfo, NodeStatus, Phase, RestoreRequest, RunRequest, Status,
-};
+pub use types::{ErrorBody, FaultRequest, NodeInfo, Phase, RestoreRequest, RunRequest, Status};

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::types::{FaultRequest, NodeInfo, RestoreRequest, RunRequest, Status};
-use crate::{os::process::Exit, units::NodeName};
+use crate::{os::process::Exit, results::measure::RunInput, units::NodeName};
 
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
@@ -48,6 +48,17 @@ pub enum Request {
     Down(Reply<Value>),
     /// End the lab, as a signal asked.
     Interrupted,
+    /// The scenario has ended, and this was seen of it.
+    ScenarioEnded(Box<anyhow::Result<RunInput>>),
+    /// A program of a node has ended.
+    ProgramEnded {
+        /// The node.
+        node: NodeName,
+        /// The program.
+        program: String,
+        /// How.
+        exit: Exit,
+    },
     /// A node's holder has ended; without it the node is not what it was.
     HolderEnded(NodeName, Exit),
 }

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{engine::init::Timings, lab::plan::FaultPlan, results::event::MonoNs};
+use crate::{
+    engine::{init::Timings, live::LabStatus},
+    lab::plan::FaultPlan,
+    results::event::MonoNs,
+};
 
 /// `GET /v1/status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// The lab.
-    pub lab: String,
     /// backhoe's version.
     pub version: String,
     /// What it is doing.
@@ -23,14 +25,8 @@ pub struct Status {
     pub up_since: MonoNs,
     /// Where the time of the bring-up went.
     pub timings: Timings,
-    /// Nodes, hosts included, in build order.
-    pub nodes: Vec<NodeStatus>,
-    /// Names of the links.
-    pub links: Vec<String>,
-    /// Names of the tunnels.
-    pub tunnels: Vec<String>,
-    /// Names of the sessions.
-    pub sessions: Vec<String>,
+    /// Nodes, links, sessions and tunnels.
+    pub state: LabStatus,
 }
 
 /// What a lab is doing.
@@ -43,19 +39,6 @@ pub enum Phase {
     Running,
     /// It is being taken down.
     Ending,
-}
-
-/// One node of a status.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeStatus {
-    /// Its name.
-    pub name: String,
-    /// Its kind, in the word of the lab file.
-    pub kind: String,
-    /// For a host: the node it stands behind.
-    pub behind: Option<String>,
-    /// `none`, `embedded`, `frr`.
-    pub daemon: String,
 }
 
 /// `GET /v1/node/NODE`.

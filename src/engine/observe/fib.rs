@@ -98,6 +98,12 @@ impl FibMirror {
         }
     }
 
+    /// Every route with where it leads.
+    pub(super) fn routes(&self) -> Vec<Change> {
+        let prefixes: Vec<IpNet> = self.routes.keys().copied().collect();
+        self.report(prefixes, false)
+    }
+
     fn route(
         &mut self,
         prefix: IpNet,

@@ -1,18 +1,26 @@
 //! One request after the other, against the one truth.
 
-use std::{fs, sync::mpsc::Receiver, thread::JoinHandle};
+use std::{
+    fs,
+    sync::{Arc, mpsc::Receiver},
+    thread::JoinHandle,
+};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::{log::Log, scenario};
 use crate::{
     engine::{
-        api::{NodeInfo, NodeStatus, Phase, Refusal, Request, Server, Status},
-        deploy::Lab,
-        init::Timings,
+        api::{NodeInfo, Phase, Refusal, Request, Server, Status},
+        init::{Goal, Timings},
+        live::Live,
     },
-    lab::plan::DaemonPlan,
-    os::process::Watcher,
-    results::event::{EventKind, MonoNs},
+    os::process::{Exit, Watcher},
+    results::{
+        event::{EventKind, MonoNs},
+        measure::RunInput,
+    },
+    units::NodeName,
 };
 
 /// Where the logs of a node's programs are, in the run's directory: `NODE.PROGRAM.log`.
@@ -20,11 +28,12 @@ pub(super) const LOGS: &str = "logs";
 
 /// The supervisor at work.
 pub(super) struct Supervisor {
-    pub(super) lab: Lab,
+    pub(super) live: Arc<Live>,
     pub(super) facts: Facts,
     pub(super) requests: Receiver<Request>,
     pub(super) server: Server,
     pub(super) journal: JoinHandle<std::io::Result<()>>,
+    pub(super) log: Arc<Log>,
     /// Notices the end of holders, and of every program it is given; ends when dropped.
     pub(super) children: Watcher,
 }
@@ -36,6 +45,7 @@ pub(super) struct Facts {
     pub(super) out_dir: String,
     pub(super) up_since: MonoNs,
     pub(super) timings: Timings,
+    pub(super) goal: Goal,
 }
 
 impl Supervisor {
@@ -52,12 +62,23 @@ impl Supervisor {
                 }
                 Request::Interrupted => return self.end("interrupted", 0, || ()),
                 Request::HolderEnded(node, exit) => {
-                    self.lab.sink.warn(
+                    self.live.sink().warn(
                         "node-lost",
                         format!("the process that holds node {node} ended ({exit}); without it the lab is not what was asked for"),
                         true,
                     );
                     return self.end("failed", 1, || ());
+                }
+                Request::ScenarioEnded(ended) => {
+                    let (outcome, status) = self.concluded(*ended);
+                    return self.end(outcome, status, || ());
+                }
+                Request::ProgramEnded {
+                    node,
+                    program,
+                    exit,
+                } => {
+                    self.program_ended(&node, &program, exit);
                 }
                 other => self.answer(other),
             }
@@ -71,62 +92,109 @@ impl Supervisor {
             Request::Status(reply) => drop(reply.send(Ok(self.status()))),
             Request::Node(node, reply) => drop(reply.send(self.node(&node))),
             Request::Logs(node, reply) => drop(reply.send(self.logs(&node))),
-            Request::Inspect { reply, .. } => drop(reply.send(Err(missing("inspect")))),
-            Request::Fault(_, reply) => drop(reply.send(Err(missing("faults by hand")))),
-            Request::Restore(_, reply) => drop(reply.send(Err(missing("restore by hand")))),
-            Request::Run(_, reply) => drop(reply.send(Err(missing("running the scenario")))),
-            Request::Down(_) | Request::Interrupted | Request::HolderEnded(..) => {}
+            Request::Inspect { node, what, reply } => {
+                drop(reply.send(self.live.inspect(&node, &what).map_err(refused)));
+            }
+            Request::Fault(ask, reply) => {
+                let done = self
+                    .idle()
+                    .and_then(|()| self.live.apply(&ask.label, &ask.fault).map_err(refused));
+                drop(reply.send(done.map(|at| json!({ "before": at.before, "after": at.after }))));
+            }
+            Request::Restore(ask, reply) => {
+                let done = self
+                    .idle()
+                    .and_then(|()| self.live.restore(&ask.label).map_err(refused));
+                drop(reply.send(done.map(|at| json!({ "before": at.before, "after": at.after }))));
+            }
+            Request::Run(_, reply) => drop(reply.send(Err(Refusal::NotImplemented(
+                "a lab that is up does not run its scenario; `backhoe run` does".to_owned(),
+            )))),
+            Request::Down(_)
+            | Request::Interrupted
+            | Request::HolderEnded(..)
+            | Request::ProgramEnded { .. }
+            | Request::ScenarioEnded(_) => {}
+        }
+    }
+
+    /// Measures and writes; the outcome's word and the lab's exit status.
+    fn concluded(&self, ended: anyhow::Result<RunInput>) -> (&'static str, u8) {
+        let done = ended.and_then(|input| scenario::conclude(input, &self.live, &self.log));
+        match done {
+            Ok(()) => ("completed", 0),
+            Err(error) => {
+                self.live
+                    .sink()
+                    .warn("run-failed", format!("{error:#}"), true);
+                ("failed", 1)
+            }
+        }
+    }
+
+    /// A program that ends on its own leaves a lab that is not what was asked for;
+    /// before convergence there is then nothing to wait for.
+    fn program_ended(&self, node: &NodeName, program: &str, exit: Exit) {
+        self.live.sink().now(EventKind::Daemon {
+            node: node.to_string(),
+            program: program.to_owned(),
+            state: "exited".to_owned(),
+            detail: Some(exit.to_string()),
+        });
+        if self.live.faults().is_empty() && !self.live.has_restored() {
+            let text = format!(
+                "{program} of {node} ended by itself ({exit}); see logs/{node}.{program}.log"
+            );
+            self.live.sink().warn("program-ended", &text, true);
+            self.live.board().fail(text);
+        }
+    }
+
+    /// While the scenario runs, the lab is its own.
+    fn idle(&self) -> Result<(), Refusal> {
+        match self.facts.goal {
+            Goal::StayUp => Ok(()),
+            Goal::Scenario => Err(Refusal::Failed(
+                "the lab's scenario is running; use `backhoe up` for faults by hand".to_owned(),
+            )),
         }
     }
 
     fn status(&self) -> Status {
-        let plan = &self.lab.plan;
-        let wired = plan.wires.iter().map(|wire| wire.link.to_string());
-        let direct = plan.direct.iter().map(|direct| direct.link.to_string());
         Status {
-            lab: plan.lab.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            phase: Phase::Up,
+            phase: match self.facts.goal {
+                Goal::StayUp => Phase::Up,
+                Goal::Scenario => Phase::Running,
+            },
             outer_pid: self.facts.outer_pid,
             init_pid: self.facts.init_pid,
             out_dir: self.facts.out_dir.clone(),
             up_since: self.facts.up_since,
             timings: self.facts.timings,
-            nodes: plan
-                .nodes
-                .iter()
-                .map(|node| NodeStatus {
-                    name: node.name.to_string(),
-                    kind: node.kind.clone(),
-                    behind: node.behind.as_ref().map(ToString::to_string),
-                    daemon: daemon(&node.daemon).to_owned(),
-                })
-                .collect(),
-            links: wired.chain(direct).collect(),
-            tunnels: plan.tunnels.iter().map(|t| t.tunnel.to_string()).collect(),
-            sessions: plan
-                .sessions
-                .iter()
-                .map(|s| s.session.to_string())
-                .collect(),
+            state: self.live.status(),
         }
     }
 
     fn node(&self, node: &str) -> Result<NodeInfo, Refusal> {
-        let handle = self.lab.nodes.get(node).ok_or_else(|| self.no_node(node))?;
+        let (_, holder) = self
+            .live
+            .holders()
+            .find(|(name, _)| name.as_str() == node)
+            .ok_or_else(|| self.no_node(node))?;
         Ok(NodeInfo {
             name: node.to_owned(),
-            pid: handle.holder.pid(),
+            pid: holder.pid(),
         })
     }
 
     fn logs(&self, node: &str) -> Result<String, Refusal> {
-        if !self.lab.nodes.contains_key(node) {
+        if !self.live.holders().any(|(name, _)| name.as_str() == node) {
             return Err(self.no_node(node));
         }
         let mut names = Vec::new();
         // No directory: no program has logged anything.
-        if let Ok(entries) = fs::read_dir(self.lab.run_dir.path().join(LOGS)) {
+        if let Ok(entries) = fs::read_dir(self.live.run_dir().path().join(LOGS)) {
             names.extend(
                 entries
                     .flatten()
@@ -138,8 +206,8 @@ impl Supervisor {
         let mut text = String::new();
         for name in names {
             let log = self
-                .lab
-                .run_dir
+                .live
+                .run_dir()
                 .read(format!("{LOGS}/{name}"))
                 .map_err(|error| Refusal::Failed(format!("{name}: {error}")))?;
             text.push_str(&format!("==> {name} <==\n"));
@@ -149,14 +217,14 @@ impl Supervisor {
     }
 
     fn no_node(&self, node: &str) -> Refusal {
-        let names: Vec<&str> = self.lab.nodes.keys().map(AsRef::as_ref).collect();
+        let names: Vec<&str> = self.live.holders().map(|(name, _)| name.as_str()).collect();
         Refusal::NotFound(format!("no node `{node}`; there are {}", names.join(", ")))
     }
 
     /// Writes the journal's last line, answers, and leaves the rest to the kernel:
     /// with this process PID 1 ends, and with that everything.
     fn end(self, outcome: &str, status: u8, answer: impl FnOnce()) -> u8 {
-        self.lab.sink.now(EventKind::RunFinished {
+        self.live.sink().now(EventKind::RunFinished {
             outcome: outcome.to_owned(),
         });
         let written = self.journal.join();
@@ -170,8 +238,8 @@ impl Supervisor {
     }
 }
 
-fn missing(what: &str) -> Refusal {
-    Refusal::NotImplemented(format!("{what} is not part of this version"))
+fn refused(error: anyhow::Error) -> Refusal {
+    Refusal::Failed(format!("{error:#}"))
 }
 
 /// `NODE.PROGRAM.log`; names of nodes may hold dots, programs' do not.
@@ -179,12 +247,4 @@ fn belongs(file: &str, node: &str) -> bool {
     file.strip_suffix(".log")
         .and_then(|stem| stem.rsplit_once('.'))
         .is_some_and(|(owner, _)| owner == node)
-}
-
-fn daemon(daemon: &DaemonPlan) -> &'static str {
-    match daemon {
-        DaemonPlan::None => "none",
-        DaemonPlan::Embedded(_) => "embedded",
-        DaemonPlan::Frr { .. } => "frr",
-    }
 }

@@ -1,18 +1,25 @@
 //! From birth to exit status.
 
-use std::sync::mpsc::{Sender, channel};
+use std::sync::{
+    Arc,
+    mpsc::{Sender, channel},
+};
 
 use anyhow::Context as _;
 
 use super::{
     actor::{Facts, Supervisor},
-    journal,
+    journal::{self, Readers},
+    log::Log,
+    scenario,
 };
 use crate::{
     engine::{
         api::{self, Feed, Request},
-        deploy::{self, Lab},
-        init::{Context, Ready, RunOptions, Timings},
+        board::Board,
+        deploy,
+        init::{Context, Goal, Ready, RunOptions, Timings},
+        live::{Live, LiveOptions},
         sink::EventSink,
     },
     os::{
@@ -42,7 +49,8 @@ pub fn main(context: Context) -> u8 {
     }
 }
 
-/// Builds while the process has one thread, then starts the threads.
+/// Builds while the process has one thread, then starts the threads. The calling
+/// thread, which outlives all others, is the parent of the lab's programs.
 fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
     let begin = clock::mono_ns();
     let Context {
@@ -69,48 +77,79 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
     netns::unshare_mounts()?;
     let parts = (sink, run_dir, guardian);
     let lab = deploy::build(spec.plan, &template, parts, &mut timings)?;
+
+    let (board, log, feed) = (
+        Arc::<Board>::default(),
+        Arc::<Log>::default(),
+        Feed::default(),
+    );
+    let readers = Readers {
+        board: Arc::clone(&board),
+        log: Arc::clone(&log),
+        feed: feed.clone(),
+    };
+    let journal = journal::start(events, journal_file, readers)?;
+    let (ask, requests) = channel();
+    let children = Watcher::start()?;
+    let options = LiveOptions {
+        seed: spec.options.seed,
+        command_started: started,
+    };
+    let live = Arc::new(Live::start(lab, board, options)?);
+    watch(&live, &children, &ask)?;
     let up_since = clock::mono_ns();
     timings.total_ms = ms(started, up_since);
-    built(&lab, timings.total_ms);
-
-    let feed = Feed::default();
-    let (ask, requests) = channel();
-    let journal = journal::start(events, journal_file, feed.clone())?;
-    let children = watch_holders(&lab, &ask)?;
-    let server = api::serve(listener, ask, feed)?;
+    let server = api::serve(listener, ask.clone(), feed)?;
+    if spec.options.goal == Goal::Scenario {
+        scenario::start(Arc::clone(&live), (spec.options.seed, started), ask)?;
+    }
     let facts = Facts {
         outer_pid,
         init_pid,
         out_dir: spec.out_dir.display().to_string(),
         up_since,
         timings,
+        goal: spec.options.goal,
     };
     let ready = Ready {
         outer_pid,
         init_pid,
         timings,
     };
-    let supervisor = Supervisor {
-        lab,
-        facts,
-        requests,
-        server,
-        journal,
-        children,
-    };
-    Ok((supervisor, ready))
+    Ok((
+        Supervisor {
+            live,
+            facts,
+            requests,
+            server,
+            journal,
+            log,
+            children,
+        },
+        ready,
+    ))
 }
 
-fn watch_holders(lab: &Lab, ask: &Sender<Request>) -> anyhow::Result<Watcher> {
-    let watcher = Watcher::start()?;
-    for (name, node) in &lab.nodes {
+/// Learns of the end of every process the lab is made of.
+fn watch(live: &Live, children: &Watcher, ask: &Sender<Request>) -> anyhow::Result<()> {
+    for (name, holder) in live.holders() {
         let (name, ask) = (name.clone(), ask.clone());
-        watcher.watch(&node.holder, move |exit| {
+        children.watch(holder, move |exit| {
             // A supervisor that has gone has taken the lab with it.
             let _ = ask.send(Request::HolderEnded(name, exit));
         })?;
     }
-    Ok(watcher)
+    for (node, program, process) in live.programs()? {
+        let ask = ask.clone();
+        children.watch(&process, move |exit| {
+            let _ = ask.send(Request::ProgramEnded {
+                node,
+                program,
+                exit,
+            });
+        })?;
+    }
+    Ok(())
 }
 
 fn run_started(sink: &EventSink, lab: &str, options: &RunOptions, owner: Owner) {
@@ -122,28 +161,6 @@ fn run_started(sink: &EventSink, lab: &str, options: &RunOptions, owner: Owner) 
         realtime_ns: clock::real_ns(),
         uid: owner.uid,
         command_started: options.command_started,
-    });
-}
-
-fn built(lab: &Lab, ms: f64) {
-    let plan = &lab.plan;
-    lab.sink.now(EventKind::Built {
-        nodes: plan.nodes.len(),
-        links: plan.wires.len() + plan.direct.len(),
-        tunnels: plan.tunnels.len(),
-        wire: if plan.wires.is_empty() {
-            "none"
-        } else {
-            "relay"
-        }
-        .to_owned(),
-        wireguard: if plan.tunnels.is_empty() {
-            "none"
-        } else {
-            "userspace"
-        }
-        .to_owned(),
-        ms,
     });
 }
 

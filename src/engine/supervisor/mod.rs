@@ -3,6 +3,8 @@
 
 mod actor;
 mod journal;
+mod log;
 mod main;
+mod scenario;
 
 pub use main::main;

@@ -1,0 +1,129 @@
+//! What a lab is doing, while it does it: a bar that rewrites itself on a
+//! terminal, plain lines elsewhere.
+
+use std::io::{self, IsTerminal};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output;
+use crate::results::event::{Event, EventKind};
+
+/// Follows a lab's events.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    last: String,
+    quiet: bool,
+}
+
+impl Progress {
+    /// `quiet`: say nothing.
+    pub(super) fn new(quiet: bool) -> Self {
+        let bar = (!quiet && io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(std::time::Duration::from_millis(100));
+            bar
+        });
+        Self {
+            bar,
+            last: String::new(),
+            quiet,
+        }
+    }
+
+    /// Shows what an event means for somebody who waits.
+    pub(super) fn event(&mut self, event: &Event) {
+        if let Some(text) = words(&event.kind) {
+            self.say(text);
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn done(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn say(&mut self, text: String) {
+        if self.quiet || text == self.last {
+            return;
+        }
+        match &self.bar {
+            Some(bar) => bar.set_message(text.clone()),
+            None => output::talk(&text),
+        }
+        self.last = text;
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "most events are for the journal, not for somebody who waits"
+)]
+fn words(kind: &EventKind) -> Option<String> {
+    Some(match kind {
+        EventKind::Built {
+            nodes,
+            links,
+            tunnels,
+            wire,
+            ms,
+            ..
+        } => {
+            format!("up: {nodes} nodes, {links} links, {tunnels} tunnels in {ms:.0} ms ({wire})")
+        }
+        EventKind::Progress {
+            stage,
+            done,
+            total,
+            waiting,
+        } if !waiting.is_empty() => {
+            let shown = waiting
+                .iter()
+                .take(3)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ");
+            let more = if waiting.len() > 3 { ", …" } else { "" };
+            format!("{stage}: {done}/{total} up; waiting for {shown}{more}")
+        }
+        EventKind::Converged {
+            ms,
+            bgp,
+            bfd,
+            tunnels,
+        } => format!(
+            "converged in {:.1} s: BGP {bgp}, BFD {bfd}, tunnels {tunnels}",
+            ms / 1e3
+        ),
+        EventKind::ProbesStarted { flows, rate } => {
+            format!(
+                "probing: {flows} flows, {rate} packets a second; waiting for a loss-free second"
+            )
+        }
+        EventKind::Steady { .. } => "steady; waiting for a random instant to cut".to_owned(),
+        EventKind::FaultApplied { fault, target, .. } => {
+            format!("{fault} applied to {target}; waiting for traffic to recover")
+        }
+        EventKind::WaitMet { what, ms } => format!("{what} after {ms:.0} ms; watching it hold"),
+        EventKind::WaitMissed { what, within_ms } => {
+            format!("not seen within {within_ms:.0} ms: {what}")
+        }
+        EventKind::FaultRestored { target, .. } => {
+            format!("{target} restored; waiting for traffic to return")
+        }
+        EventKind::Daemon {
+            node,
+            program,
+            state,
+            detail,
+        } if state == "exited" => format!(
+            "{node}: {program} exited: {}",
+            detail.as_deref().unwrap_or("no reason given")
+        ),
+        _ => return None,
+    })
+}

@@ -1,0 +1,113 @@
+//! `backhoe run`: the main job.
+
+use std::{
+    fs, io,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+
+use super::{Exit, args::RunArgs, load, output, progress::Progress};
+use crate::{
+    engine::{
+        api::Client,
+        init::{self, Goal, LaunchSpec, Mode, RunOptions},
+    },
+    os::clock,
+    results::{
+        event::{Event, EventKind},
+        measure::RunResult,
+        report,
+    },
+    units::LabName,
+};
+
+pub(super) fn run(args: &RunArgs) -> Result<(), Exit> {
+    let command_started = Some(clock::mono_ns());
+    let (plan, _) = load::plan(&args.lab, args.name.as_ref())?;
+    let lab = plan.lab.clone();
+    let out_dir = out_dir(args.out.as_deref(), &lab)?;
+    let seed = args.seed.unwrap_or_else(clock::real_ns);
+    let launched = init::launch(&LaunchSpec {
+        plan,
+        out_dir: out_dir.clone(),
+        mode: Mode::Foreground,
+        options: RunOptions {
+            goal: Goal::Scenario,
+            seed,
+            command_started,
+        },
+    })?;
+    let failure = follow(lab, args.json);
+    let status = launched.wait()?;
+    if let Some(failure) = failure {
+        return Err(failed(failure, &out_dir));
+    }
+    let path = out_dir.join("result.json");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(failed(format!("the lab ended early ({status})"), &out_dir));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if args.json {
+        output::data(&text)?;
+    }
+    let result: RunResult = serde_json::from_str(&text).context("result.json")?;
+    if !args.json {
+        output::data(&report::terminal(
+            &result,
+            report::Style {
+                colour: output::colour(),
+            },
+        ))?;
+        output::talk(&format!("run directory: {}", out_dir.display()));
+    }
+    if result.expectations_missed() > 0 {
+        Err(Exit::Missed)
+    } else {
+        Ok(())
+    }
+}
+
+/// Shows progress until the lab has ended; the reason when it failed.
+fn follow(lab: LabName, quiet: bool) -> Option<String> {
+    let mut progress = Progress::new(quiet);
+    let mut failure = None;
+    // A lab that is already gone has left its result behind, or its absence.
+    let _ = Client::new(lab).events(|line| {
+        if let Ok(event) = serde_json::from_str::<Event>(line) {
+            progress.event(&event);
+            if let EventKind::Warning { code, text, .. } = &event.kind
+                && code == "run-failed"
+            {
+                failure = Some(text.clone());
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    progress.done();
+    failure
+}
+
+fn failed(text: String, out_dir: &Path) -> Exit {
+    output::talk(&format!(
+        "backhoe: {text}\nrun directory: {}",
+        out_dir.display()
+    ));
+    Exit::Missed
+}
+
+/// The run's directory, made before anything is built, so that a bad path costs nothing.
+pub(super) fn out_dir(given: Option<&Path>, lab: &LabName) -> Result<PathBuf, Exit> {
+    let path = given.map_or_else(
+        || PathBuf::from("runs").join(format!("{lab}-{}", clock::real_ns() / 1_000_000)),
+        Path::to_path_buf,
+    );
+    fs::create_dir_all(&path)
+        .map_err(|error| Exit::Usage(format!("cannot create {}: {error}", path.display())))?;
+    // An absolute path means the same to every process of the lab.
+    Ok(fs::canonicalize(&path)?)
+}

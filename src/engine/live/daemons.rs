@@ -1,0 +1,211 @@
+//! The routing daemons of a lab, whatever they are.
+
+use std::{collections::BTreeMap, fs::File, io, net::IpAddr, time::Duration};
+
+use anyhow::{Context, bail};
+
+use super::Live;
+use crate::{
+    engine::daemon::{
+        Embedded, NodeView,
+        frr::{self, Frr, FrrStart},
+    },
+    lab::plan::{DaemonPlan, NodePlan, Plan},
+    os::process::PidFd,
+    results::event::EventKind,
+    units::{NodeName, SessionName},
+};
+
+/// A node's running daemon.
+#[derive(Debug)]
+pub(super) enum Daemon {
+    /// Our own speaker.
+    Embedded(Embedded),
+    /// FRR.
+    Frr(Frr),
+}
+
+/// All of them, by node.
+#[derive(Debug, Default)]
+pub(super) struct Daemons(BTreeMap<NodeName, Daemon>);
+
+impl Daemons {
+    /// Starts every node's daemon. FRR first: it takes longest.
+    pub(super) fn start(live: &Live) -> anyhow::Result<Self> {
+        let mut running = BTreeMap::new();
+        let (frr, rest): (Vec<&NodePlan>, Vec<&NodePlan>) = live
+            .plan()
+            .nodes
+            .iter()
+            .partition(|node| matches!(node.daemon, DaemonPlan::Frr { .. }));
+        for node in rest.into_iter().chain(frr) {
+            if let Some(daemon) = start(live, node)? {
+                running.insert(node.name.clone(), daemon);
+            }
+        }
+        Ok(Self(running))
+    }
+
+    pub(super) fn get(&self, node: &NodeName) -> anyhow::Result<&Daemon> {
+        self.0
+            .get(node)
+            .with_context(|| format!("no daemon runs at {node}"))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&NodeName, &Daemon)> {
+        self.0.iter()
+    }
+
+    /// Starts the daemon of `node` anew after it was killed.
+    pub(super) fn restart(&mut self, live: &Live, node: &NodeName) -> anyhow::Result<()> {
+        let plan = live
+            .plan()
+            .nodes
+            .iter()
+            .find(|plan| plan.name == *node)
+            .with_context(|| format!("no node {node}"))?;
+        // What is left of the old one must be gone before the new one binds its sockets.
+        if let Some(old) = self.0.remove(node) {
+            for process in old.processes() {
+                let _ = process.kill();
+                let _ = process.ended_within(Duration::from_secs(2));
+            }
+        }
+        if let Some(daemon) = start(live, plan)? {
+            self.0.insert(node.clone(), daemon);
+        }
+        Ok(())
+    }
+}
+
+impl Daemon {
+    /// Its processes.
+    pub(super) fn processes(&self) -> Vec<&PidFd> {
+        match self {
+            Self::Embedded(speaker) => vec![speaker.process()],
+            Self::Frr(frr) => frr.processes().iter().map(|(_, process)| process).collect(),
+        }
+    }
+
+    /// The same with their names.
+    pub(super) fn programs(&self) -> Vec<(String, &PidFd)> {
+        match self {
+            Self::Embedded(speaker) => vec![("speaker".to_owned(), speaker.process())],
+            Self::Frr(frr) => frr
+                .processes()
+                .iter()
+                .map(|(name, process)| (name.clone(), process))
+                .collect(),
+        }
+    }
+
+    /// What it says of its sessions.
+    pub(super) fn view(&self) -> anyhow::Result<NodeView> {
+        match self {
+            Self::Embedded(speaker) => speaker.view(),
+            Self::Frr(frr) => frr.view(),
+        }
+    }
+
+    /// Ends a session with a NOTIFICATION and keeps it down.
+    pub(super) fn stop_session(&self, session: &SessionName, peer: IpAddr) -> anyhow::Result<()> {
+        match self {
+            Self::Embedded(speaker) => speaker.stop_session(session, "backhoe: bgp-shutdown"),
+            Self::Frr(frr) => configure(frr, &format!("neighbor {peer} shutdown")),
+        }
+    }
+
+    /// Lets it come up again.
+    pub(super) fn start_session(&self, session: &SessionName, peer: IpAddr) -> anyhow::Result<()> {
+        match self {
+            Self::Embedded(speaker) => speaker.start_session(session),
+            Self::Frr(frr) => configure(frr, &format!("no neighbor {peer} shutdown")),
+        }
+    }
+}
+
+/// One line under `router bgp`.
+fn configure(frr: &Frr, line: &str) -> anyhow::Result<()> {
+    let instance = frr.command("bgpd", "show bgp summary json")?;
+    let summary: BTreeMap<String, serde_json::Value> = serde_json::from_str(&instance)?;
+    let Some(asn) = summary
+        .values()
+        .find_map(|family| family.get("as")?.as_u64())
+    else {
+        bail!("bgpd has no BGP instance");
+    };
+    frr.session(
+        "bgpd",
+        &["configure terminal", &format!("router bgp {asn}"), line],
+    )
+}
+
+fn start(live: &Live, node: &NodePlan) -> anyhow::Result<Option<Daemon>> {
+    let holder = || -> anyhow::Result<PidFd> {
+        Ok(live
+            .holders
+            .get(&node.name)
+            .with_context(|| format!("no node {}", node.name))?
+            .try_clone()?)
+    };
+    let log = |program: &str| -> io::Result<File> {
+        live.run_dir()
+            .append(format!("logs/{}.{program}.log", node.name))
+    };
+    let daemon = match &node.daemon {
+        DaemonPlan::None => return Ok(None),
+        DaemonPlan::Embedded(config) => {
+            let name = format!("config/{}.speaker.json", node.name);
+            let file = live.run_dir().create(&name)?;
+            serde_json::to_writer_pretty(&file, config)?;
+            let config = File::open(live.run_dir().path().join(&name))?;
+            let speaker = Embedded::start(
+                &node.name,
+                holder()?,
+                config,
+                log("speaker")?,
+                live.sink().clone(),
+            )?;
+            Daemon::Embedded(speaker)
+        }
+        DaemonPlan::Frr { daemons, .. } => {
+            let (directory, _) = frr::find().context("FRR is not installed")?;
+            let plan = FrrStart {
+                node: node.name.clone(),
+                holder: holder()?,
+                directory,
+                daemons: daemons.clone(),
+                sessions: peers(live.plan(), &node.name),
+            };
+            Daemon::Frr(Frr::start(&plan, &log, live.sink().clone())?)
+        }
+    };
+    live.sink().now(EventKind::Daemon {
+        node: node.name.to_string(),
+        program: match daemon {
+            Daemon::Embedded(_) => "speaker".to_owned(),
+            Daemon::Frr(_) => "frr".to_owned(),
+        },
+        state: "started".to_owned(),
+        detail: None,
+    });
+    Ok(Some(daemon))
+}
+
+/// Which session each of a node's peers belongs to.
+pub(super) fn peers(plan: &Plan, node: &NodeName) -> BTreeMap<IpAddr, SessionName> {
+    plan.sessions
+        .iter()
+        .filter_map(|session| {
+            let [a, b] = &session.ends;
+            let peer = if a.node == *node {
+                b
+            } else if b.node == *node {
+                a
+            } else {
+                return None;
+            };
+            Some((peer.address, session.session.clone()))
+        })
+        .collect()
+}

@@ -1,0 +1,235 @@
+//! Faults and their undoing: single operations between two readings of the clock.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use anyhow::{Context, bail};
+
+use super::Live;
+use crate::{
+    engine::relay::{Bracket, Relay},
+    lab::{
+        op::{Netns, Op},
+        plan::{FaultPlan, ShapePlan, WirePlan},
+    },
+    os::{clock, kernel::Kernel},
+    results::event::EventKind,
+    units::{LinkName, NodeName, SessionName},
+};
+
+/// Which faults are in force.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    faults: BTreeMap<String, AppliedFault>,
+    restored: bool,
+}
+
+/// A fault in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedFault {
+    /// The fault.
+    pub fault: FaultPlan,
+    /// When it was applied.
+    pub at: Bracket,
+}
+
+impl Live {
+    /// Applies a fault under a label by which it can be restored.
+    ///
+    /// # Errors
+    /// A label in use, or an operation that failed.
+    pub fn apply(&self, label: &str, fault: &FaultPlan) -> anyhow::Result<Bracket> {
+        if lock(&self.applied).faults.contains_key(label) {
+            bail!("a fault named `{label}` is already in force; restore it first");
+        }
+        let at = self.perform(fault)?;
+        self.sink().at(
+            at.before,
+            EventKind::FaultApplied {
+                label: label.to_owned(),
+                fault: fault.name().to_owned(),
+                target: fault.target().to_owned(),
+                before: at.before,
+                after: at.after,
+            },
+        );
+        lock(&self.applied).faults.insert(
+            label.to_owned(),
+            AppliedFault {
+                fault: fault.clone(),
+                at,
+            },
+        );
+        Ok(at)
+    }
+
+    /// Undoes the fault with this label.
+    ///
+    /// # Errors
+    /// An unknown label, or an operation that failed.
+    pub fn restore(&self, label: &str) -> anyhow::Result<Bracket> {
+        let applied = lock(&self.applied).faults.get(label).cloned();
+        let Some(AppliedFault { fault, .. }) = applied else {
+            bail!("no fault named `{label}` is in force");
+        };
+        let at = self.undo(&fault)?;
+        self.sink().at(
+            at.before,
+            EventKind::FaultRestored {
+                label: label.to_owned(),
+                fault: fault.name().to_owned(),
+                target: fault.target().to_owned(),
+                before: at.before,
+                after: at.after,
+            },
+        );
+        let mut applied = lock(&self.applied);
+        applied.faults.remove(label);
+        applied.restored = true;
+        Ok(at)
+    }
+
+    /// The faults in force, by label.
+    pub fn faults(&self) -> BTreeMap<String, AppliedFault> {
+        lock(&self.applied).faults.clone()
+    }
+
+    /// Whether any fault has been restored yet.
+    pub fn has_restored(&self) -> bool {
+        lock(&self.applied).restored
+    }
+
+    fn perform(&self, fault: &FaultPlan) -> anyhow::Result<Bracket> {
+        match fault {
+            FaultPlan::Silent { link, from } => self.relay()?.silence(link, from.as_ref()),
+            FaultPlan::Carrier { link, at } => self.carrier(link, at.as_ref(), false),
+            FaultPlan::DropNumbered { link, packets } => {
+                self.relay()?.drop_numbered(link, *packets)
+            }
+            FaultPlan::Degrade { link, shape } => self.relay()?.reshape(link, shape),
+            FaultPlan::BgpShutdown { session, node } => {
+                bracketed(|| self.session(session, node, false))
+            }
+            FaultPlan::Kill { node } => bracketed(|| self.each_process(node, Signal::Kill)),
+            FaultPlan::Freeze { node } => bracketed(|| self.each_process(node, Signal::Freeze)),
+            FaultPlan::NodeDeath { node, links } => {
+                // SIGKILL alone would let the kernel send FINs; a dead node sends nothing.
+                let at = self.relay()?.silence_many(links)?;
+                self.each_process(node, Signal::Kill)?;
+                Ok(at)
+            }
+        }
+    }
+
+    fn undo(&self, fault: &FaultPlan) -> anyhow::Result<Bracket> {
+        match fault {
+            FaultPlan::Silent { link, from } => self.relay()?.restore(link, from.as_ref()),
+            FaultPlan::Carrier { link, at } => self.carrier(link, at.as_ref(), true),
+            FaultPlan::DropNumbered { link, .. } => self.relay()?.drop_numbered(link, 0),
+            FaultPlan::Degrade { link, .. } => {
+                let shape: [ShapePlan; 2] = self.wire(link)?.shape.clone();
+                self.relay()?.reshape(link, &shape)
+            }
+            FaultPlan::BgpShutdown { session, node } => {
+                bracketed(|| self.session(session, node, true))
+            }
+            FaultPlan::Kill { node } => bracketed(|| self.restart(node)),
+            FaultPlan::Freeze { node } => bracketed(|| self.each_process(node, Signal::Thaw)),
+            FaultPlan::NodeDeath { node, links } => {
+                let at = self.relay()?.restore_many(links)?;
+                self.restart(node)?;
+                Ok(at)
+            }
+        }
+    }
+
+    fn relay(&self) -> anyhow::Result<&Relay> {
+        self.relay.as_ref().context("this lab has no wire to cut")
+    }
+
+    fn wire(&self, link: &LinkName) -> anyhow::Result<&WirePlan> {
+        self.plan()
+            .wires
+            .iter()
+            .find(|wire| wire.link == *link)
+            .with_context(|| format!("link {link} does not run through the wire"))
+    }
+
+    /// Light is lost when the wire's end goes down; all ends in one batch.
+    fn carrier(&self, link: &LinkName, at: Option<&NodeName>, up: bool) -> anyhow::Result<Bracket> {
+        let ops: Vec<Op> = self
+            .wire(link)?
+            .ends
+            .iter()
+            .filter(|end| at.is_none_or(|node| end.node == *node))
+            .map(|end| {
+                let (netns, dev) = (Netns::Wire, end.wire_if.clone());
+                if up {
+                    Op::SetUp { netns, dev }
+                } else {
+                    Op::SetDown { netns, dev }
+                }
+            })
+            .collect();
+        let mut kernel = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
+        bracketed(|| Ok(kernel.apply(&ops)?))
+    }
+
+    fn session(&self, session: &SessionName, node: &NodeName, up: bool) -> anyhow::Result<()> {
+        let peer = self
+            .plan()
+            .sessions
+            .iter()
+            .find(|plan| plan.session == *session)
+            .and_then(|plan| plan.ends.iter().find(|end| end.node != *node))
+            .with_context(|| format!("no session {session}"))?;
+        let daemons = lock(&self.daemons);
+        let daemon = daemons.get(node)?;
+        if up {
+            daemon.start_session(session, peer.address)
+        } else {
+            daemon.stop_session(session, peer.address)
+        }
+    }
+
+    fn each_process(&self, node: &NodeName, signal: Signal) -> anyhow::Result<()> {
+        let daemons = lock(&self.daemons);
+        let daemon = daemons.get(node);
+        let own = daemon.iter().flat_map(|daemon| daemon.processes());
+        let tunnels = self.tunnels.processes_of(node);
+        for process in own.chain(&tunnels) {
+            match signal {
+                Signal::Kill => process.kill()?,
+                Signal::Freeze => process.stop()?,
+                Signal::Thaw => process.cont()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn restart(&self, node: &NodeName) -> anyhow::Result<()> {
+        self.tunnels.restart(node, &self.holders, self.run_dir())?;
+        lock(&self.daemons).restart(self, node)
+    }
+}
+
+enum Signal {
+    Kill,
+    Freeze,
+    Thaw,
+}
+
+fn bracketed(operation: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Bracket> {
+    let before = clock::mono_ns();
+    operation()?;
+    Ok(Bracket {
+        before,
+        after: clock::mono_ns(),
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

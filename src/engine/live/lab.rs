@@ -1,0 +1,296 @@
+//! From a lab that stands to one that lives.
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::Context;
+
+use super::{daemons::Daemons, faults::Applied, tunnels::Tunnels};
+use crate::{
+    engine::{
+        board::Board,
+        deploy,
+        init::RunDir,
+        instrument::Namespaces,
+        observe::{NodeWatch, Watcher},
+        probe::BarePair,
+        relay::{self, Relay, RelayConfig, TapConfig},
+        sink::EventSink,
+    },
+    lab::{
+        op::{Netns, Op},
+        plan::Plan,
+    },
+    os::{clock, kernel::Linux, netns::NetnsFd, process::PidFd},
+    results::event::{EventKind, MonoNs, WireFlowLog},
+    units::NodeName,
+};
+
+/// How a lab is brought to life.
+#[derive(Debug, Clone, Copy)]
+pub struct LiveOptions {
+    /// Seed of the wires' randomness.
+    pub seed: u64,
+    /// When the command was started, for the time the user feels.
+    pub command_started: MonoNs,
+}
+
+/// A living lab. Fields end in the order they are declared: what observes first,
+/// then what is observed.
+#[derive(Debug)]
+pub struct Live {
+    /// Held for its thread.
+    _watcher: Watcher,
+    pub(super) daemons: Mutex<Daemons>,
+    pub(super) tunnels: Tunnels,
+    pub(super) relay: Option<Relay>,
+    pub(super) applied: Mutex<Applied>,
+    pub(super) kernel: Mutex<Linux>,
+    pub(super) holders: BTreeMap<NodeName, PidFd>,
+    pub(super) board: Arc<Board>,
+    namespaces: Namespaces,
+    plan: Plan,
+    sink: EventSink,
+    run_dir: RunDir,
+}
+
+impl Live {
+    /// Brings the lab to life. To be called from a thread that lives as long as
+    /// the lab: its child processes die with it.
+    ///
+    /// # Errors
+    /// What could not be started, and why.
+    pub fn start(
+        lab: deploy::Lab,
+        board: Arc<Board>,
+        options: LiveOptions,
+    ) -> anyhow::Result<Self> {
+        let wire = lab.wire().map(NetnsFd::try_clone).transpose()?;
+        let deploy::Lab {
+            plan,
+            nodes,
+            kernel,
+            sink,
+            run_dir,
+            ..
+        } = lab;
+        let mut namespaces = Namespaces::new();
+        let mut holders = BTreeMap::new();
+        for (name, node) in nodes {
+            namespaces.insert(name.clone(), node.netns);
+            holders.insert(name, node.holder);
+        }
+        let watcher = watch(&plan, &namespaces, &sink)?;
+        let tunnels = Tunnels::start(&plan, &holders, &run_dir, &sink)?;
+        let relay = wire
+            .map(|wire| {
+                let config = relay_config(&plan, &namespaces, options.seed)?;
+                relay::spawn(config, &wire, sink.clone()).context("starting the relay")
+            })
+            .transpose()?;
+        sink.now(EventKind::Built {
+            nodes: plan.nodes.len(),
+            links: plan.wires.len() + plan.direct.len(),
+            tunnels: plan.tunnels.len(),
+            wire: if relay.is_some() { "relay" } else { "none" }.to_owned(),
+            wireguard: tunnels.backend(),
+            ms: clock::mono_ns().saturating_sub(options.command_started) as f64 / 1e6,
+        });
+        let mut live = Self {
+            _watcher: watcher,
+            daemons: Mutex::default(),
+            tunnels,
+            relay,
+            applied: Mutex::default(),
+            kernel: Mutex::new(kernel),
+            holders,
+            board,
+            namespaces,
+            plan,
+            sink,
+            run_dir,
+        };
+        live.daemons = Mutex::new(Daemons::start(&live)?);
+        Ok(live)
+    }
+
+    /// The plan it was built from.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where observations go.
+    pub fn sink(&self) -> &EventSink {
+        &self.sink
+    }
+
+    /// What is known to be up.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The process that holds each node.
+    pub fn holders(&self) -> impl Iterator<Item = (&NodeName, &PidFd)> {
+        self.holders.iter()
+    }
+
+    /// Every routing program that runs: node, name, process.
+    ///
+    /// # Errors
+    /// A process handle could not be duplicated.
+    pub fn programs(&self) -> std::io::Result<Vec<(NodeName, String, PidFd)>> {
+        let daemons = self.daemons.lock().unwrap_or_else(PoisonError::into_inner);
+        daemons
+            .iter()
+            .flat_map(|(node, daemon)| {
+                daemon
+                    .programs()
+                    .into_iter()
+                    .map(move |(name, process)| (node, name, process))
+            })
+            .map(|(node, name, process)| Ok((node.clone(), name, process.try_clone()?)))
+            .collect()
+    }
+
+    /// The nodes' network namespaces.
+    pub fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
+    }
+
+    /// Where the run's files go.
+    pub fn run_dir(&self) -> &RunDir {
+        &self.run_dir
+    }
+
+    /// Forgets the wires' counts of probes and follows probe run `run`.
+    ///
+    /// # Errors
+    /// None today; a backend in the kernel may refuse.
+    pub fn begin_counting(&self, run: u64) -> anyhow::Result<()> {
+        if let Some(relay) = &self.relay {
+            relay.reset_flows(run);
+        }
+        Ok(())
+    }
+
+    /// What every wire and tunnel saw of every flow.
+    pub fn flow_logs(&self) -> Vec<WireFlowLog> {
+        self.relay
+            .as_ref()
+            .map(Relay::flow_logs)
+            .unwrap_or_default()
+    }
+
+    /// Packets the wires could not look at.
+    pub fn capture_drops(&self) -> u64 {
+        self.relay
+            .as_ref()
+            .map(|relay| relay.counters().iter().map(|link| link.ring_drops).sum())
+            .unwrap_or(0)
+    }
+
+    /// A plain veth pair of the lab on which the instrument can measure itself:
+    /// that of the first host behind a node.
+    pub fn bare_pair(&self) -> Option<BarePair<'_>> {
+        self.plan.direct.iter().find_map(|link| {
+            let [a, b] = &link.ends;
+            let near = self.address(&a.0, a.1.as_str())?;
+            let far = self.address(&b.0, b.1.as_str())?;
+            (near.is_ipv4() == far.is_ipv4()).then_some(())?;
+            Some(BarePair {
+                netns: [self.namespaces.get(&a.0)?, self.namespaces.get(&b.0)?],
+                addresses: [near, far],
+            })
+        })
+    }
+
+    fn address(&self, node: &NodeName, dev: &str) -> Option<IpAddr> {
+        let own = Netns::Node(node.clone());
+        self.plan.ops.iter().find_map(|op| match op {
+            Op::AddAddress {
+                netns,
+                dev: on,
+                address,
+            } if *netns == own && on.as_str() == dev => Some(address.addr()),
+            Op::AddAddress { .. }
+            | Op::AddNetns { .. }
+            | Op::Sysctl { .. }
+            | Op::AddVeth { .. }
+            | Op::AddBridge { .. }
+            | Op::SetMaster { .. }
+            | Op::SetUp { .. }
+            | Op::SetDown { .. }
+            | Op::AddRoute { .. } => None,
+        })
+    }
+}
+
+/// Every node with interfaces of interest, and what is behind each interface.
+fn watch(plan: &Plan, namespaces: &Namespaces, sink: &EventSink) -> anyhow::Result<Watcher> {
+    let interest: Vec<IpAddr> = plan.flows.iter().map(|flow| flow.destination).collect();
+    let nodes = plan
+        .nodes
+        .iter()
+        .filter(|node| node.behind.is_none())
+        .filter_map(|node| {
+            let netns = namespaces.get(&node.name)?;
+            let wires = plan.wires.iter().flat_map(|wire| {
+                wire.ends
+                    .iter()
+                    .map(|end| (&end.node, &end.node_if, wire.link.to_string()))
+            });
+            let tunnels = plan.tunnels.iter().flat_map(|tunnel| {
+                tunnel
+                    .ends
+                    .iter()
+                    .map(|end| (&end.node, &end.interface, tunnel.tunnel.to_string()))
+            });
+            let direct = plan.direct.iter().flat_map(|link| {
+                link.ends
+                    .iter()
+                    .map(|(node, dev)| (node, dev, link.link.to_string()))
+            });
+            let links = wires
+                .chain(tunnels)
+                .chain(direct)
+                .filter(|(at, ..)| **at == node.name)
+                .map(|(_, dev, link)| (dev.to_string(), link))
+                .collect();
+            Some(netns.try_clone().map(|netns| NodeWatch {
+                node: node.name.clone(),
+                netns,
+                links,
+            }))
+        })
+        .collect::<std::io::Result<Vec<_>>>()?;
+    Watcher::spawn(nodes, &interest, sink.clone())
+}
+
+fn relay_config(plan: &Plan, namespaces: &Namespaces, seed: u64) -> anyhow::Result<RelayConfig> {
+    let taps = plan
+        .tunnels
+        .iter()
+        .map(|tunnel| {
+            let [near, far] = &tunnel.ends;
+            let netns = namespaces
+                .get(&near.node)
+                .with_context(|| format!("tunnel {} begins nowhere", tunnel.tunnel))?;
+            Ok(TapConfig {
+                name: tunnel.tunnel.to_string(),
+                node: near.node.clone(),
+                peer: far.node.clone(),
+                interface: near.interface.clone(),
+                netns: netns.try_clone()?,
+            })
+        })
+        .collect::<anyhow::Result<_>>()?;
+    Ok(RelayConfig {
+        wires: plan.wires.clone(),
+        taps,
+        run: 0,
+        seed,
+    })
+}

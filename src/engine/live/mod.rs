@@ -1,0 +1,13 @@
+//! A lab that lives: wires that carry, tunnels, daemons, and every kernel
+//! watched. Scenario and API both act on it; it acts on nothing by itself.
+
+mod daemons;
+mod faults;
+mod inspect;
+mod lab;
+mod status;
+mod tunnels;
+
+pub use faults::AppliedFault;
+pub use lab::{Live, LiveOptions};
+pub use status::{BfdState, LabStatus, LinkStatus, NodeStatus, SessionStatus, TunnelState};

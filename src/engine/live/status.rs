@@ -1,0 +1,274 @@
+//! A living lab as `status` shows it: the same form for every daemon.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Live, daemons};
+use crate::{
+    engine::{
+        board::Item,
+        daemon::{BfdView, BgpView, NodeView},
+        relay::LinkCounters,
+    },
+    lab::plan::{DaemonPlan, Medium},
+};
+
+/// Everything at one instant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabStatus {
+    /// The lab.
+    pub lab: String,
+    /// Nodes and hosts.
+    pub nodes: Vec<NodeStatus>,
+    /// Links through the wire.
+    pub links: Vec<LinkStatus>,
+    /// Sessions, each as both ends see it.
+    pub sessions: Vec<SessionStatus>,
+    /// Tunnels, each as both ends see it.
+    pub tunnels: Vec<TunnelState>,
+    /// Sentences every report repeats.
+    pub notes: Vec<String>,
+}
+
+/// One node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Its name.
+    pub name: String,
+    /// The lab file's word for it.
+    pub kind: String,
+    /// For a host: the node it stands behind.
+    pub behind: Option<String>,
+    /// `embedded`, `frr` or none.
+    pub daemon: Option<String>,
+    /// Whether the daemon answers.
+    pub answers: Option<bool>,
+}
+
+/// One direction of one link.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkStatus {
+    /// The link.
+    pub link: String,
+    /// Sending node.
+    pub from: String,
+    /// Receiving node.
+    pub to: String,
+    /// Declared one-way delay, milliseconds.
+    pub declared_delay_ms: f64,
+    /// Declared rate, bits a second.
+    pub declared_rate_bps: Option<u64>,
+    /// The fault in force, by its taxonomy name.
+    pub fault: Option<String>,
+    /// Packets offered, carried, and dropped by a cut, by loss, by a full queue.
+    pub counters: Option<LinkCounts>,
+}
+
+/// Packet counts of one direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkCounts {
+    /// Offered to the wire.
+    pub offered: u64,
+    /// Delivered.
+    pub delivered: u64,
+    /// Dropped by a cut or a numbered drop.
+    pub cut: u64,
+    /// Dropped by declared random loss.
+    pub loss: u64,
+    /// Dropped by a full queue.
+    pub queue: u64,
+}
+
+/// One end of a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionStatus {
+    /// The session.
+    pub session: String,
+    /// `private-vif`, `vpn`, `ebgp`, `ibgp`, `modelled`.
+    pub kind: String,
+    /// The link or tunnel that carries it.
+    pub over: String,
+    /// This end.
+    pub node: String,
+    /// The other end.
+    pub peer: String,
+    /// BGP as the daemon says it.
+    pub bgp: Option<BgpView>,
+    /// BFD as the daemon says it.
+    pub bfd: Option<BfdState>,
+}
+
+/// BFD of one end of a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BfdState {
+    /// As the daemon says it; `None` when it does not answer.
+    pub view: Option<BfdView>,
+    /// When the state was entered, on the run's clock, if seen.
+    pub since: Option<u64>,
+}
+
+/// One end of a tunnel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TunnelState {
+    /// The tunnel.
+    pub tunnel: String,
+    /// This end.
+    pub node: String,
+    /// `up`, `down` or `gone`.
+    pub state: String,
+    /// `kernel` or `userspace`.
+    pub backend: Option<String>,
+    /// Milliseconds since the last handshake.
+    pub handshake_age_ms: Option<u64>,
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+}
+
+impl Live {
+    /// Asks every part what it is doing.
+    pub fn status(&self) -> LabStatus {
+        let views: Vec<(String, Option<NodeView>)> = {
+            let daemons = self.daemons();
+            daemons
+                .iter()
+                .map(|(node, daemon)| (node.to_string(), daemon.view().ok()))
+                .collect()
+        };
+        let view_of = |node: &str| views.iter().find(|(name, _)| name == node);
+        LabStatus {
+            lab: self.plan().lab.to_string(),
+            nodes: self
+                .plan()
+                .nodes
+                .iter()
+                .map(|node| NodeStatus {
+                    name: node.name.to_string(),
+                    kind: node.kind.clone(),
+                    behind: node.behind.as_ref().map(ToString::to_string),
+                    daemon: match node.daemon {
+                        DaemonPlan::None => None,
+                        DaemonPlan::Embedded(_) => Some("embedded".to_owned()),
+                        DaemonPlan::Frr { .. } => Some("frr".to_owned()),
+                    },
+                    answers: view_of(node.name.as_str()).map(|(_, view)| view.is_some()),
+                })
+                .collect(),
+            links: self.link_statuses(),
+            sessions: self.session_statuses(&|node| view_of(node)?.1.as_ref()),
+            tunnels: self
+                .tunnels
+                .statuses()
+                .into_iter()
+                .map(|(tunnel, node, status)| TunnelState {
+                    tunnel,
+                    node,
+                    state: status
+                        .as_ref()
+                        .map_or("gone", |s| if s.up { "up" } else { "down" })
+                        .to_owned(),
+                    backend: status.as_ref().map(|s| s.backend.to_string()),
+                    handshake_age_ms: status.as_ref().and_then(|s| s.handshake_age_ms),
+                    rx_bytes: status.as_ref().map_or(0, |s| s.rx_bytes),
+                    tx_bytes: status.as_ref().map_or(0, |s| s.tx_bytes),
+                })
+                .collect(),
+            notes: self.plan().notes.clone(),
+        }
+    }
+
+    fn link_statuses(&self) -> Vec<LinkStatus> {
+        let counters = self
+            .relay
+            .as_ref()
+            .map(|relay| relay.counters())
+            .unwrap_or_default();
+        let faults = self.faults();
+        let mut links = Vec::new();
+        for wire in &self.plan().wires {
+            for direction in 0..2 {
+                let (from, to) = (&wire.ends[direction].node, &wire.ends[1 - direction].node);
+                let shape = &wire.shape[direction];
+                links.push(LinkStatus {
+                    link: wire.link.to_string(),
+                    from: from.to_string(),
+                    to: to.to_string(),
+                    declared_delay_ms: shape.delay.as_millis_f64(),
+                    declared_rate_bps: shape.rate.map(|rate| rate.bits_per_second()),
+                    fault: faults
+                        .values()
+                        .find(|applied| applied.fault.target() == wire.link.as_str())
+                        .map(|applied| applied.fault.name().to_owned()),
+                    counters: counters
+                        .iter()
+                        .find(|c| c.link == wire.link.as_str() && c.from == from.as_str())
+                        .map(counts),
+                });
+            }
+        }
+        links
+    }
+
+    fn session_statuses<'a>(
+        &self,
+        view_of: &dyn Fn(&str) -> Option<&'a NodeView>,
+    ) -> Vec<SessionStatus> {
+        let news = self.board().news();
+        let mut sessions = Vec::new();
+        for plan in &self.plan().sessions {
+            for (own, peer) in [(0, 1), (1, 0)] {
+                let (own, peer) = (&plan.ends[own], &plan.ends[peer]);
+                let view = view_of(own.node.as_str());
+                let bgp = view.and_then(|view| {
+                    view.bgp
+                        .iter()
+                        .find(|bgp| bgp.remote == peer.address)
+                        .cloned()
+                });
+                let bfd = plan.bfd.is_some().then(|| BfdState {
+                    view: view.and_then(|view| {
+                        view.bfd
+                            .iter()
+                            .find(|bfd| bfd.remote == peer.address)
+                            .cloned()
+                    }),
+                    since: news
+                        .get(&Item::Bfd {
+                            session: plan.session.to_string(),
+                            node: own.node.to_string(),
+                        })
+                        .map(|news| news.since),
+                });
+                sessions.push(SessionStatus {
+                    session: plan.session.to_string(),
+                    kind: plan.kind.clone(),
+                    over: match &plan.over {
+                        Medium::Link(link) => link.to_string(),
+                        Medium::Tunnel(tunnel) => tunnel.to_string(),
+                    },
+                    node: own.node.to_string(),
+                    peer: peer.node.to_string(),
+                    bgp,
+                    bfd,
+                });
+            }
+        }
+        sessions
+    }
+
+    fn daemons(&self) -> std::sync::MutexGuard<'_, daemons::Daemons> {
+        self.daemons
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn counts(link: &LinkCounters) -> LinkCounts {
+    LinkCounts {
+        offered: link.stats.offered,
+        delivered: link.stats.delivered,
+        cut: link.stats.cut,
+        loss: link.stats.loss,
+        queue: link.stats.queue,
+    }
+}

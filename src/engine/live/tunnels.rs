@@ -1,0 +1,236 @@
+//! The lab's tunnels: one process per end, started together, then listened to.
+
+use std::{
+    collections::BTreeMap,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+
+use crate::{
+    engine::{
+        daemon::wireguard::{
+            TunnelControl, TunnelEndConfig, TunnelMessage, TunnelStatus, tunnel_ends,
+        },
+        init::RunDir,
+        sink::EventSink,
+    },
+    lab::plan::Plan,
+    os::{
+        clock,
+        process::{PidFd, Spawn},
+    },
+    results::event::EventKind,
+    units::NodeName,
+};
+
+/// How long an end may take to have its interface up.
+const READY: Duration = Duration::from_secs(5);
+/// How long each end is listened to in turn.
+const LISTEN: Duration = Duration::from_millis(10);
+
+/// The tunnels' processes and the thread that listens to them.
+#[derive(Debug)]
+pub(super) struct Tunnels {
+    stop: Arc<AtomicBool>,
+    ends: Arc<Mutex<Vec<End>>>,
+    listener: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct End {
+    config: TunnelEndConfig,
+    process: PidFd,
+    control: TunnelControl,
+    backend: String,
+    gone: bool,
+}
+
+impl Tunnels {
+    /// Starts every end and waits until all interfaces are there.
+    pub(super) fn start(
+        plan: &Plan,
+        holders: &BTreeMap<NodeName, PidFd>,
+        run_dir: &RunDir,
+        sink: &EventSink,
+    ) -> anyhow::Result<Self> {
+        let mut ends = Vec::new();
+        for tunnel in &plan.tunnels {
+            for config in tunnel_ends(tunnel, None) {
+                ends.push(spawn(config, holders, run_dir)?);
+            }
+        }
+        for end in &mut ends {
+            ready(end)?;
+        }
+        let ends = Arc::new(Mutex::new(ends));
+        let stop = Arc::new(AtomicBool::new(false));
+        let is_empty = plan.tunnels.is_empty();
+        let listener = (!is_empty)
+            .then(|| {
+                let (ends, stop, sink) = (Arc::clone(&ends), Arc::clone(&stop), sink.clone());
+                std::thread::Builder::new()
+                    .name("tunnels".to_owned())
+                    .spawn(move || {
+                        while !stop.load(Ordering::Relaxed) {
+                            let mut ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
+                            for end in ends.iter_mut().filter(|end| !end.gone) {
+                                listen(end, &sink);
+                            }
+                            let all_gone = ends.iter().all(|end| end.gone);
+                            drop(ends);
+                            if all_gone {
+                                return;
+                            }
+                        }
+                    })
+            })
+            .transpose()?;
+        Ok(Self {
+            stop,
+            ends,
+            listener,
+        })
+    }
+
+    /// The processes of one node's ends.
+    pub(super) fn processes_of(&self, node: &NodeName) -> Vec<PidFd> {
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.iter()
+            .filter(|end| end.config.node == *node && !end.gone)
+            .filter_map(|end| end.process.try_clone().ok())
+            .collect()
+    }
+
+    /// Starts the ends of `node` that have ended, with the keys they had.
+    pub(super) fn restart(
+        &self,
+        node: &NodeName,
+        holders: &BTreeMap<NodeName, PidFd>,
+        run_dir: &RunDir,
+    ) -> anyhow::Result<()> {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        for end in ends.iter_mut().filter(|end| end.config.node == *node) {
+            if end.process.ended_within(Duration::ZERO)? {
+                *end = spawn(end.config.clone(), holders, run_dir)?;
+                ready(end)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What each end says of itself: tunnel, node, status.
+    pub(super) fn statuses(&self) -> Vec<(String, String, Option<TunnelStatus>)> {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.iter_mut()
+            .map(|end| {
+                let status = end.control.status(Duration::from_secs(1), |_| {}).ok();
+                (
+                    end.config.tunnel.to_string(),
+                    end.config.node.to_string(),
+                    status,
+                )
+            })
+            .collect()
+    }
+
+    /// `kernel`, `userspace` or `none`.
+    pub(super) fn backend(&self) -> String {
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.first()
+            .map_or_else(|| "none".to_owned(), |end| end.backend.clone())
+    }
+}
+
+impl Drop for Tunnels {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(listener) = self.listener.take() {
+            let _ = listener.join();
+        }
+    }
+}
+
+fn spawn(
+    config: TunnelEndConfig,
+    holders: &BTreeMap<NodeName, PidFd>,
+    run_dir: &RunDir,
+) -> anyhow::Result<End> {
+    let what = || format!("tunnel {} at {}", config.tunnel, config.node);
+    let holder = holders.get(&config.node).with_context(what)?;
+    let (ours, theirs) = UnixStream::pair()?;
+    let theirs = OwnedFd::from(theirs);
+    let log = run_dir.append(format!("logs/{}.{}.log", config.node, config.tunnel))?;
+    let process = Spawn::new("/proc/self/exe")
+        .node(holder.try_clone()?)
+        .args([
+            "internal-tunnel".to_owned(),
+            "--control-fd".to_owned(),
+            theirs.as_raw_fd().to_string(),
+        ])
+        .inherit(theirs)
+        .log(log)?
+        .spawn()
+        .with_context(what)?;
+    let control = TunnelControl::new(ours, &config).with_context(what)?;
+    Ok(End {
+        config,
+        process,
+        control,
+        backend: String::new(),
+        gone: false,
+    })
+}
+
+fn ready(end: &mut End) -> anyhow::Result<()> {
+    let what = format!("tunnel {} at {}", end.config.tunnel, end.config.node);
+    let deadline = clock::now() + READY;
+    loop {
+        let left = deadline.saturating_duration_since(clock::now());
+        match end.control.next(left).with_context(|| what.clone())? {
+            Some(TunnelMessage::Ready { backend }) => {
+                end.backend = backend.to_string();
+                return Ok(());
+            }
+            Some(TunnelMessage::Failed { error }) => bail!("{what}: {error}"),
+            Some(TunnelMessage::Handshake { .. } | TunnelMessage::Status { .. }) => {}
+            None => bail!(
+                "{what}: its interface is not up after {} s",
+                READY.as_secs()
+            ),
+        }
+    }
+}
+
+fn listen(end: &mut End, sink: &EventSink) {
+    let event = |state: &str, end: &End| EventKind::Tunnel {
+        tunnel: end.config.tunnel.to_string(),
+        node: end.config.node.to_string(),
+        state: state.to_owned(),
+        backend: end.backend.clone(),
+    };
+    match end.control.next(LISTEN) {
+        Ok(Some(TunnelMessage::Handshake { at })) => sink.at(at, event("up", end)),
+        Ok(Some(TunnelMessage::Failed { error })) => {
+            sink.warn(
+                "tunnel-failed",
+                format!("{}: {error}", end.config.tunnel),
+                false,
+            );
+        }
+        Ok(Some(TunnelMessage::Ready { .. } | TunnelMessage::Status { .. }) | None) => {}
+        Err(_) => {
+            end.gone = true;
+            sink.now(event("down", end));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Everything a measurement needs, as plain data.
+
+use crate::{
+    engine::{live::Live, probe::ProbeQuality},
+    lab::plan::{ExpectAfter, ExpectPlan, Medium, Plan, ShapePlan},
+    results::{
+        event::FlowLog,
+        measure::{
+            DeclaredShape, Expectation, FlowAddresses, HostInput, LinkInput, Quality, RunInput,
+            SessionInput, Topology, Transition, TunnelInput,
+        },
+    },
+};
+
+/// The journal is added by whoever keeps it.
+pub(super) fn input(live: &Live, flows: Vec<FlowLog>, quality: &ProbeQuality) -> RunInput {
+    let plan = live.plan();
+    RunInput {
+        lab: plan.lab.to_string(),
+        events: Vec::new(),
+        flows,
+        wires: live.flow_logs(),
+        topology: topology(plan),
+        expectations: plan.expect.iter().map(expectation).collect(),
+        quality: Quality {
+            realtime: quality.realtime,
+            pacing_p99_us: Some(quality.pacing_p99_us),
+            pacing_max_us: Some(quality.pacing_max_us),
+            clock_step_ns: if quality.clock_stepped {
+                (quality.clock_error_us * 1e3) as u64
+            } else {
+                0
+            },
+            capture_drops: live.capture_drops(),
+            host_overload: None,
+        },
+        notes: plan.notes.clone(),
+    }
+}
+
+fn topology(plan: &Plan) -> Topology {
+    let wired = plan.wires.iter().map(|wire| LinkInput {
+        name: wire.link.to_string(),
+        ends: [wire.ends[0].node.to_string(), wire.ends[1].node.to_string()],
+        role: "wire".to_owned(),
+        declared: [declared(&wire.shape[0]), declared(&wire.shape[1])],
+    });
+    let direct = plan.direct.iter().map(|link| LinkInput {
+        name: link.link.to_string(),
+        ends: [link.ends[0].0.to_string(), link.ends[1].0.to_string()],
+        role: "direct".to_owned(),
+        declared: [DeclaredShape::default(); 2],
+    });
+    Topology {
+        hosts: plan
+            .nodes
+            .iter()
+            .filter_map(|node| {
+                Some(HostInput {
+                    name: node.name.to_string(),
+                    behind: node.behind.as_ref()?.to_string(),
+                })
+            })
+            .collect(),
+        links: wired.chain(direct).collect(),
+        tunnels: plan
+            .tunnels
+            .iter()
+            .map(|tunnel| TunnelInput {
+                name: tunnel.tunnel.to_string(),
+                ends: [
+                    tunnel.ends[0].node.to_string(),
+                    tunnel.ends[1].node.to_string(),
+                ],
+                stand_in: Some("WireGuard standing in for IPsec".to_owned()),
+            })
+            .collect(),
+        sessions: plan
+            .sessions
+            .iter()
+            .map(|session| SessionInput {
+                name: session.session.to_string(),
+                kind: session.kind.clone(),
+                over: match &session.over {
+                    Medium::Link(link) => link.to_string(),
+                    Medium::Tunnel(tunnel) => tunnel.to_string(),
+                },
+                nodes: [
+                    session.ends[0].node.to_string(),
+                    session.ends[1].node.to_string(),
+                ],
+                modelled: session.modelled,
+                bfd: session.bfd,
+                hold: session.hold,
+            })
+            .collect(),
+        flows: plan
+            .flows
+            .iter()
+            .map(|flow| FlowAddresses {
+                flow: flow.id,
+                source: flow.source,
+                destination: flow.destination,
+            })
+            .collect(),
+    }
+}
+
+fn declared(shape: &ShapePlan) -> DeclaredShape {
+    DeclaredShape {
+        delay: shape.delay,
+        jitter: shape.jitter,
+        loss: shape.loss,
+        rate: shape.rate,
+    }
+}
+
+fn expectation(expect: &ExpectPlan) -> Expectation {
+    let (label, transition, after) = match &expect.after {
+        ExpectAfter::Fault(label) => (label, Transition::Initial, label.clone()),
+        ExpectAfter::Restore(label) => {
+            (label, Transition::Reversion, format!("restore of {label}"))
+        }
+    };
+    let mut wishes = Vec::new();
+    if let Some(outage) = expect.outage_max {
+        wishes.push(format!("outage at most {outage}"));
+    }
+    if let Some(lost) = expect.lost {
+        wishes.push(format!("lost {lost}"));
+    }
+    if let Some(via) = &expect.via {
+        wishes.push(format!("via {via}"));
+    }
+    Expectation {
+        line: expect.line,
+        text: format!("after {after}: {}: {}", expect.probe, wishes.join(", ")),
+        label: label.clone(),
+        transition,
+        probe: expect.probe.to_string(),
+        outage_max: expect.outage_max,
+        lost: expect.lost,
+        via: expect.via.as_ref().map(ToString::to_string),
+    }
+}

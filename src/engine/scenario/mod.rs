@@ -1,0 +1,9 @@
+//! A scenario, executed: converge, calibrate, warm up, cut at a random phase,
+//! watch the recovery, restore, watch the reversion, collect.
+
+mod collect;
+mod phase;
+mod run;
+mod watch;
+
+pub use run::{Options, run};

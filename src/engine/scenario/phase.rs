@@ -1,0 +1,62 @@
+//! When to cut. A cut in step with a timer always meets the same phase of it and
+//! measures one number again and again, so the instant is uniform over the
+//! slowest timer that detects the fault.
+
+use std::time::Duration;
+
+use rand::{Rng, RngExt};
+
+use crate::lab::plan::{FaultPlan, Medium, Plan, SessionPlan};
+
+/// Never wait longer than this for the sake of phase.
+const LONGEST: Duration = Duration::from_secs(10);
+/// Without any session there is still the probes' own interval to be out of step with.
+const SHORTEST: Duration = Duration::from_millis(20);
+
+/// How long to wait before applying `fault`.
+pub(super) fn draw(plan: &Plan, fault: &FaultPlan, rng: &mut impl Rng) -> Duration {
+    let slowest = slowest_timer(plan, fault).clamp(SHORTEST, LONGEST);
+    Duration::from_nanos(rng.random_range(0..slowest.as_nanos() as u64))
+}
+
+/// The longest interval among the timers that can notice the fault: BFD where it
+/// runs, else keepalives.
+fn slowest_timer(plan: &Plan, fault: &FaultPlan) -> Duration {
+    plan.sessions
+        .iter()
+        .filter(|session| concerns(session, fault))
+        .map(|session| match &session.bfd {
+            Some(ends) => {
+                let [a, b] = ends;
+                a.min_tx
+                    .max(b.min_rx)
+                    .max(b.min_tx.max(a.min_rx))
+                    .as_duration()
+            }
+            None => session
+                .hold
+                .iter()
+                .min()
+                .map_or(Duration::ZERO, |hold| hold.as_duration() / 3),
+        })
+        .max()
+        .unwrap_or(Duration::ZERO)
+}
+
+fn concerns(session: &SessionPlan, fault: &FaultPlan) -> bool {
+    let over = |link: &str| match &session.over {
+        Medium::Link(name) => name.as_str() == link,
+        Medium::Tunnel(name) => name.as_str() == link,
+    };
+    let at = |node: &str| session.ends.iter().any(|end| end.node.as_str() == node);
+    match fault {
+        FaultPlan::Silent { link, .. }
+        | FaultPlan::Carrier { link, .. }
+        | FaultPlan::DropNumbered { link, .. }
+        | FaultPlan::Degrade { link, .. } => over(link.as_str()),
+        FaultPlan::BgpShutdown { session: name, .. } => session.session == *name,
+        FaultPlan::Kill { node }
+        | FaultPlan::Freeze { node }
+        | FaultPlan::NodeDeath { node, .. } => at(node.as_str()),
+    }
+}

@@ -1,0 +1,330 @@
+//! The order of an experiment.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha12Rng;
+
+use super::{
+    collect, phase,
+    watch::{flows_of, pass, until_delivering},
+};
+use crate::{
+    engine::{
+        board, instrument,
+        live::Live,
+        probe::{self, ProbeConfig, Probes},
+    },
+    lab::plan::{FaultPlan, FlowPlan, StepPlan},
+    os::clock,
+    results::{
+        event::{EventKind, MonoNs},
+        measure::RunInput,
+    },
+};
+
+/// How an experiment is run.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Everything random derives from it.
+    pub seed: u64,
+    /// When the command was started, for the times the user feels.
+    pub command_started: MonoNs,
+    /// How long sessions may take to come up.
+    pub converge_within: Duration,
+}
+
+const MS: u64 = 1_000_000;
+/// Loss-free time before the first fault.
+const STEADY_NS: u64 = 1_000 * MS;
+/// How long steady state may take to come about.
+const STEADY_WITHIN_NS: u64 = 20_000 * MS;
+/// An unbroken run of deliveries this long is a recovery.
+const RECOVERED_NS: u64 = 100 * MS;
+/// How long a recovery is watched before the next step
+/// (RFC 6412 §3.7.6, Sustained Convergence Validation Time; its default of 5 s
+/// suits routers with thousands of routes).
+const SUSTAINED_NS: u64 = 1_000 * MS;
+/// Longest wait for packets in flight at the end.
+const DRAIN: Duration = Duration::from_secs(2);
+/// Packets of the instrument's own calibration, both ways together.
+const CALIBRATION: u32 = 1_000;
+
+/// Runs the lab's scenario and returns everything that was seen of it but the journal.
+///
+/// # Errors
+/// The lab does not converge, traffic is not delivered before the first fault, or
+/// a part of the engine failed.
+pub fn run(
+    live: &Live,
+    options: &Options,
+    stopped: &(dyn Fn() -> bool + Sync),
+) -> anyhow::Result<RunInput> {
+    let mut rng = ChaCha12Rng::seed_from_u64(options.seed);
+    converge(live, options)?;
+    let run: u64 = rng.random();
+    live.begin_counting(run)?;
+    let config = ProbeConfig {
+        flows: &live.plan().flows,
+        run,
+        netns: live.namespaces(),
+    };
+    let mut experiment = Experiment {
+        probes: Probes::start(&config, live.sink().clone())?,
+        live,
+        rng,
+        converge_within: options.converge_within,
+        stopped,
+        last_change: clock::mono_ns(),
+        down: Vec::new(),
+    };
+    experiment.steady()?;
+    for step in &live.plan().scenario {
+        if stopped() {
+            break;
+        }
+        experiment.step(step)?;
+    }
+    experiment.settle();
+    experiment.probes.stop_sending()?;
+    experiment.probes.drain(DRAIN);
+    let (flows, quality) = experiment.probes.finish()?;
+    Ok(collect::input(live, flows, &quality))
+}
+
+/// Waits for every session, and measures the instrument and the links meanwhile.
+fn converge(live: &Live, options: &Options) -> anyhow::Result<()> {
+    let wanted = board::wanted(live.plan());
+    let sink = live.sink();
+    std::thread::scope(|scope| {
+        let instrument = scope.spawn(|| -> anyhow::Result<()> {
+            if let Some(pair) = live.bare_pair() {
+                probe::calibrate(&pair, CALIBRATION, 1_000, sink)
+                    .context("calibrating the instrument")?;
+            }
+            instrument::measure_links(live.plan(), live.namespaces(), sink)
+        });
+        let progress = live
+            .board()
+            .wait(&wanted, options.converge_within, |progress| {
+                sink.now(EventKind::Progress {
+                    stage: "converge".to_owned(),
+                    done: progress.up,
+                    total: wanted.len(),
+                    waiting: progress.waiting.clone(),
+                });
+            })?;
+        if !progress.is_complete() {
+            bail!(
+                "not converged after {} s; still waiting for {}",
+                options.converge_within.as_secs(),
+                progress.waiting.join(", ")
+            );
+        }
+        let count = |keep: fn(&board::Item) -> bool| wanted.iter().filter(|i| keep(i)).count() / 2;
+        sink.now(EventKind::Converged {
+            ms: clock::mono_ns().saturating_sub(options.command_started) as f64 / 1e6,
+            bgp: count(|item| matches!(item, board::Item::Bgp { .. })),
+            bfd: count(|item| matches!(item, board::Item::Bfd { .. })),
+            tunnels: count(|item| matches!(item, board::Item::Tunnel { .. })),
+        });
+        match instrument.join() {
+            Ok(measured) => measured,
+            Err(_) => bail!("the instrument's thread panicked"),
+        }
+    })
+}
+
+struct Experiment<'a> {
+    live: &'a Live,
+    probes: Probes,
+    rng: ChaCha12Rng,
+    converge_within: Duration,
+    stopped: &'a (dyn Fn() -> bool + Sync),
+    /// When the latest fault or restore was complete.
+    last_change: MonoNs,
+    /// Labels of faults not yet restored.
+    down: Vec<String>,
+}
+
+impl Experiment<'_> {
+    fn flows(&self) -> Vec<&FlowPlan> {
+        self.live.plan().flows.iter().collect()
+    }
+
+    /// Waits until all traffic has flowed without loss for a while.
+    fn steady(&self) -> anyhow::Result<()> {
+        if self.live.plan().flows.is_empty() {
+            return Ok(());
+        }
+        let now = clock::mono_ns();
+        let met = until_delivering(
+            &self.probes,
+            &self.flows(),
+            (now, STEADY_NS),
+            now + STEADY_WITHIN_NS,
+            self.stopped,
+        );
+        if met.is_none() && !(self.stopped)() {
+            let silent: Vec<String> = self
+                .flows()
+                .into_iter()
+                .filter(|flow| self.probes.recovered_since(flow.id, now, 3).is_none())
+                .map(|flow| format!("{} → {}", flow.from, flow.to))
+                .collect();
+            bail!(
+                "no loss-free second of traffic within {} s of convergence{}",
+                STEADY_WITHIN_NS / 1_000 / MS,
+                if silent.is_empty() {
+                    String::new()
+                } else {
+                    format!("; nothing gets through {}", silent.join(", "))
+                }
+            );
+        }
+        let (mut sent, mut received) = (0, 0);
+        for flow in self.flows() {
+            if let Some(counts) = self.probes.flow(flow.id) {
+                // What is in flight is neither delivered nor lost.
+                sent += counts.highest_seq.map_or(0, |seq| u64::from(seq) + 1);
+                received += counts.received;
+            }
+        }
+        self.live.sink().now(EventKind::Steady {
+            sent,
+            lost: sent.saturating_sub(received),
+        });
+        Ok(())
+    }
+
+    fn step(&mut self, step: &StepPlan) -> anyhow::Result<()> {
+        match step {
+            StepPlan::Fault { label, fault } => self.fault(label, fault),
+            StepPlan::Restore { label } => self.restore(label),
+            StepPlan::WaitRecovered { probe, within } => {
+                self.wait_recovered(probe, within.as_nanos());
+                Ok(())
+            }
+            StepPlan::Sleep(time) => {
+                pass(time.as_nanos(), self.stopped);
+                Ok(())
+            }
+        }
+    }
+
+    fn fault(&mut self, label: &str, fault: &FaultPlan) -> anyhow::Result<()> {
+        if self.down.is_empty() && self.last_change_was_a_restore() {
+            self.reconverge();
+        }
+        pass(
+            phase::draw(self.live.plan(), fault, &mut self.rng).as_nanos() as u64,
+            self.stopped,
+        );
+        let bracket = self
+            .live
+            .apply(label, fault)
+            .with_context(|| format!("applying {} to {}", fault.name(), fault.target()))?;
+        self.last_change = bracket.after;
+        self.down.push(label.to_owned());
+        Ok(())
+    }
+
+    fn last_change_was_a_restore(&self) -> bool {
+        self.live.has_restored()
+    }
+
+    fn restore(&mut self, label: &str) -> anyhow::Result<()> {
+        let bracket = self
+            .live
+            .restore(label)
+            .with_context(|| format!("restoring {label}"))?;
+        self.last_change = bracket.after;
+        self.down.retain(|down| down != label);
+        Ok(())
+    }
+
+    fn wait_recovered(&self, probe: &crate::units::ProbeName, within_ns: u64) {
+        let flows: Vec<&FlowPlan> = flows_of(&self.live.plan().flows, Some(probe)).collect();
+        let met = until_delivering(
+            &self.probes,
+            &flows,
+            (self.last_change, RECOVERED_NS),
+            self.last_change + within_ns,
+            self.stopped,
+        );
+        let what = format!("{probe}: recovered");
+        self.live.sink().now(match met {
+            Some(at) => EventKind::WaitMet {
+                what,
+                ms: at.saturating_sub(self.last_change) as f64 / 1e6,
+            },
+            None => EventKind::WaitMissed {
+                what,
+                within_ms: within_ns as f64 / 1e6,
+            },
+        });
+        if met.is_some() {
+            pass(SUSTAINED_NS, self.stopped);
+        }
+    }
+
+    /// After a restore: every session up again, then traffic as steady as before.
+    fn reconverge(&self) {
+        let wanted = board::wanted(self.live.plan());
+        let sink = self.live.sink();
+        let progress = self
+            .live
+            .board()
+            .wait(&wanted, self.converge_within, |progress| {
+                sink.now(EventKind::Progress {
+                    stage: "reversion".to_owned(),
+                    done: progress.up,
+                    total: wanted.len(),
+                    waiting: progress.waiting.clone(),
+                });
+            });
+        match progress {
+            Ok(progress) if !progress.is_complete() => sink.warn(
+                "not-reconverged",
+                format!(
+                    "after the restore still down: {}",
+                    progress.waiting.join(", ")
+                ),
+                false,
+            ),
+            Ok(_) => {}
+            Err(error) => sink.warn("not-reconverged", format!("{error:#}"), false),
+        }
+        let now = clock::mono_ns();
+        until_delivering(
+            &self.probes,
+            &self.flows(),
+            (now, SUSTAINED_NS),
+            now + STEADY_WITHIN_NS,
+            self.stopped,
+        );
+    }
+
+    /// The end of the scenario: what was restored is watched until it is steady,
+    /// what is still down until it has recovered for good or plainly will not.
+    fn settle(&self) {
+        if self.down.is_empty() {
+            if self.live.has_restored() {
+                self.reconverge();
+            } else {
+                pass(SUSTAINED_NS, self.stopped);
+            }
+        } else {
+            let flows = self.flows();
+            let deadline = clock::mono_ns() + STEADY_WITHIN_NS;
+            until_delivering(
+                &self.probes,
+                &flows,
+                (self.last_change, SUSTAINED_NS),
+                deadline,
+                self.stopped,
+            );
+        }
+    }
+}
