@@ -35,7 +35,7 @@ pub(super) struct Supervisor {
     pub(super) journal: JoinHandle<std::io::Result<()>>,
     pub(super) log: Arc<Log>,
     /// Notices the end of holders, and of every program it is given; ends when dropped.
-    pub(super) children: Watcher,
+    pub(super) _children: Watcher,
 }
 
 /// What does not change while the lab is up.

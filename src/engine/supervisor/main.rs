@@ -124,7 +124,7 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
             server,
             journal,
             log,
-            children,
+            _children: children,
         },
         ready,
     ))

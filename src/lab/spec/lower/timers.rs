@@ -14,7 +14,7 @@ const MIN_BFD: Span = Span::from_millis(10);
 /// Slowest BFD that still says anything.
 const MAX_BFD: Span = Span::from_secs(60);
 /// How long a speaker waits before it tries to connect again.
-const CONNECT_RETRY: Span = Span::from_secs(5);
+const CONNECT_RETRY: Span = Span::from_secs(1);
 const SECOND: u64 = 1_000_000_000;
 
 impl Lower<'_> {
