@@ -61,6 +61,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Exit> {
             &result,
             report::Style {
                 colour: output::colour(),
+                width: 100,
             },
         ))?;
         output::talk(&format!("run directory: {}", out_dir.display()));

@@ -26,7 +26,7 @@ mod ways;
 mod window;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::results) mod tests;
 
 pub use input::*;
 pub use predict::detection;

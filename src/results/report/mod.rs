@@ -1,15 +1,14 @@
-//! Results for people and machines: text out of a measured run, nothing measured anew.
+//! Results for people and machines: text out of a measured run. Nothing is measured here, and
+//! nothing is printed that the run did not measure.
 
-use super::measure::RunResult;
+mod json;
+mod markdown;
+mod terminal;
+mod words;
 
-/// How it is written.
-#[derive(Debug, Clone, Copy)]
-pub struct Style {
-    /// With colours.
-    pub colour: bool,
-}
+#[cfg(test)]
+mod tests;
 
-/// For a terminal.
-pub fn terminal(result: &RunResult, _: Style) -> String {
-    serde_json::to_string_pretty(result).unwrap_or_default()
-}
+pub use json::json;
+pub use markdown::markdown;
+pub use terminal::{Style, terminal};

@@ -1,0 +1,10 @@
+//! `result.json`.
+
+use crate::results::measure::RunResult;
+
+/// The result as indented JSON with a final newline. Fails only on a number JSON cannot hold.
+pub fn json(result: &RunResult) -> Result<String, serde_json::Error> {
+    let mut text = serde_json::to_string_pretty(result)?;
+    text.push('\n');
+    Ok(text)
+}

@@ -1,0 +1,345 @@
+//! The result on a terminal: one screen, aligned, in plain words.
+
+use super::words;
+use crate::results::measure::{Outage, RunResult, Steady, Transition, TransitionResult};
+
+/// Width of the first column.
+const LABEL: usize = 11;
+
+/// How the terminal wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Whether to use ANSI colours; nothing is said by colour alone.
+    pub colour: bool,
+    /// Columns; warnings wrap to them.
+    pub width: usize,
+}
+
+/// The whole report, with a final newline.
+pub fn terminal(result: &RunResult, style: Style) -> String {
+    let mut page = Page {
+        style,
+        text: String::new(),
+    };
+    bring_up(result, &mut page);
+    for (index, transition) in result.transitions.iter().enumerate() {
+        page.gap();
+        let outages: Vec<&Outage> = outages_of(result, index).collect();
+        match transition.transition {
+            Transition::Initial => initial(transition, &outages, &mut page),
+            Transition::Reversion => reversion(transition, &outages, &mut page),
+        }
+    }
+    page.gap();
+    conclude(result, &mut page);
+    page.text
+}
+
+/// The outages of one transition. Labels may repeat, so they are told apart by their order:
+/// every transition has as many outages as there are flows.
+fn outages_of(result: &RunResult, transition: usize) -> impl Iterator<Item = &Outage> {
+    let flows = result.flows.len();
+    result.outages.iter().skip(transition * flows).take(flows)
+}
+
+fn bring_up(result: &RunResult, page: &mut Page) {
+    if let Some(b) = &result.build {
+        page.row(
+            "up",
+            &format!(
+                "{}, {}, {} in {}; {}",
+                many(b.nodes, "node"),
+                many(b.links, "link"),
+                many(b.tunnels, "tunnel"),
+                words::span(b.ms),
+                b.wire
+            ),
+        );
+    }
+    if let Some(i) = &result.instrument {
+        let resolution = result
+            .outages
+            .iter()
+            .map(|o| o.resolution_ms)
+            .fold(0.0, f64::max);
+        let mut text = format!(
+            "{}/{} lost; pacing p99 {} ms",
+            words::count(i.lost),
+            words::count(i.sent),
+            words::short(i.pacing_p99_ms)
+        );
+        if resolution > 0.0 {
+            text += &format!("; resolution {} ms", words::short(resolution));
+        }
+        if let Some(seed) = result.seed {
+            text += &format!("; seed {seed:x}");
+        }
+        page.row("instrument", &text);
+    }
+    links(result, page);
+    if let Some(c) = &result.converged {
+        page.row(
+            "converged",
+            &format!(
+                "{}: {} BGP, {} BFD, {}",
+                words::span(c.ms),
+                c.bgp,
+                c.bfd,
+                many(c.tunnels, "tunnel")
+            ),
+        );
+    }
+    for s in &result.steady {
+        page.row("steady", &steady(s));
+    }
+}
+
+fn links(result: &RunResult, page: &mut Page) {
+    let mut worst: Vec<(&str, f64, f64)> = Vec::new();
+    for l in &result.links {
+        let off = |measured: f64, declared: f64| (measured - declared).abs();
+        match worst.iter_mut().find(|(name, ..)| *name == l.link) {
+            Some(known) if off(known.2, known.1) < off(l.delay_p50_ms, l.declared_delay_ms) => {
+                *known = (&l.link, l.declared_delay_ms, l.delay_p50_ms);
+            }
+            Some(_) => {}
+            None => worst.push((&l.link, l.declared_delay_ms, l.delay_p50_ms)),
+        }
+    }
+    let each = worst.iter().map(|(name, declared, measured)| {
+        format!(
+            "{name} {} → {}",
+            words::short(*declared),
+            words::short(*measured)
+        )
+    });
+    let each: Vec<String> = each.collect();
+    if !each.is_empty() {
+        page.row("links", &format!("{} ms", each.join(", ")));
+    }
+}
+
+fn steady(s: &Steady) -> String {
+    let mut text = format!(
+        "{} → {}: {}/{} delivered",
+        s.from,
+        s.to,
+        words::count(s.sent.saturating_sub(s.lost + s.lost_declared)),
+        words::count(s.sent)
+    );
+    if let Some(path) = &s.path {
+        text += &format!(" via {path}");
+    }
+    if let Some(delay) = &s.delay {
+        text += &format!(", {:.1} ms", delay.p50_ms);
+    }
+    text
+}
+
+fn initial(transition: &TransitionResult, outages: &[&Outage], page: &mut Page) {
+    let mut text = format!("{}, {}", transition.target, transition.fault);
+    text += &instant(transition);
+    page.row(&transition.label, &text);
+    page.gap();
+    table(outages, page);
+    details(outages, page);
+    if outages.iter().any(|o| o.modelled) {
+        page.line("  * AWS-internal part modelled; AWS publishes no figure");
+    }
+    if outages.iter().any(|o| !o.trusted) {
+        page.line("  ! not trusted, see the warnings");
+    }
+}
+
+fn instant(transition: &TransitionResult) -> String {
+    let bracket = words::short(transition.plus_minus_ms);
+    transition.realtime_ns.map_or_else(String::new, |ns| {
+        format!("  {} ± {bracket} ms", words::time_of_day(ns))
+    })
+}
+
+fn table(outages: &[&Outage], page: &mut Page) {
+    let mut rows = vec![["probe", "lost", "outage", "", "path", "delay"].map(str::to_owned)];
+    rows.extend(outages.iter().map(|o| {
+        [
+            words::direction(o),
+            words::count(o.lost),
+            words::outage(o),
+            words::marks(o),
+            words::path(o),
+            words::delay(o),
+        ]
+    }));
+    let mut widths = [0; 6];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let [probe, lost, outage, marks, path, _] = widths;
+    for [p, l, o, m, w, d] in &rows {
+        page.line(&format!(
+            "{p:<probe$}  {l:>lost$}  {o:<outage$} {m:<marks$}  {w:<path$}  {d}"
+        ));
+    }
+}
+
+/// Critical paths, loss periods, and the wires' own count.
+fn details(outages: &[&Outage], page: &mut Page) {
+    for o in outages {
+        let name = words::direction(o);
+        if let Some(path) = words::critical_path(o) {
+            page.line(&format!("  {name}  {path}"));
+        }
+        if o.loss_periods.len() > 1 {
+            let each = o.loss_periods.iter().take(6);
+            let each = each.map(|p| format!("{} at {:.1} ms", words::count(p.lost), p.start_ms));
+            let each: Vec<String> = each.collect();
+            let more = if o.loss_periods.len() > each.len() {
+                ", …"
+            } else {
+                ""
+            };
+            let n = o.loss_periods.len();
+            page.line(&format!(
+                "  {name}  {n} loss periods: {}{more}",
+                each.join(", ")
+            ));
+        }
+        if o.unsent > 0 {
+            page.line(&format!("  {name}  {} never sent", words::count(o.unsent)));
+        }
+    }
+    page.line(&format!("  {}", words::wire(outages)));
+}
+
+fn reversion(transition: &TransitionResult, outages: &[&Outage], page: &mut Page) {
+    let mut parts = Vec::new();
+    for (what, at) in [("BFD", transition.bfd_up_ms), ("BGP", transition.bgp_up_ms)] {
+        parts.extend(at.map(|ms| format!("{what} +{}", words::span(ms))));
+    }
+    // Not one word covers flows that differ; the slowest is when traffic was back.
+    let back = outages
+        .iter()
+        .filter_map(|o| Some((o.phases_ms.recovered?, o.path_after.as_deref()?)))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    if let Some((at, path)) = back {
+        parts.push(format!("traffic back on {path} +{}", words::span(at)));
+    } else {
+        parts.push("no change of path seen".to_owned());
+    }
+    page.row(
+        "restored",
+        &format!("{}: {}", transition.label, parts.join(", ")),
+    );
+    let each = |of: fn(&Outage) -> u64| {
+        let each: Vec<String> = outages.iter().map(|o| words::count(of(o))).collect();
+        each.join("/")
+    };
+    let mut text = format!(
+        "lost {}; reordered {}",
+        each(|o| o.lost),
+        each(|o| o.reordered)
+    );
+    let shorter = outages
+        .iter()
+        .filter(|o| o.reordered_expected > 0)
+        .max_by_key(|o| o.reordered_expected);
+    if let Some((o, longer)) = shorter.and_then(|o| Some((o, o.additive_backup_delay_ms?))) {
+        text += &format!(
+            " (expected {}: the path is {:.1} ms shorter)",
+            o.reordered_expected, -longer
+        );
+    }
+    page.row("", &text);
+    if outages.iter().any(|o| o.lost > 0) {
+        table(outages, page);
+        details(outages, page);
+    }
+}
+
+fn conclude(result: &RunResult, page: &mut Page) {
+    if let Some(why) = words::why(result) {
+        page.row("why", &why);
+    }
+    let trust = words::trust(result);
+    if result.expect.is_empty() {
+        page.row("result", &page.paint(&trust, result.trusted));
+    } else {
+        let met = words::met(result);
+        let met = page.paint(&format!("{met:<33}"), result.expectations_missed() == 0);
+        page.row(
+            "expect",
+            &format!("{met} {}", page.paint(&trust, result.trusted)),
+        );
+    }
+    for e in result.expect.iter().filter(|e| e.met != Some(true)) {
+        let verdict = page.paint(words::verdict(e.met), false);
+        page.row("", &format!("line {}, {}: {verdict}", e.line, e.text));
+        page.wrapped("", &e.measured);
+    }
+    for w in &result.warnings {
+        let weight = if w.untrusted { "untrusted" } else { "warning" };
+        page.wrapped(weight, &format!("{}: {}", w.code, w.text));
+    }
+}
+
+fn many(n: usize, thing: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {thing}{plural}")
+}
+
+struct Page {
+    style: Style,
+    text: String,
+}
+
+impl Page {
+    fn line(&mut self, text: &str) {
+        self.text.push_str(text.trim_end());
+        self.text.push('\n');
+    }
+
+    fn gap(&mut self) {
+        if !self.text.is_empty() && !self.text.ends_with("\n\n") {
+            self.text.push('\n');
+        }
+    }
+
+    fn row(&mut self, label: &str, text: &str) {
+        let padding = " ".repeat(LABEL.saturating_sub(label.chars().count()).max(1));
+        let label = if self.style.colour && !label.is_empty() {
+            format!("\x1b[1m{label}\x1b[0m")
+        } else {
+            label.to_owned()
+        };
+        self.line(&format!("{label}{padding}{text}"));
+    }
+
+    fn wrapped(&mut self, label: &str, text: &str) {
+        let room = self.style.width.saturating_sub(LABEL).max(20);
+        let mut label = label;
+        let mut line = String::new();
+        for word in text.split(' ') {
+            let longer = line.chars().count() + 1 + word.chars().count();
+            if !line.is_empty() && longer > room {
+                self.row(label, &line);
+                label = "";
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        self.row(label, &line);
+    }
+
+    fn paint(&self, text: &str, good: bool) -> String {
+        if !self.style.colour {
+            return text.to_owned();
+        }
+        let colour = if good { 32 } else { 31 };
+        format!("\x1b[{colour}m{text}\x1b[0m")
+    }
+}

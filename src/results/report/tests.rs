@@ -1,0 +1,197 @@
+//! Reports of synthetic runs, as a user would read them.
+
+use super::*;
+use crate::results::{
+    event::EventKind,
+    measure::{
+        RunInput, measure,
+        tests::lab::{self, CUT, Sim, ms},
+    },
+};
+
+fn plain(input: &RunInput) -> String {
+    let style = Style {
+        colour: false,
+        width: 100,
+    };
+    terminal(&measure(input), style)
+}
+
+fn run_of(fault: &str, fate: impl Fn(f64) -> Sim + Copy) -> RunInput {
+    let mut input = lab::run(false);
+    lab::without_faults(&mut input);
+    lab::fault(&mut input, "cut", fault, "circuit", CUT);
+    input.expectations.truncate(1);
+    lab::flow(&mut input, 0, fate);
+    lab::flow(&mut input, 1, fate);
+    input
+}
+
+#[test]
+fn a_silent_cut() {
+    insta::assert_snapshot!(plain(&lab::clean_silent_cut(false)));
+}
+
+#[test]
+fn a_silent_cut_of_ipv6() {
+    assert_eq!(
+        plain(&lab::clean_silent_cut(true)),
+        plain(&lab::clean_silent_cut(false))
+    );
+}
+
+#[test]
+fn a_carrier_cut() {
+    let mut input = run_of("carrier", |ms| match ms {
+        ms if ms < 0.0 => Sim::Prod,
+        ms if ms < 72.0 => Sim::Vanished,
+        _ => Sim::Backup,
+    });
+    for (node, at) in [("dc1", 0.2), ("east", 0.3)] {
+        let down = EventKind::Carrier {
+            node: node.to_owned(),
+            dev: "eth1".to_owned(),
+            link: Some("circuit".to_owned()),
+            up: false,
+        };
+        lab::at(&mut input, CUT + ms(at), down);
+    }
+    let app = lab::net(false, "10.0.0.0/15", "");
+    let db = lab::net(false, "172.31.0.0/16", "");
+    lab::fib(&mut input, CUT + ms(71.4), "dc1", db, "backup.1");
+    lab::update(
+        &mut input,
+        CUT + ms(60.0),
+        ("backbone", "east", "vgw"),
+        app,
+        false,
+    );
+    lab::fib(&mut input, CUT + ms(61.0), "vgw", app, "");
+    lab::fib(&mut input, CUT + ms(71.5), "vgw", app, "backup.1");
+    lab::fib(&mut input, CUT + ms(0.4), "vgw", app, "");
+    insta::assert_snapshot!(plain(&input));
+}
+
+#[test]
+fn a_one_way_cut_moves_the_healthy_direction_without_loss() {
+    let mut input = lab::run(false);
+    lab::without_faults(&mut input);
+    lab::fault(&mut input, "cut", "one-way", "circuit", CUT);
+    lab::flow(&mut input, 0, |ms| {
+        if ms < 740.0 { Sim::Prod } else { Sim::Backup }
+    });
+    lab::flow(&mut input, 1, |ms| {
+        if ms < 0.0 {
+            Sim::Prod
+        } else if ms < 811.0 {
+            Sim::Cut
+        } else {
+            Sim::Backup
+        }
+    });
+    lab::forth_story(&mut input, false);
+    lab::back_story(&mut input, false);
+    insta::assert_snapshot!(plain(&input));
+}
+
+#[test]
+fn an_outage_that_does_not_end() {
+    let input = run_of("silent", |ms| if ms < 0.0 { Sim::Prod } else { Sim::Cut });
+    insta::assert_snapshot!(plain(&input));
+}
+
+#[test]
+fn a_flap() {
+    let input = run_of("flap", |ms| {
+        if (0.0..50.0).contains(&ms) || (200.0..260.0).contains(&ms) {
+            Sim::Cut
+        } else {
+            Sim::Prod
+        }
+    });
+    insta::assert_snapshot!(plain(&input));
+}
+
+#[test]
+fn thirty_seven_numbered_drops() {
+    let input = run_of("drop", |ms| {
+        if (0.0..37.0).contains(&ms) {
+            Sim::Cut
+        } else {
+            Sim::Prod
+        }
+    });
+    insta::assert_snapshot!(plain(&input));
+}
+
+#[test]
+fn loss_before_the_fault() {
+    let mut input = run_of("silent", |ms| match ms {
+        ms if (-500.0..-495.0).contains(&ms) => Sim::Queue,
+        ms if (300.0..320.0).contains(&ms) => Sim::Unsent,
+        ms if ms < 0.0 => Sim::Prod,
+        ms if ms < 742.0 => Sim::Cut,
+        _ => Sim::Backup,
+    });
+    lab::forth_story(&mut input, false);
+    insta::assert_snapshot!(plain(&input));
+}
+
+#[test]
+fn markdown_of_a_silent_cut() {
+    insta::assert_snapshot!(markdown(&measure(&lab::clean_silent_cut(false))));
+}
+
+#[test]
+fn colour_says_nothing_that_words_do_not() {
+    let result = measure(&lab::clean_silent_cut(false));
+    let coloured = terminal(
+        &result,
+        Style {
+            colour: true,
+            width: 100,
+        },
+    );
+    assert!(coloured.contains("\x1b["));
+    let mut stripped = String::new();
+    let mut rest = coloured.as_str();
+    while let Some((before, after)) = rest.split_once("\x1b[") {
+        stripped.push_str(before);
+        rest = after.split_once('m').unwrap().1;
+    }
+    stripped.push_str(rest);
+    assert_eq!(
+        stripped,
+        terminal(
+            &result,
+            Style {
+                colour: false,
+                width: 100
+            }
+        )
+    );
+}
+
+#[test]
+fn an_empty_run_is_a_short_report() {
+    let mut input = lab::run(false);
+    input.events.clear();
+    input.topology.tunnels.clear();
+    input.topology.sessions.clear();
+    input.expectations.clear();
+    assert_eq!(
+        plain(&input),
+        "result     trusted; one trial, no distribution\n"
+    );
+}
+
+#[test]
+fn json_ends_in_a_newline_and_reads_back() {
+    let result = measure(&lab::clean_silent_cut(false));
+    let text = json(&result).unwrap();
+    assert!(text.ends_with("}\n"));
+    assert_eq!(
+        serde_json::from_str::<crate::results::measure::RunResult>(&text).unwrap(),
+        result
+    );
+}

@@ -1,0 +1,196 @@
+//! Numbers and phrases that all reports share.
+
+use crate::results::measure::{DelayStats, Outage, RunResult, Transition};
+
+/// `12,345`.
+pub(super) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// At most two decimals, none that say nothing: `1`, `1.03`, `0.5`.
+pub(super) fn short(value: f64) -> String {
+    let text = format!("{value:.2}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" {
+        "0".to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A time for reading: milliseconds below a second, else seconds.
+pub(super) fn span(ms: f64) -> String {
+    if ms.abs() < 1000.0 {
+        format!("{} ms", short((ms * 10.0).round() / 10.0))
+    } else {
+        format!("{} s", short((ms / 10.0).round() / 100.0))
+    }
+}
+
+/// A range in one unit: `600-904 ms`, `60-90 s`.
+pub(super) fn range(min_ms: f64, max_ms: f64) -> String {
+    if max_ms < 10_000.0 {
+        format!("{}-{} ms", short(min_ms), short(max_ms))
+    } else {
+        format!("{}-{} s", short(min_ms / 1000.0), short(max_ms / 1000.0))
+    }
+}
+
+/// `app → db`.
+pub(super) fn direction(outage: &Outage) -> String {
+    format!("{} → {}", outage.from, outage.to)
+}
+
+/// The outage with its error bar.
+pub(super) fn outage(outage: &Outage) -> String {
+    if outage.lost == 0 {
+        let text = if outage.path_changed {
+            "0 lost, path changed"
+        } else {
+            "none"
+        };
+        return text.to_owned();
+    }
+    let bound = if outage.recovered { "" } else { "≥ " };
+    let decimals = usize::from(outage.resolution_ms < 1.0);
+    format!(
+        "{bound}{:.decimals$} ± {} ms",
+        outage.duration_ms,
+        short(outage.resolution_ms)
+    )
+}
+
+/// `prod → backup`, or one name when nothing changed.
+pub(super) fn path(outage: &Outage) -> String {
+    let before = outage.path_before.as_deref().unwrap_or("?");
+    match &outage.path_after {
+        None if !outage.recovered => format!("{before} → none"),
+        None => before.to_owned(),
+        Some(after) if outage.path_changed || outage.path_before.is_none() => {
+            format!("{before} → {after}")
+        }
+        Some(after) => after.clone(),
+    }
+}
+
+/// Median delays before and after.
+pub(super) fn delay(outage: &Outage) -> String {
+    let one = |d: &Option<DelayStats>| d.as_ref().map(|d| format!("{:.1}", d.p50_ms));
+    match (one(&outage.delay_before), one(&outage.delay_after)) {
+        (Some(before), Some(after)) if outage.path_changed => format!("{before} → {after} ms"),
+        (Some(one), _) | (None, Some(one)) => format!("{one} ms"),
+        (None, None) => String::new(),
+    }
+}
+
+/// `*` for a modelled part, `!` for a number not to be trusted.
+pub(super) fn marks(outage: &Outage) -> String {
+    let modelled = if outage.modelled { "*" } else { "" };
+    let doubt = if outage.trusted { "" } else { "!" };
+    format!("{modelled}{doubt}")
+}
+
+/// `739.8 dc1 BFD down · 740.6 FIB · …`; a node is named when it is not the one before.
+pub(super) fn critical_path(outage: &Outage) -> Option<String> {
+    let mut here = "";
+    let mut parts = Vec::new();
+    for step in &outage.critical_path {
+        let sender = step.node == outage.from;
+        let named = !sender && step.node != here;
+        let node = if named {
+            format!("{} ", step.node)
+        } else {
+            String::new()
+        };
+        parts.push(format!("{:.1} {node}{}", step.at_ms, step.what));
+        here = &step.node;
+    }
+    (!parts.is_empty()).then(|| parts.join(" · "))
+}
+
+/// What the wires and nodes say about the loss of these flows.
+pub(super) fn wire(outages: &[&Outage]) -> String {
+    let sum = |of: fn(&Outage) -> u64| -> String {
+        let each: Vec<String> = outages.iter().map(|o| count(of(o))).collect();
+        each.join(" + ")
+    };
+    let nodes = if outages.iter().any(|o| o.node_dropped > 0) {
+        format!(", nodes {}", sum(|o| o.node_dropped))
+    } else {
+        String::new()
+    };
+    let verdict = if outages.iter().all(|o| o.wire_agrees) {
+        "agrees"
+    } else {
+        "DISAGREES"
+    };
+    format!(
+        "wire dropped {} probes{nodes}: {verdict}",
+        sum(|o| o.wire_dropped)
+    )
+}
+
+/// Why the longest explained outage took so long.
+pub(super) fn why(result: &RunResult) -> Option<String> {
+    let explained = result.outages.iter().filter(|o| {
+        o.transition == Transition::Initial && o.lost > 0 && o.detection_share.is_some()
+    });
+    let worst = explained.max_by(|a, b| a.duration_ms.total_cmp(&b.duration_ms))?;
+    let mut text = format!("{} % detection", short(worst.detection_share? * 100.0));
+    if let Some(p) = &worst.predicted {
+        text += &format!("; {} predicts {}", p.timers, range(p.min_ms, p.max_ms));
+        if let Some((min, max)) = p.without_bfd_ms {
+            text += &format!(
+                ". Without BFD the hold timer would take {}",
+                range(min, max)
+            );
+        }
+    }
+    Some(text)
+}
+
+/// `14:02:11.482913 UTC` of nanoseconds since 1970.
+pub(super) fn time_of_day(realtime_ns: u64) -> String {
+    let micros = realtime_ns / 1000 % 86_400_000_000;
+    let seconds = micros / 1_000_000;
+    format!(
+        "{:02}:{:02}:{:02}.{:06} UTC",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60,
+        micros % 1_000_000
+    )
+}
+
+/// `trusted; one trial, no distribution`.
+pub(super) fn trust(result: &RunResult) -> String {
+    let trust = if result.trusted {
+        "trusted"
+    } else {
+        "NOT TRUSTED"
+    };
+    format!("{trust}; one trial, no distribution")
+}
+
+/// `2/3 met`.
+pub(super) fn met(result: &RunResult) -> String {
+    let all = result.expect.len();
+    format!("{}/{all} met", all - result.expectations_missed())
+}
+
+/// `met`, `missed` or `not measured`.
+pub(super) fn verdict(met: Option<bool>) -> &'static str {
+    match met {
+        Some(true) => "met",
+        Some(false) => "missed",
+        None => "not measured",
+    }
+}
