@@ -11,6 +11,8 @@ mod common;
 mod fib;
 #[path = "kernel/lab.rs"]
 mod lab;
+#[path = "kernel/frr_interop.rs"]
+mod frr_interop;
 #[path = "kernel/link_watch.rs"]
 mod link_watch;
 #[path = "kernel/probe.rs"]

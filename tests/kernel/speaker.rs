@@ -22,9 +22,15 @@ use super::{
     speaker_process::SpeakerProcess,
 };
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-fn peer(session: &str, local: &str, remote: &str, interface: &str, asn: u32) -> PeerConfig {
+pub(crate) fn peer(
+    session: &str,
+    local: &str,
+    remote: &str,
+    interface: &str,
+    asn: u32,
+) -> PeerConfig {
     let local: std::net::IpAddr = local.parse().unwrap();
     PeerConfig {
         session: SessionName::new(session).unwrap(),
@@ -52,7 +58,12 @@ fn peer(session: &str, local: &str, remote: &str, interface: &str, asn: u32) -> 
     }
 }
 
-fn speaker(node: &str, asn: u32, originate: &[&str], peers: Vec<PeerConfig>) -> SpeakerConfig {
+pub(crate) fn speaker(
+    node: &str,
+    asn: u32,
+    originate: &[&str],
+    peers: Vec<PeerConfig>,
+) -> SpeakerConfig {
     let origination = |prefix: &&str| Origination {
         prefix: prefix.parse().unwrap(),
         blackhole: true,
@@ -68,7 +79,7 @@ fn speaker(node: &str, asn: u32, originate: &[&str], peers: Vec<PeerConfig>) -> 
     }
 }
 
-fn bfd(ms: u64, multiplier: u8) -> Option<BfdConfig> {
+pub(crate) fn bfd(ms: u64, multiplier: u8) -> Option<BfdConfig> {
     Some(BfdConfig {
         min_tx: Span::from_millis(ms),
         min_rx: Span::from_millis(ms),
@@ -98,21 +109,21 @@ fn pair(
     )
 }
 
-fn routes(namespace: &NetnsFd) -> String {
+pub(crate) fn routes(namespace: &NetnsFd) -> String {
     sh(
         namespace,
         "ip route show proto bgp; ip -6 route show proto bgp",
     )
 }
 
-fn await_routes(namespace: &NetnsFd, wanted: &[&str]) {
+pub(crate) fn await_routes(namespace: &NetnsFd, wanted: &[&str]) {
     await_some(&format!("routes {wanted:?}"), 10 * SECOND, || {
         let routes = routes(namespace);
         wanted.iter().all(|w| routes.contains(w)).then_some(())
     });
 }
 
-fn await_bfd_up(speaker: &mut SpeakerProcess, session: &str, detection: Span) {
+pub(crate) fn await_bfd_up(speaker: &mut SpeakerProcess, session: &str, detection: Span) {
     speaker.expect("BFD Up at its negotiated speed", 10 * SECOND, |notice| {
         matches!(notice, Notice::Bfd { session: s, state: State::Up, detection: d, .. }
             if s.as_str() == session && *d == detection)
