@@ -19,6 +19,8 @@ mod link_watch;
 mod probe;
 #[path = "kernel/relay.rs"]
 mod relay;
+#[path = "kernel/sockets.rs"]
+mod sockets;
 #[path = "kernel/speaker.rs"]
 mod speaker;
 #[path = "kernel/speaker_process.rs"]

@@ -38,14 +38,18 @@ pub fn socket_addr(address: IpAddr, port: u16, interface: Option<&str>) -> io::R
     }
 }
 
-/// Listens on one local address; non-blocking. Its SYN-ACKs carry `ttl`.
+/// Listens on one local address; non-blocking. Its SYN-ACKs carry `ttl`. From the
+/// first SYN on, the peers in `keys` have to sign.
 ///
 /// # Errors
-/// EADDRNOTAVAIL while the address is not (yet) there.
-pub fn listen(local: SocketAddr, ttl: u8) -> io::Result<TcpListener> {
+/// EADDRNOTAVAIL while the address is not (yet) there; see also [`set_md5`].
+pub fn listen(local: SocketAddr, ttl: u8, keys: &[(IpAddr, String)]) -> io::Result<TcpListener> {
     let socket = socket(local, ttl)?;
     socket.set_reuse_address(true)?;
     socket.bind(&local.into())?;
+    for (peer, key) in keys {
+        set_md5(&socket, *peer, Some(key))?;
+    }
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }

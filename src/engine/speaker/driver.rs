@@ -419,11 +419,7 @@ impl Listener {
     fn bind(&self) -> std::io::Result<TcpListener> {
         let interface = self.interface.as_ref().map(AsRef::as_ref);
         let local = tcp::socket_addr(self.local, tcp::BGP_PORT, interface)?;
-        let listener = tcp::listen(local, self.ttl)?;
-        for (peer, key) in &self.keys {
-            tcp::set_md5(&listener, *peer, Some(key))?;
-        }
-        TcpListener::from_std(listener)
+        TcpListener::from_std(tcp::listen(local, self.ttl, &self.keys)?)
     }
 }
 
