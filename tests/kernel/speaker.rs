@@ -123,7 +123,7 @@ pub(crate) fn await_routes(namespace: &NetnsFd, wanted: &[&str]) {
     });
 }
 
-pub(crate) fn await_bfd_up(speaker: &mut SpeakerProcess, session: &str, detection: Span) {
+fn await_bfd_up(speaker: &mut SpeakerProcess, session: &str, detection: Span) {
     speaker.expect("BFD Up at its negotiated speed", 10 * SECOND, |notice| {
         matches!(notice, Notice::Bfd { session: s, state: State::Up, detection: d, .. }
             if s.as_str() == session && *d == detection)
