@@ -80,3 +80,20 @@ pub fn receive_number(mut stream: &UnixStream) -> io::Result<i32> {
     stream.read_exact(&mut bytes)?;
     Ok(i32::from_ne_bytes(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_and_a_number_cross_and_a_closed_end_is_an_error() {
+        let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+        expect_threads(&theirs).expect("SO_PASSCRED");
+        // The process's first thread: naming it needs no privilege.
+        let first = nix::unistd::getpid().as_raw();
+        send_thread(&ours, first, 42).expect("sent");
+        assert_eq!(receive_thread(&theirs).ok(), Some((first, 42)));
+        drop(ours);
+        assert!(receive_thread(&theirs).is_err());
+    }
+}

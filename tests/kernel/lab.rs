@@ -128,7 +128,7 @@ fn ring(lab: &str, size: u8) -> Plan {
 struct User {
     uid: u32,
     dir: tempfile::TempDir,
-    /// Outer processes of labs brought up, so that a failed test leaves none behind.
+    /// Outer processes of labs brought up (or the command they die with), so that a failed test leaves none behind.
     labs: RefCell<Vec<PidFd>>,
 }
 
@@ -193,7 +193,11 @@ impl User {
 
     /// Brings a lab up in the background; what it said of itself.
     fn up(&self, plan: &Plan) -> Value {
-        let output = self.run(&["up", "--json", &self.plan(plan)]);
+        self.up_with(&["up", "--json", &self.plan(plan)])
+    }
+
+    fn up_with(&self, args: &[&str]) -> Value {
+        let output = self.run(args);
         assert!(
             output.status.success(),
             "{}",
@@ -213,6 +217,8 @@ impl User {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        let command = i32::try_from(child.id()).unwrap();
+        self.labs.borrow_mut().extend(PidFd::open(command));
         await_some("the lab to stand", SOON, || {
             self.exec(plan, "r0", &["true"])
                 .status
@@ -355,7 +361,7 @@ fn a_foreground_lab_dies_with_its_command_and_its_programs_with_it() {
             .as_array()
             .unwrap()
             .iter()
-            .find(|lab| lab["lab"] == "foreground")
+            .find(|lab| lab["state"]["lab"] == "foreground")
             .unwrap();
         let mut inside = user
             .command(&["exec", "--lab", "foreground", "r1", "sleep", "600"])
@@ -439,7 +445,8 @@ fn a_refused_operation_is_named_and_leaves_nothing() {
 fn the_journal_and_the_event_stream_are_the_same_lines() {
     let user = User::root();
     let plan = ring("journal", 2);
-    user.up(&plan);
+    let up = ["up", "--json", "--out", "out", &user.plan(&plan)];
+    user.up_with(&up);
     let client = Client::new(plan.lab.clone());
     let mut seen = Vec::new();
     std::thread::scope(|scope| {
@@ -456,7 +463,7 @@ fn the_journal_and_the_event_stream_are_the_same_lines() {
                 .unwrap();
         });
     });
-    let journal = fs::read_to_string(user.path("runs/journal/journal.jsonl")).unwrap();
+    let journal = fs::read_to_string(user.path("out/journal.jsonl")).unwrap();
     assert_eq!(journal.lines().collect::<Vec<_>>(), seen);
     assert!(seen.first().unwrap().contains("run-started"));
     assert!(seen.last().unwrap().contains("run-finished"));

@@ -2,17 +2,22 @@
 //! even to root; the outer process lives outside and, where the user really is
 //! root, may grant it to the lab's threads.
 
-use std::{io, os::unix::net::UnixStream, thread};
+use std::{
+    io,
+    os::unix::net::UnixStream,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 use crate::os::{credentials, sched};
 
 /// The lab's end: asks.
 #[derive(Debug)]
-pub struct Guardian(UnixStream);
+pub struct Guardian(Mutex<UnixStream>);
 
 impl Guardian {
     pub(super) fn new(stream: UnixStream) -> Self {
-        Self(stream)
+        Self(Mutex::new(stream))
     }
 
     /// Asks for SCHED_FIFO at `priority` for the calling thread: directly first,
@@ -23,8 +28,10 @@ impl Guardian {
     pub fn fifo(&self, priority: u8) -> io::Result<()> {
         match sched::try_fifo(priority) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                credentials::send_thread(&self.0, sched::thread_id(), priority.into())?;
-                match credentials::receive_number(&self.0)? {
+                // One question at a time, or threads would read each other's answers.
+                let line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                credentials::send_thread(&line, sched::thread_id(), priority.into())?;
+                match credentials::receive_number(&line)? {
                     0 => Ok(()),
                     errno => Err(io::Error::from_raw_os_error(errno)),
                 }
