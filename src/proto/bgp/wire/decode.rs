@@ -94,10 +94,28 @@ pub fn decode_update(body: &[u8], session: &SessionKind) -> Result<Decoded, Noti
     list.conclude(announced, &mut decoded);
     let negotiated = |prefix: &IpNet| session.families.contains(&family_of(prefix));
     decoded.withdrawn.retain(negotiated);
+    drop_multicast(&mut decoded);
     decoded
         .reach
         .retain(|reach| reach.prefixes.first().is_some_and(negotiated));
     Ok(decoded)
+}
+
+/// RFC 4271 §6.3: a prefix that is well formed but makes no sense is ignored.
+fn drop_multicast(decoded: &mut Decoded) {
+    for reach in &mut decoded.reach {
+        let before = reach.prefixes.len();
+        reach
+            .prefixes
+            .retain(|prefix| !prefix.network().is_multicast());
+        if reach.prefixes.len() < before {
+            decoded.faults.push(Fault {
+                attribute: 0,
+                remedy: Remedy::Discard,
+                what: "multicast prefix",
+            });
+        }
+    }
 }
 
 /// Withdrawn Routes, Path Attributes, NLRI (RFC 4271 §4.3).
