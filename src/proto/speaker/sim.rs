@@ -471,6 +471,20 @@ impl Sim {
         });
     }
 
+    /// Gives a link's interface another subnet; no matter if the node has none.
+    pub(super) fn connect_subnet(&mut self, node: usize, link: usize, subnet: &str) {
+        let name = interface_name(link);
+        for interface in &mut self.nodes[node].interfaces {
+            if interface.name == name {
+                interface.prefixes.push(net(subnet));
+            }
+        }
+        let interfaces = self.nodes[node].interfaces.clone();
+        self.call(node, |speaker, now| {
+            speaker.handle_interfaces(interfaces, now)
+        });
+    }
+
     pub(super) fn peer_at(&self, node: usize, link: usize) -> PeerId {
         let end = self.links[link].ends.iter().find(|(end, _)| *end == node);
         end.expect("an end of the link").1

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::SessionState::{Established, Idle};
 use super::sim::{Builder, Step, net};
 use super::{FibChange, SpeakerEvent};
-use crate::units::{Community, Match, Policy, PrefixMatch, Rule, Set, Span, Verdict};
+use crate::units::{Community, Family, Match, Policy, PrefixMatch, Rule, Set, Span, Verdict};
 
 mod topology;
 
@@ -201,6 +201,37 @@ fn simultaneous_opens_collide_and_one_survives() {
     }
 }
 
+/// As above, with the two ends starting at different instants: whatever the
+/// offset, a session that comes up stays up.
+#[test]
+fn staggered_opens_settle_quickly() {
+    let mut collisions = 0;
+    for offset in 0..=100 {
+        let mut lab = Builder::new();
+        let (a, b) = (lab.node(65001), lab.node(65002));
+        lab.link(a, b, 20);
+        let mut sim = lab.start(offset);
+        sim.run_ms(1_000);
+        let peer = super::PeerId(0);
+        for node in [a, b] {
+            sim.call(node, |speaker, now| speaker.stop_peer(peer, None, now));
+        }
+        sim.run_ms(3_000);
+        let (first, second) = if offset % 2 == 0 { (a, b) } else { (b, a) };
+        sim.call(first, |speaker, now| speaker.start_peer(peer, now));
+        sim.run_ms(offset);
+        sim.call(second, |speaker, now| speaker.start_peer(peer, now));
+        sim.run_ms(1_500);
+        for node in [a, b] {
+            assert_eq!(sim.state(node, 0), Established, "offset {offset}");
+            assert_eq!(sim.status(node).peers[0].flaps, 1, "offset {offset}");
+            let counters = sim.status(node).peers[0].messages_in;
+            collisions += u64::from(counters.open > 2);
+        }
+    }
+    assert!(collisions > 20, "{collisions} collisions are no test");
+}
+
 /// RFC 4486 Cease 1: down until somebody starts it.
 #[test]
 fn too_many_prefixes_stop_the_session_until_it_is_started() {
@@ -289,6 +320,55 @@ fn equal_paths_are_used_together() {
     );
 }
 
+/// RFC 4760: IPv6 over an IPv4 session, with the next hop the configuration
+/// names for it.
+#[test]
+fn ipv6_travels_over_ipv4() {
+    let mut lab = Builder::new();
+    let (a, b, c) = (lab.node(65001), lab.node(65002), lab.node(65003));
+    lab.originate(a, "2001:db8:a::/48");
+    lab.link(a, b, 1);
+    lab.link(b, c, 1);
+    let dual = vec![Family::Ipv4Unicast, Family::Ipv6Unicast];
+    for (node, link, own) in [(a, 0, "::1"), (b, 0, "::2"), (b, 1, "::1"), (c, 1, "::2")] {
+        let peer = lab.peer(node, link);
+        peer.families.clone_from(&dual);
+        peer.next_hop_other_family = Some(format!("2001:db8:{link}{own}").parse().unwrap());
+    }
+    // The last hop speaks IPv4 only.
+    lab.peer(c, 1).families = vec![Family::Ipv4Unicast];
+    let mut sim = lab.start(15);
+    for node in [a, b, c] {
+        for link in [0, 1] {
+            sim.connect_subnet(node, link, &format!("2001:db8:{link}::/64"));
+        }
+    }
+    sim.run_ms(2_000);
+    let gateway = "2001:db8:0::1".parse().unwrap();
+    assert_eq!(sim.via(b, "2001:db8:a::/48"), Some(vec![gateway]));
+    assert_eq!(sim.best(c, "2001:db8:a::/48"), None);
+    assert_eq!(sim.status(b).peers[1].families, [Family::Ipv4Unicast]);
+}
+
+/// A connected subnet needs no gateway, until its interface goes down.
+#[test]
+fn a_learned_route_waits_while_its_prefix_is_connected() {
+    let mut lab = dual_homed();
+    lab.originate(1, "192.168.9.0/24");
+    let mut sim = lab.start(16);
+    sim.connect_subnet(0, 1, "192.168.9.0/24");
+    sim.run_ms(2_000);
+    assert!(sim.best(0, "192.168.9.0/24").is_some());
+    assert_eq!(sim.via(0, "192.168.9.0/24"), None);
+    sim.carrier(0, 1, false);
+    assert_eq!(
+        sim.via(0, "192.168.9.0/24"),
+        Some(vec!["10.0.0.2".parse().unwrap()])
+    );
+    sim.carrier(0, 1, true);
+    assert_eq!(sim.via(0, "192.168.9.0/24"), None);
+}
+
 /// RFC 1997, RFC 4271 §5.1.4 and §5.1.5: what stays inside an AS.
 #[test]
 fn communities_med_and_preference_stop_at_the_border() {
@@ -367,7 +447,7 @@ fn a_refresh_brings_the_whole_table_again() {
     sim.run_ms(2_000);
     let before = sim.status(0).peers[0].messages_in.update;
     sim.take_log(0);
-    let family = crate::units::Family::Ipv4Unicast;
+    let family = Family::Ipv4Unicast;
     sim.call(0, |speaker, now| {
         speaker.refresh_peer(super::PeerId(0), family, now)
     });
@@ -433,5 +513,83 @@ fn status_and_events_survive_serde() {
     for event in sim.events(0) {
         let text = serde_json::to_string(event).unwrap();
         assert_eq!(serde_json::from_str::<SpeakerEvent>(&text).unwrap(), *event);
+    }
+}
+
+mod hostile {
+    use proptest::prelude::*;
+
+    use super::super::sim::{Builder, peer_config, speaker_config};
+    use super::super::{Action, ConnId, Origin, PeerId, Speaker};
+    use crate::proto::bgp::wire::{Open, encode_keepalive};
+    use crate::units::Family;
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the virtual clock needs an epoch"
+    )]
+    fn epoch() -> std::time::Instant {
+        std::time::Instant::now()
+    }
+
+    fn framed(kind: u8, body: &[u8]) -> Vec<u8> {
+        let mut message = vec![0xFF; 16];
+        message.extend_from_slice(&(19 + body.len() as u16).to_be_bytes());
+        message.push(kind);
+        message.extend_from_slice(body);
+        message
+    }
+
+    proptest! {
+        /// Whatever an established peer sends, nothing panics, and what the
+        /// session says at the end is consistent.
+        #[test]
+        fn no_bytes_break_a_speaker(
+            bodies in prop::collection::vec(
+                (1_u8..=6, prop::collection::vec(any::<u8>(), 0..60)),
+                1..8,
+            ),
+        ) {
+            let now = epoch();
+            let mut config = speaker_config("n", 65001, "1.1.1.1");
+            config.peers.push(peer_config("s0", "10.0.0.1", "10.0.0.2", 65002));
+            let mut speaker = Speaker::new(config, 1, now);
+            speaker.start(now);
+            let conn = ConnId::incoming(0);
+            speaker.handle_connected(conn, PeerId(0), Origin::Incoming, now);
+            let asn = crate::units::Asn::new(65002).expect("a number");
+            let open = Open::ours(asn, 9, [2, 2, 2, 2].into(), &[Family::Ipv4Unicast]);
+            speaker.handle_data(conn, &open.encode(), now);
+            speaker.handle_data(conn, &encode_keepalive(), now);
+            prop_assert_eq!(speaker.status(now).peers[0].state, super::Established);
+            for (kind, body) in bodies {
+                speaker.handle_data(conn, &framed(kind, &body), now);
+            }
+            let closed = std::iter::from_fn(|| speaker.poll_action())
+                .any(|action| matches!(action, Action::Close { conn: one } if one == conn));
+            let status = speaker.status(now);
+            prop_assert_eq!(closed, status.peers[0].state != super::Established);
+            prop_assert!(!closed || status.rib.is_empty());
+        }
+    }
+
+    /// Numbers that belong to nothing are ignored.
+    #[test]
+    fn strangers_are_ignored() {
+        let mut sim = Builder::new();
+        sim.node(65001);
+        let config = sim.configs.remove(0);
+        let now = epoch();
+        let mut speaker = Speaker::new(config, 1, now);
+        speaker.start(now);
+        let (conn, peer) = (ConnId::incoming(9), PeerId(9));
+        speaker.handle_data(conn, &[1, 2, 3], now);
+        speaker.handle_closed(conn, now);
+        speaker.handle_connect_failed(ConnId(5), now);
+        speaker.handle_bfd(peer, false, now);
+        speaker.stop_peer(peer, None, now);
+        assert_eq!(speaker.poll_action(), None);
+        speaker.handle_connected(conn, peer, Origin::Incoming, now);
+        assert_eq!(speaker.poll_action(), Some(Action::Close { conn }));
     }
 }

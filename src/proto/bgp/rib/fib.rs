@@ -99,6 +99,9 @@ impl Fib {
     /// Notes that the kernel has dropped every route over these interfaces, and
     /// says which.
     pub(super) fn lose(&mut self, interfaces: &BTreeSet<IfName>) -> Vec<IpNet> {
+        if interfaces.is_empty() {
+            return Vec::new();
+        }
         let uses = |list: &[NextHop]| list.iter().any(|hop| interfaces.contains(&hop.interface));
         let lost: Vec<IpNet> = self
             .installed

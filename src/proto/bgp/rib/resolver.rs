@@ -18,11 +18,24 @@ pub struct Interface {
     pub prefixes: Vec<IpNet>,
 }
 
+/// What a new set of interfaces changed.
+#[derive(Debug)]
+pub(super) struct Change {
+    /// Interfaces that went down or away.
+    pub(super) down: BTreeSet<IfName>,
+    /// Addresses whose answer changed.
+    pub(super) next_hops: BTreeSet<IpAddr>,
+    /// Connected subnets that came or went.
+    pub(super) subnets: Vec<IpNet>,
+}
+
 /// Answers by the connected subnets of interfaces that are up, and remembers
 /// whom it was asked about.
 #[derive(Debug, Default)]
 pub(super) struct Resolver {
     interfaces: BTreeMap<IfName, Interface>,
+    /// Subnets of the interfaces that are up.
+    connected: BTreeSet<IpNet>,
     asked: BTreeMap<IpAddr, Option<IfName>>,
 }
 
@@ -47,12 +60,8 @@ impl Resolver {
             .is_some_and(|interface| interface.up)
     }
 
-    /// Replaces the set. Returns the interfaces that went down and the
-    /// addresses whose answer changed.
-    pub(super) fn replace(
-        &mut self,
-        interfaces: Vec<Interface>,
-    ) -> (BTreeSet<IfName>, BTreeSet<IpAddr>) {
+    /// Replaces the set, and says what that changed.
+    pub(super) fn replace(&mut self, interfaces: Vec<Interface>) -> Change {
         let old = std::mem::take(&mut self.interfaces);
         self.interfaces = interfaces
             .into_iter()
@@ -63,24 +72,38 @@ impl Resolver {
             .filter(|before| before.up && !self.is_up(&before.name))
             .map(|before| before.name)
             .collect();
-        let mut changed = BTreeSet::new();
+        let subnets = self.up().flat_map(|interface| &interface.prefixes);
+        let connected: BTreeSet<IpNet> = subnets.map(IpNet::trunc).collect();
+        let subnets = connected
+            .symmetric_difference(&self.connected)
+            .copied()
+            .collect();
+        self.connected = connected;
+        let mut next_hops = BTreeSet::new();
         for (address, answer) in &mut self.asked {
             let now = look_up(&self.interfaces, *address);
             if now != *answer {
                 *answer = now;
-                changed.insert(*address);
+                next_hops.insert(*address);
             }
         }
-        (down, changed)
+        Change {
+            down,
+            next_hops,
+            subnets,
+        }
+    }
+
+    /// Whether the kernel reaches the prefix by itself.
+    pub(super) fn is_connected(&self, prefix: &IpNet) -> bool {
+        self.connected.contains(prefix)
     }
 
     /// Whether a connected subnet lies strictly inside `prefix`.
     pub(super) fn connected_inside(&self, prefix: &IpNet) -> bool {
-        let inside = |subnet: &IpNet| {
-            subnet.prefix_len() > prefix.prefix_len() && prefix.contains(&subnet.trunc())
-        };
-        self.up()
-            .any(|interface| interface.prefixes.iter().any(inside))
+        let inside =
+            |subnet: &IpNet| subnet.prefix_len() > prefix.prefix_len() && prefix.contains(subnet);
+        self.connected.iter().any(inside)
     }
 
     fn up(&self) -> impl Iterator<Item = &Interface> {

@@ -201,13 +201,14 @@ impl Rib {
 
     /// The full set of interfaces.
     pub fn set_interfaces(&mut self, interfaces: Vec<Interface>) {
-        let (down, changed) = self.resolver.replace(interfaces);
+        let change = self.resolver.replace(interfaces);
         self.recheck = true;
-        let lost = self.fib.lose(&down);
+        let lost = self.fib.lose(&change.down);
         self.dirty.extend(lost);
+        self.dirty.extend(change.subnets);
         let affected = |path: &Path| {
             let next_hop = path.attributes.next_hop;
-            changed.contains(&next_hop) || is_link_local(next_hop)
+            change.next_hops.contains(&next_hop) || is_link_local(next_hop)
         };
         let prefixes = self
             .entries
@@ -441,6 +442,9 @@ impl Rib {
         let desired = if best.peer.is_none() {
             let blackhole = |one: &Origination| one.blackhole && one.prefix.trunc() == *prefix;
             self.originations.iter().any(blackhole).then(Vec::new)
+        } else if self.resolver.is_connected(prefix) {
+            // What is connected needs no gateway, whatever the peers say.
+            None
         } else {
             let hop = |&index: &usize| {
                 let path = entry.paths.get(index)?;
