@@ -41,6 +41,15 @@ fn open_from(last: u8) -> Open {
     Open::ours(number(65002), 90, id, &[Family::Ipv4Unicast])
 }
 
+/// The connection an output asks for.
+fn wanted(output: &Output) -> Option<ConnId> {
+    if let Output::Connect(conn) = output {
+        Some(*conn)
+    } else {
+        None
+    }
+}
+
 struct Bench {
     peer: Peer,
     now: Instant,
@@ -57,10 +66,7 @@ impl Bench {
     /// The number of the connection that is asked for.
     fn connecting(&mut self) -> ConnId {
         let outputs = self.peer.take_outputs();
-        let wanted = outputs.iter().find_map(|output| match output {
-            Output::Connect(conn) => Some(*conn),
-            _ => None,
-        });
+        let wanted = outputs.iter().find_map(wanted);
         wanted.unwrap_or_else(|| panic!("no connect in {outputs:?}"))
     }
 
@@ -100,11 +106,12 @@ impl Bench {
     /// The NOTIFICATION sent on a connection, which then is closed.
     fn notified(&mut self, conn: ConnId) -> Option<(u8, u8)> {
         let outputs = self.peer.take_outputs();
-        let sent = outputs.iter().find_map(|output| match output {
-            Output::Send(to, MessageType::Notification, bytes) if *to == conn => {
-                Notification::decode(&bytes[HEADER_BYTES..])
-            }
-            _ => None,
+        let sent = outputs.iter().find_map(|output| {
+            let Output::Send(to, MessageType::Notification, bytes) = output else {
+                return None;
+            };
+            let sent = Notification::decode(&bytes[HEADER_BYTES..]);
+            sent.filter(|_| *to == conn)
         });
         let closed = |output: &Output| matches!(output, Output::Close(to) if *to == conn);
         assert_eq!(sent.is_some(), outputs.iter().any(closed), "{outputs:?}");
@@ -124,7 +131,8 @@ fn every_message_in_every_state() {
         ("refresh", encode_refresh(Family::Ipv4Unicast)),
     ];
     let (sent, confirm, up) = (State::OpenSent, State::OpenConfirm, State::Established);
-    let expected: [(State, [Result<State, (u8, u8)>; 4]); 3] = [
+    type Outcome = Result<State, (u8, u8)>;
+    let expected: [(State, [Outcome; 4]); 3] = [
         (sent, [Ok(confirm), Err((5, 1)), Err((5, 1)), Err((5, 1))]),
         (confirm, [Err((5, 2)), Err((5, 2)), Ok(up), Err((5, 2))]),
         (up, [Err((5, 3)), Ok(up), Ok(up), Ok(up)]),
@@ -296,11 +304,7 @@ fn a_connect_without_an_answer_is_tried_anew() {
         let outputs = bench.peer.take_outputs();
         let gave_up = |output: &Output| matches!(output, Output::Close(old) if *old == conn);
         assert!(outputs.iter().any(gave_up), "{outputs:?}");
-        let next = |output: &Output| match output {
-            Output::Connect(conn) => Some(*conn),
-            _ => None,
-        };
-        conn = outputs.iter().find_map(next).expect("another attempt");
+        conn = outputs.iter().find_map(wanted).expect("another attempt");
     }
 }
 

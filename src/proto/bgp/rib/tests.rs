@@ -127,11 +127,11 @@ fn withdrawal(prefix: &str) -> Decoded {
 fn installs(effects: &[Effect]) -> Vec<(String, String)> {
     effects
         .iter()
-        .filter_map(|effect| match effect {
-            Effect::Fib(FibChange::Install { prefix, next_hops }) => {
-                Some((prefix.to_string(), next_hops[0].gateway.to_string()))
-            }
-            _ => None,
+        .filter_map(|effect| {
+            let Effect::Fib(FibChange::Install { prefix, next_hops }) = effect else {
+                return None;
+            };
+            Some((prefix.to_string(), next_hops[0].gateway.to_string()))
         })
         .collect()
 }
@@ -392,9 +392,11 @@ fn updates_are_packed() {
             .unwrap();
     }
     let effects = rib.flush();
-    let messages = effects.iter().find_map(|effect| match effect {
-        Effect::Updates { peer, messages, .. } if *peer == SECOND => Some(*messages),
-        _ => None,
+    let messages = effects.iter().find_map(|effect| {
+        let Effect::Updates { peer, messages, .. } = effect else {
+            return None;
+        };
+        (*peer == SECOND).then_some(*messages)
     });
     // Four bytes each: a thousand fit beside the attributes.
     assert_eq!(messages, Some(3));

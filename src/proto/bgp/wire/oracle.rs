@@ -50,6 +50,7 @@ fn their_attributes(message: &BgpMessage) -> impl Iterator<Item = &PathAttribute
         .map(|attribute| attribute.value())
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "kinds that we never write")]
 fn assert_agrees(value: &PathAttributeValue, ours: &Attributes) {
     match value {
         PathAttributeValue::Origin(origin) => assert_eq!(*origin as u8, ours.origin as u8),
