@@ -9,10 +9,10 @@
 mod common;
 #[path = "kernel/fib.rs"]
 mod fib;
-#[path = "kernel/lab.rs"]
-mod lab;
 #[path = "kernel/frr_interop.rs"]
 mod frr_interop;
+#[path = "kernel/lab.rs"]
+mod lab;
 #[path = "kernel/link_watch.rs"]
 mod link_watch;
 #[path = "kernel/probe.rs"]

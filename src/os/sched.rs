@@ -1,13 +1,50 @@
 //! Scheduling of threads that must be on time.
 #![expect(unsafe_code, reason = "sched_setscheduler has no safe wrapper")]
 
-use std::io;
+use std::{fs, io, sync::OnceLock};
+
+/// Asks somebody outside the user namespace for SCHED_FIFO: thread, priority.
+pub type Granter = Box<dyn Fn(i32, u8) -> io::Result<()> + Send + Sync>;
+
+static GRANTER: OnceLock<Granter> = OnceLock::new();
+
+/// Names whom this process asks where the kernel itself refuses. Only the first
+/// call counts.
+pub fn set_granter(granter: Granter) {
+    let _ = GRANTER.set(granter);
+}
 
 /// Asks for SCHED_FIFO at `priority` (1–99) for the calling thread. Refused
 /// (EPERM) inside a user namespace, even to root, and to ordinary users
-/// without RLIMIT_RTPRIO.
+/// without RLIMIT_RTPRIO; then the granter is asked, where there is one.
 pub fn try_fifo(priority: u8) -> io::Result<()> {
-    try_fifo_for(0, priority)
+    try_fifo_for(0, priority).or_else(|refused| grant(thread_id(), priority, refused))
+}
+
+/// The same for the thread called `name` of process `pid`.
+pub fn try_fifo_named(pid: i32, name: &str, priority: u8) -> io::Result<()> {
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = task?;
+        if fs::read_to_string(task.path().join("comm"))?.trim_end() != name {
+            continue;
+        }
+        let tid = task
+            .file_name()
+            .to_string_lossy()
+            .parse()
+            .map_err(io::Error::other)?;
+        return try_fifo_for(tid, priority).or_else(|refused| grant(tid, priority, refused));
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+fn grant(tid: i32, priority: u8, refused: io::Error) -> io::Result<()> {
+    match GRANTER.get() {
+        Some(granter) if refused.kind() == io::ErrorKind::PermissionDenied => {
+            granter(tid, priority)
+        }
+        _ => Err(refused),
+    }
 }
 
 /// The same for the thread `tid`, as the calling process's PID namespace numbers it.

@@ -172,7 +172,6 @@ impl Tunnel {
         };
         tunnel.configure()?;
         links.address_and_raise(&tunnel.settings)?;
-        tunnel.initiate()?;
         Ok(tunnel)
     }
 
@@ -185,7 +184,8 @@ impl Tunnel {
     }
 
     /// Forgets a handshake that got no answer and starts a new one at once.
-    /// WireGuard by itself would try again after five seconds.
+    /// WireGuard by itself would try again after five seconds. For one end only:
+    /// where both forget, each may drop the session that the other has just made.
     pub fn retry_handshake(&self) -> io::Result<()> {
         // Without the port: boringtun would open its sockets anew and keep the old ones.
         self.replace_peer(DeviceUpdate::new())?;
@@ -243,7 +243,7 @@ impl Tunnel {
 
     /// Gives WireGuard a reason to shake hands. The kernel takes a keepalive
     /// interval for one; boringtun wants a packet.
-    fn initiate(&self) -> io::Result<()> {
+    pub fn initiate(&self) -> io::Result<()> {
         match &self.running {
             Running::Kernel => Ok(()),
             Running::Userspace { bridge, .. } => bridge.inject(&bridge::KNOCK),

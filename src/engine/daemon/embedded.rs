@@ -22,9 +22,15 @@ use super::{BfdView, BgpView, NodeView};
 use crate::{
     engine::{
         sink::EventSink,
-        speaker::control::{Command, FromSpeaker, Notice, Reply, Request, Status},
+        speaker::{
+            BFD_PRIORITY, BFD_THREAD,
+            control::{Command, FromSpeaker, Notice, Reply, Request, Status},
+        },
     },
-    os::process::{PidFd, Spawn},
+    os::{
+        process::{PidFd, Spawn},
+        sched,
+    },
     proto::speaker::SpeakerEvent,
     results::event::EventKind,
     units::{NodeName, SessionName},
@@ -88,8 +94,8 @@ impl Embedded {
         std::thread::Builder::new()
             .name(format!("ctl-{node}"))
             .spawn({
-                let (line, node) = (Arc::clone(&line), node.clone());
-                move || listen(reader, &node, &line, &sink)
+                let (line, node, pid) = (Arc::clone(&line), node.clone(), process.pid());
+                move || listen(reader, (&node, pid), &line, &sink)
             })?;
         Ok(Self {
             node: node.clone(),
@@ -163,9 +169,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Reads the speaker's lines until it is gone.
-fn listen(stream: UnixStream, node: &NodeName, line: &Line, sink: &EventSink) {
+fn listen(stream: UnixStream, (node, pid): (&NodeName, i32), line: &Line, sink: &EventSink) {
     for text in BufReader::new(stream).lines().map_while(Result::ok) {
         match serde_json::from_str(&text) {
+            // Inside a user namespace the speaker cannot take realtime priority, but
+            // somebody outside may give it.
+            Ok(FromSpeaker::Event {
+                event: Notice::Warning { code, .. },
+                ..
+            }) if code == "bfd-not-realtime"
+                && sched::try_fifo_named(pid, BFD_THREAD, BFD_PRIORITY).is_ok() => {}
             Ok(FromSpeaker::Event { at_ns, event }) => {
                 for kind in events(node, event) {
                     sink.at(at_ns, kind);

@@ -20,23 +20,22 @@ impl Guardian {
         Self(Mutex::new(stream))
     }
 
-    /// Asks for SCHED_FIFO at `priority` for the calling thread: directly first,
-    /// then through the outer process.
+    /// From now on, whoever in this process is refused SCHED_FIFO asks here.
+    pub fn install(self) {
+        sched::set_granter(Box::new(move |tid, priority| self.grant(tid, priority)));
+    }
+
+    /// Asks for SCHED_FIFO at `priority` for a thread of the lab.
     ///
     /// # Errors
-    /// EPERM where neither may: the user is not root and RLIMIT_RTPRIO forbids it.
-    pub fn fifo(&self, priority: u8) -> io::Result<()> {
-        match sched::try_fifo(priority) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                // One question at a time, or threads would read each other's answers.
-                let line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                credentials::send_thread(&line, sched::thread_id(), priority.into())?;
-                match credentials::receive_number(&line)? {
-                    0 => Ok(()),
-                    errno => Err(io::Error::from_raw_os_error(errno)),
-                }
-            }
-            done => done,
+    /// EPERM where the user is not root and RLIMIT_RTPRIO forbids it.
+    fn grant(&self, tid: i32, priority: u8) -> io::Result<()> {
+        // One question at a time, or threads would read each other's answers.
+        let line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        credentials::send_thread(&line, tid, priority.into())?;
+        match credentials::receive_number(&line)? {
+            0 => Ok(()),
+            errno => Err(io::Error::from_raw_os_error(errno)),
         }
     }
 }

@@ -19,7 +19,7 @@ const LINK_HEADER: usize = 14;
 /// How long a train lasts at the declared rate.
 const TRAIN_MS: u64 = 10;
 /// Fewest and most packets of a train; more would not fit the wire's ring at once.
-const PACKETS: (u64, u64) = (20, 120);
+const PACKETS: (u64, u64) = (20, 100);
 const PORT: u16 = 40_999;
 /// How long to wait for the last packet beyond the train's length.
 const PATIENCE_NS: u64 = 1_000_000_000;

@@ -75,8 +75,9 @@ impl Live {
             kernel,
             sink,
             run_dir,
-            ..
+            guardian,
         } = lab;
+        guardian.install();
         let mut namespaces = Namespaces::new();
         let mut holders = BTreeMap::new();
         for (name, node) in nodes {
@@ -84,13 +85,24 @@ impl Live {
             holders.insert(name, node.holder);
         }
         let watcher = watch(&plan, &namespaces, &sink)?;
-        let tunnels = Tunnels::start(&plan, &holders, &run_dir, &sink)?;
+        // The tunnels' processes start while the relay opens its rings; their
+        // interfaces are tapped when they are there.
+        let rising = Tunnels::spawn(&plan, &holders, &run_dir)?;
         let relay = wire
             .map(|wire| {
-                let config = relay_config(&plan, &namespaces, options.seed)?;
+                let config = RelayConfig {
+                    wires: plan.wires.clone(),
+                    taps: Vec::new(),
+                    run: 0,
+                    seed: options.seed,
+                };
                 relay::spawn(config, &wire, sink.clone()).context("starting the relay")
             })
             .transpose()?;
+        let tunnels = rising.ready(&sink)?;
+        if let Some(relay) = &relay {
+            relay.tap(&taps(&plan, &namespaces)?)?;
+        }
         sink.now(EventKind::Built {
             nodes: plan.nodes.len(),
             links: plan.wires.len() + plan.direct.len(),
@@ -269,9 +281,9 @@ fn watch(plan: &Plan, namespaces: &Namespaces, sink: &EventSink) -> anyhow::Resu
     Watcher::spawn(nodes, &interest, sink.clone())
 }
 
-fn relay_config(plan: &Plan, namespaces: &Namespaces, seed: u64) -> anyhow::Result<RelayConfig> {
-    let taps = plan
-        .tunnels
+/// Where a tunnel's inside can be seen: at its first end.
+fn taps(plan: &Plan, namespaces: &Namespaces) -> anyhow::Result<Vec<TapConfig>> {
+    plan.tunnels
         .iter()
         .map(|tunnel| {
             let [near, far] = &tunnel.ends;
@@ -286,11 +298,5 @@ fn relay_config(plan: &Plan, namespaces: &Namespaces, seed: u64) -> anyhow::Resu
                 netns: netns.try_clone()?,
             })
         })
-        .collect::<anyhow::Result<_>>()?;
-    Ok(RelayConfig {
-        wires: plan.wires.clone(),
-        taps,
-        run: 0,
-        seed,
-    })
+        .collect()
 }

@@ -55,26 +55,37 @@ struct End {
     gone: bool,
 }
 
+/// Tunnel ends whose processes have been started.
+#[derive(Debug)]
+pub(super) struct Rising(Vec<End>);
+
 impl Tunnels {
-    /// Starts every end and waits until all interfaces are there.
-    pub(super) fn start(
+    /// Starts every end.
+    pub(super) fn spawn(
         plan: &Plan,
         holders: &BTreeMap<NodeName, PidFd>,
         run_dir: &RunDir,
-        sink: &EventSink,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<Rising> {
         let mut ends = Vec::new();
         for tunnel in &plan.tunnels {
             for config in tunnel_ends(tunnel, None) {
                 ends.push(spawn(config, holders, run_dir)?);
             }
         }
+        Ok(Rising(ends))
+    }
+}
+
+impl Rising {
+    /// Waits until all interfaces are there, and listens from then on.
+    pub(super) fn ready(self, sink: &EventSink) -> anyhow::Result<Tunnels> {
+        let mut ends = self.0;
         for end in &mut ends {
             ready(end)?;
         }
+        let is_empty = ends.is_empty();
         let ends = Arc::new(Mutex::new(ends));
         let stop = Arc::new(AtomicBool::new(false));
-        let is_empty = plan.tunnels.is_empty();
         let listener = (!is_empty)
             .then(|| {
                 let (ends, stop, sink) = (Arc::clone(&ends), Arc::clone(&stop), sink.clone());
@@ -95,13 +106,15 @@ impl Tunnels {
                     })
             })
             .transpose()?;
-        Ok(Self {
+        Ok(Tunnels {
             stop,
             ends,
             listener,
         })
     }
+}
 
+impl Tunnels {
     /// The processes of one node's ends.
     pub(super) fn processes_of(&self, node: &NodeName) -> Vec<PidFd> {
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);

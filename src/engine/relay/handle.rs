@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    io,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -41,11 +40,11 @@ use super::{
 pub const THREAD_NAME: &str = "relay";
 
 /// Kernel memory for all rings together, where each still gets its smallest.
-const RINGS_TOTAL: usize = 96 << 20;
+const RINGS_TOTAL: usize = 64 << 20;
 /// A ring's size: 31 of the largest frames up to 240.
 const RING_SIZES: (usize, usize) = (2 << 20, 16 << 20);
 /// A tap only watches.
-const TAP_RING: usize = 4 << 20;
+const TAP_RING: usize = 1 << 20;
 /// How long a question may take: the thread answers between two frames.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -111,6 +110,7 @@ pub struct LinkCounters {
 /// A running relay. Dropping it stops it; all wired links are dead then.
 #[derive(Debug)]
 pub struct Relay {
+    sink: EventSink,
     commands: Sender<Command>,
     posted: Arc<AtomicU64>,
     waker: Waker,
@@ -136,13 +136,14 @@ pub fn spawn(config: RelayConfig, wire_ns: &NetnsFd, sink: EventSink) -> anyhow:
         posted: Arc::clone(&posted),
         waker: waker.clone(),
     };
-    let worker =
-        Worker::new(directions, taps, mailbox, config.run, sink).context("polling the wires")?;
+    let worker = Worker::new(directions, taps, mailbox, config.run, sink.clone())
+        .context("polling the wires")?;
     let thread = std::thread::Builder::new()
         .name(THREAD_NAME.to_owned())
         .spawn(move || worker.run())
         .context("starting the relay's thread")?;
     Ok(Relay {
+        sink,
         commands,
         posted,
         waker,
@@ -170,16 +171,26 @@ fn open_directions(
     let share = RINGS_TOTAL / (2 * config.wires.len()).max(1);
     let geometry = Geometry::relay(share.clamp(RING_SIZES.0, RING_SIZES.1));
     let ends = config.wires.iter().flat_map(|wire| &wire.ends);
-    let rings: Vec<Ring> = wire_ns
-        .run(|| {
-            ends.map(|end| {
-                Ring::open(end.wire_if.as_str(), geometry).map_err(|error| {
-                    io::Error::new(error.kind(), format!("interface {}: {error}", end.wire_if))
+    // Each ring costs the kernel a grace period of some milliseconds; together
+    // they cost hardly more than one.
+    let rings: Vec<Ring> = std::thread::scope(|scope| {
+        let opening: Vec<_> = ends
+            .map(|end| {
+                scope.spawn(move || {
+                    wire_ns
+                        .run(|| Ring::open(end.wire_if.as_str(), geometry))
+                        .with_context(|| format!("opening interface {} of the wire", end.wire_if))
                 })
             })
-            .collect()
-        })
-        .context("opening the wires")?;
+            .collect();
+        opening
+            .into_iter()
+            .map(|ring| {
+                ring.join()
+                    .unwrap_or_else(|_| Err(anyhow!("a ring's thread panicked")))
+            })
+            .collect::<anyhow::Result<_>>()
+    })?;
     let mut rings = rings.into_iter();
     let mut directions = Vec::with_capacity(2 * config.wires.len());
     for wire in &config.wires {
@@ -303,6 +314,17 @@ impl Relay {
     /// tunnel that saw any; empty when the relay has died.
     pub fn flow_logs(&self) -> Vec<WireFlowLog> {
         self.ask(Command::FlowLogs).unwrap_or_default()
+    }
+
+    /// Also watches these tunnels from now on.
+    ///
+    /// # Errors
+    /// An interface that is not there, or a dead relay.
+    pub fn tap(&self, taps: &[TapConfig]) -> anyhow::Result<()> {
+        let taps = open_taps(taps, &self.sink)?;
+        self.ask(|reply| Command::Tap(taps, reply))
+            .ok_or_else(|| anyhow!("the relay has stopped"))?
+            .context("watching the tunnels")
     }
 
     /// Forgets all probes and follows another probe run from now on.

@@ -58,6 +58,7 @@ pub(super) enum Command {
     },
     Reshape(Vec<(usize, Shape)>),
     ResetFlows(u64),
+    Tap(Vec<Tap>, Sender<std::io::Result<()>>),
     Counters(Sender<Vec<LinkCounters>>),
     FlowLogs(Sender<Vec<WireFlowLog>>),
     Lateness(Sender<Lateness>),
@@ -336,12 +337,22 @@ impl Worker {
                 let taps = self.taps.iter_mut().flat_map(|tap| &mut tap.flows);
                 wires.chain(taps).for_each(Flows::clear);
             }
+            Command::Tap(taps, reply) => drop(reply.send(self.add_taps(taps))),
             // A caller that gave up waiting has dropped the receiver.
             Command::Counters(reply) => drop(reply.send(self.counters())),
             Command::FlowLogs(reply) => drop(reply.send(self.flow_logs())),
             Command::Lateness(reply) => drop(reply.send(self.punctuality.summary())),
             Command::Stop => self.stopping = true,
         }
+    }
+
+    fn add_taps(&mut self, taps: Vec<Tap>) -> std::io::Result<()> {
+        for tap in taps {
+            self.poller
+                .add(&tap.ring, (self.directions.len() + self.taps.len()) as u64)?;
+            self.taps.push(tap);
+        }
+        Ok(())
     }
 
     fn counters(&mut self) -> Vec<LinkCounters> {

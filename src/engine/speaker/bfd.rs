@@ -29,7 +29,10 @@ use crate::{
 };
 
 /// Above ordinary threads and below whatever keeps the machine alive.
-const PRIORITY: u8 = 40;
+/// The thread's name, by which it is found from outside.
+pub const THREAD: &str = "bfd";
+/// Above everything that can wait.
+pub const PRIORITY: u8 = 40;
 /// Control packets have 24 bytes; authenticated ones, which are refused, a few more.
 const RECEIVE_LEN: usize = 128;
 /// A sender that could not be opened is tried again after this long.
@@ -75,7 +78,7 @@ impl BfdThread {
         woken.set_nonblocking(true)?;
         let worker = Worker::new(config, reports, inbox, woken)?;
         thread::Builder::new()
-            .name("bfd".to_owned())
+            .name(THREAD.to_owned())
             .spawn(move || worker.run())?;
         Ok(Self { orders, wake })
     }

@@ -22,6 +22,7 @@ use super::{
     control::{Command, Notice, Reply, Request, Status},
     control_link::{Commands, ControlLink},
     forwarding::{Forwarding, warning},
+    retired::Retired,
 };
 use crate::{
     os::{clock, link_watch, link_watch::LinkWatch, tcp},
@@ -73,6 +74,7 @@ async fn serve(config: SpeakerConfig, control_fd: Option<RawFd>) -> anyhow::Resu
         config,
         connections,
         forwarding: Forwarding::open().context("cannot write routes")?,
+        retired: Retired::default(),
         bfd,
         control,
         ready: false,
@@ -127,6 +129,7 @@ struct Driver {
     speaker: Speaker,
     connections: Connections,
     forwarding: Forwarding,
+    retired: Retired,
     bfd: BfdThread,
     control: ControlLink,
     /// Listeners whose address is not there yet.
@@ -140,7 +143,11 @@ impl Driver {
     fn deadline(&self) -> Option<Instant> {
         let speaker = self.speaker.poll_timeout().map(|(at, _)| at);
         let rebind = (!self.unbound.is_empty()).then_some(self.rebind);
-        speaker.into_iter().chain(rebind).min()
+        speaker
+            .into_iter()
+            .chain(rebind)
+            .chain(self.retired.deadline())
+            .min()
     }
 
     /// Lets time take effect, also when inputs never pause.
@@ -151,6 +158,10 @@ impl Driver {
         }
         if !self.ready && self.rebind <= now {
             self.bind(now);
+        }
+        let mut due = self.retired.due(now);
+        if !due.is_empty() {
+            self.install(&mut due);
         }
     }
 
@@ -181,7 +192,13 @@ impl Driver {
         self.forward(&mut changes);
     }
 
+    /// Applies changes at once, but for removals: the withdrawal goes out first.
     fn forward(&mut self, changes: &mut Vec<FibChange>) {
+        self.retired.sort_out(changes, clock::now());
+        self.install(changes);
+    }
+
+    fn install(&mut self, changes: &mut Vec<FibChange>) {
         if changes.is_empty() {
             return;
         }

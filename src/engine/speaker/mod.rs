@@ -17,5 +17,7 @@ pub mod control;
 mod control_link;
 mod driver;
 mod forwarding;
+mod retired;
 
+pub use bfd::{PRIORITY as BFD_PRIORITY, THREAD as BFD_THREAD};
 pub use driver::run;

@@ -72,6 +72,11 @@ pub(super) fn tell(
     let ttl_changed = ways.ttl_changed;
     let unsent = with(Fate::Unsent).len() as u64;
     let mut outage = assemble(view, window, ways, story, &seqs, lost.len() as u64);
+    // The count is exact; what it says in milliseconds is as good as the pacing was
+    // around the loss.
+    if mismatch_ms > view.gap_ms() / 2.0 {
+        outage.resolution_ms += mismatch_ms;
+    }
     outage.unsent = unsent;
     outage.sent = seqs.len() as u64 - unsent;
     outage.lost_declared = with(Fate::LostDeclared).len() as u64;

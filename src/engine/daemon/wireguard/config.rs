@@ -21,6 +21,9 @@ pub struct TunnelEndConfig {
     pub node: NodeName,
     /// Interface, addresses, keys.
     pub settings: Settings,
+    /// Whether this end shakes hands first: the customer's, as with AWS's default
+    /// startup action (Site-to-Site VPN tunnel initiation options).
+    pub initiates: bool,
 }
 
 /// The two ends of a planned tunnel, with fresh keys. `backend: None` takes the
@@ -32,7 +35,9 @@ pub fn tunnel_ends(plan: &TunnelPlan, backend: Option<Backend>) -> [TunnelEndCon
     let end = |own: &crate::lab::plan::TunnelEnd,
                peer: &crate::lab::plan::TunnelEnd,
                private_key: PrivateKey,
-               peer_key: PublicKey| TunnelEndConfig {
+               peer_key: PublicKey,
+               initiates: bool| TunnelEndConfig {
+        initiates,
         tunnel: plan.tunnel.clone(),
         node: own.node.clone(),
         settings: Settings {
@@ -49,7 +54,7 @@ pub fn tunnel_ends(plan: &TunnelPlan, backend: Option<Backend>) -> [TunnelEndCon
         },
     };
     [
-        end(first, second, first_key, second_public),
-        end(second, first, second_key, first_public),
+        end(first, second, first_key, second_public, true),
+        end(second, first, second_key, first_public, false),
     ]
 }

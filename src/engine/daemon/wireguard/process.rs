@@ -18,7 +18,9 @@ use crate::os::{
 const LOOK: Duration = Duration::from_millis(10);
 /// An initiation without answer is repeated after this long, in nanoseconds:
 /// the other end may have started later, or its path come up later.
-const RETRY_NS: u64 = 300_000_000;
+const FIRST_RETRY_NS: u64 = 100_000_000;
+/// WireGuard's own REKEY_TIMEOUT.
+const LONGEST_RETRY_NS: u64 = 5_000_000_000;
 /// Keys older than this carry nothing (WireGuard's REJECT_AFTER_TIME).
 const KEY_LIFE: Duration = Duration::from_secs(180);
 
@@ -43,9 +45,10 @@ pub fn run(config: TunnelEndConfig, control: OwnedFd) -> anyhow::Result<()> {
 
 fn serve(config: TunnelEndConfig, mut lines: Lines) -> anyhow::Result<()> {
     let what = format!("tunnel {} at {}", config.tunnel, config.node);
+    let initiates = config.initiates;
     let result = Tunnel::up(config.settings)
         .context("setting it up")
-        .and_then(|tunnel| attend(&tunnel, &mut lines))
+        .and_then(|tunnel| attend(&tunnel, initiates, &mut lines))
         .with_context(|| what);
     if let Err(error) = &result {
         // Whoever listens learns why; the status tells whoever does not.
@@ -56,11 +59,15 @@ fn serve(config: TunnelEndConfig, mut lines: Lines) -> anyhow::Result<()> {
     result
 }
 
-fn attend(tunnel: &Tunnel, lines: &mut Lines) -> anyhow::Result<()> {
+fn attend(tunnel: &Tunnel, initiates: bool, lines: &mut Lines) -> anyhow::Result<()> {
+    if initiates {
+        tunnel.initiate().context("starting a handshake")?;
+    }
     lines.say(&TunnelMessage::Ready {
         backend: tunnel.backend(),
     })?;
     let mut initiated = clock::mono_ns();
+    let mut patience = FIRST_RETRY_NS;
     let mut shaken = false;
     loop {
         if !shaken {
@@ -70,9 +77,11 @@ fn attend(tunnel: &Tunnel, lines: &mut Lines) -> anyhow::Result<()> {
                 lines.say(&TunnelMessage::Handshake {
                     at: clock::mono_ns(),
                 })?;
-            } else if clock::mono_ns().saturating_sub(initiated) > RETRY_NS {
+            } else if initiates && clock::mono_ns().saturating_sub(initiated) > patience {
                 tunnel.retry_handshake().context("starting a handshake")?;
                 initiated = clock::mono_ns();
+                // A path longer than the first patience must get its answer in the end.
+                patience = (2 * patience).min(LONGEST_RETRY_NS);
             }
         }
         match lines.wait((!shaken).then_some(LOOK)) {
