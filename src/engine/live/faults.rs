@@ -173,8 +173,17 @@ impl Live {
                 }
             })
             .collect();
+        let relay = self.relay()?;
         let mut kernel = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
-        bracketed(|| Ok(kernel.apply(&ops)?))
+        bracketed(|| {
+            if up {
+                kernel.apply(&ops)?;
+                relay.restore(link, None).map(|_| ())
+            } else {
+                relay.darken(link)?;
+                Ok(kernel.apply(&ops)?)
+            }
+        })
     }
 
     fn session(&self, session: &SessionName, node: &NodeName, up: bool) -> anyhow::Result<()> {

@@ -278,6 +278,23 @@ impl Relay {
         self.gate(self.many(links)?, GateState::Open)
     }
 
+    /// Prepares the loss of light: nothing more enters the link, and what is on
+    /// its way is handed over at once, because the kernel delivers nothing to an
+    /// interface without carrier. Light that has left arrives.
+    ///
+    /// # Errors
+    /// As [`silence`](Self::silence).
+    pub fn darken(&self, link: &LinkName) -> anyhow::Result<()> {
+        let directions = self.directions(link, None)?;
+        let at = clock::mono_ns();
+        self.ask(|done| Command::Darken {
+            directions,
+            at,
+            done,
+        })
+        .ok_or_else(|| anyhow!("the relay has stopped"))
+    }
+
     /// Drops exactly the next `packets` probes of each flow in each direction.
     ///
     /// # Errors

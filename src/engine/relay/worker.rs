@@ -57,6 +57,12 @@ pub(super) enum Command {
         packets: u32,
     },
     Reshape(Vec<(usize, Shape)>),
+    /// Lets nothing more in and everything out, now.
+    Darken {
+        directions: Vec<usize>,
+        at: u64,
+        done: Sender<()>,
+    },
     ResetFlows(u64),
     Tap(Vec<Tap>, Sender<std::io::Result<()>>),
     Counters(Sender<Vec<LinkCounters>>),
@@ -323,6 +329,22 @@ impl Worker {
                         direction.lane.drop_numbered(at, packets);
                     }
                 }
+            }
+            Command::Darken {
+                directions,
+                at,
+                done,
+            } => {
+                for index in directions {
+                    if let Some(direction) = self.directions.get_mut(index) {
+                        direction.lane.set_gate(at, GateState::Silent);
+                        while let Some((_, parcel)) = direction.lane.poll(u64::MAX) {
+                            direction.release(parcel);
+                        }
+                    }
+                }
+                // A caller that gave up waiting has dropped the receiver.
+                let _ = done.send(());
             }
             Command::Reshape(shapes) => {
                 for (index, shape) in shapes {

@@ -199,7 +199,7 @@ fn wait_for_clients(
 ) -> anyhow::Result<()> {
     let clients: Vec<&str> = daemons
         .iter()
-        .map(|daemon| daemon.trim_end_matches('d'))
+        .filter_map(|daemon| daemon.strip_suffix('d'))
         .filter(|client| *client != "zebra")
         .collect();
     wait(processes, || {
