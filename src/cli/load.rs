@@ -6,7 +6,7 @@ use super::{Exit, output};
 use crate::{
     engine::doctor,
     lab::{
-        model::Lab,
+        model::{Daemon, Lab},
         plan::{self, Plan},
         spec::{self, Checked, Diagnostics},
     },
@@ -103,7 +103,11 @@ pub(super) fn plan(path: &Path, name: Option<&LabName>) -> Result<(Plan, HostPro
         lab.name = name.clone();
     }
     let probe = host::probe()?;
-    let plan = plan::plan(&lab, &doctor::facts(&probe)).map_err(|errors| {
+    let with_frr = lab
+        .nodes
+        .values()
+        .any(|node| matches!(node.daemon, Daemon::Frr { .. }));
+    let plan = plan::plan(&lab, &doctor::facts(&probe, with_frr)).map_err(|errors| {
         let text = errors
             .iter()
             .map(|error| format!("{}: error: {error}", path.display()))

@@ -65,7 +65,7 @@ fn wire(n: u32, a: &NetnsFd, b: &NetnsFd, wire: &NetnsFd, shape: ShapePlan) -> W
             namespace,
             &format!(
                 "ip link set lo up
-                 ip link add {dev} index {node_index} type veth peer name {wire_if} index {wire_index} netns {target}
+                 ip link add {dev} index {node_index} gso_max_size 16384 type veth peer name {wire_if} index {wire_index} gso_max_size 16384 netns {target}
                  ip addr add 10.9.{n}.{last}/24 dev {dev}
                  ip addr add fd09:{n}::{last}/64 dev {dev} nodad
                  ip link set {dev} up"

@@ -6,16 +6,20 @@ use crate::{
     os::host::HostProbe,
 };
 
-/// The facts of this host.
-pub fn facts(probe: &HostProbe) -> HostFacts {
+/// The facts of this host. FRR is asked for its version only where a lab uses it:
+/// that costs a process.
+pub fn facts(probe: &HostProbe, with_frr: bool) -> HostFacts {
     HostFacts {
         netem: probe.netem,
         wireguard: probe.wireguard,
         vlan: probe.vlan,
         tun: probe.tun,
-        frr: frr::find().map(|(_, version)| FrrFacts {
-            version: version.to_string(),
-            known_bad: frr::known_defect(version).map(str::to_owned),
-        }),
+        frr: with_frr
+            .then(frr::find)
+            .flatten()
+            .map(|(_, version)| FrrFacts {
+                version: version.to_string(),
+                known_bad: frr::known_defect(version).map(str::to_owned),
+            }),
     }
 }

@@ -18,11 +18,15 @@ use rtnetlink::{
 };
 
 use crate::{
-    lab::op::{RouteTarget, VethEnd},
+    lab::op::{Netns, RouteTarget, VethEnd},
     os::netns::NetnsFd,
 };
 
 pub(super) type Message = NetlinkMessage<RouteNetlinkMessage>;
+
+/// Segmentation offload on a wire makes frames of at most this many bytes, so
+/// that the relay's ring has slots for many.
+pub const WIRE_GSO_MAX: u32 = 16_384;
 
 /// Both ends are placed at creation: moving a link afterwards costs 30 ms of RCU
 /// grace periods, and a second queue doubles the price of the pair.
@@ -31,11 +35,18 @@ pub(super) fn add_veth(
     (b, b_ns): (&VethEnd, &NetnsFd),
     mtu: u32,
 ) -> Message {
-    let peer = place(LinkMessageBuilder::<LinkUnspec>::new(), b, b_ns, mtu).build();
+    let wired = a.netns == Netns::Wire || b.netns == Netns::Wire;
+    let peer = place(
+        LinkMessageBuilder::<LinkUnspec>::new(),
+        b,
+        b_ns,
+        (mtu, wired),
+    )
+    .build();
     let veth = LinkMessageBuilder::<LinkVeth>::new(a.name.as_str(), b.name.as_str())
         .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)));
     create(RouteNetlinkMessage::NewLink(
-        place(veth, a, a_ns, mtu).build(),
+        place(veth, a, a_ns, (mtu, wired)).build(),
     ))
 }
 
@@ -43,8 +54,13 @@ fn place<T>(
     builder: LinkMessageBuilder<T>,
     end: &VethEnd,
     netns: &NetnsFd,
-    mtu: u32,
+    (mtu, wired): (u32, bool),
 ) -> LinkMessageBuilder<T> {
+    let builder = if wired {
+        builder.append_extra_attribute(LinkAttribute::GsoMaxSize(WIRE_GSO_MAX))
+    } else {
+        builder
+    };
     builder
         .name(end.name.as_str())
         .index(end.index)

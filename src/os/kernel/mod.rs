@@ -10,4 +10,5 @@ mod sysctl;
 
 pub use contract::{Kernel, OpError};
 pub use linux::Linux;
+pub use message::WIRE_GSO_MAX;
 pub use recorder::Recorder;

@@ -12,6 +12,8 @@ use std::{
     sync::{Arc, atomic::AtomicU32, atomic::Ordering},
 };
 
+use crate::os::kernel::WIRE_GSO_MAX;
+
 use super::{
     frame::{Frame, VlanTag, VnetHeader},
     transmit::Transmitter,
@@ -31,10 +33,11 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// Holds the longest frame that segmentation offload makes.
+    /// Holds the longest frame that segmentation offload makes on a wire
+    /// (`os::kernel::WIRE_GSO_MAX`).
     pub const fn relay(total: usize) -> Self {
         Self {
-            slot: 65_536 + 512,
+            slot: WIRE_GSO_MAX as usize + 512,
             total,
             cooked: false,
         }
