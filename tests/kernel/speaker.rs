@@ -325,9 +325,8 @@ fn silent_loss_is_found_by_bfd_in_its_time() {
             .then_some(())
     };
     let gone = |notice: &Notice| moved(notice)?.is_none().then_some(());
-    // The speaker tells its reaction first and the cause after, each with its time.
-    let (applied_at, ()) = a.expect("the route's removal", 2 * SECOND, gone);
     let (down_at, ()) = a.expect("BFD Down", 2 * SECOND, down);
+    let (applied_at, ()) = a.expect("the route's removal", 2 * SECOND, gone);
     let (least, most) = (down_at.saturating_sub(after), down_at - before);
     let reaction = applied_at - down_at;
     eprintln!(
@@ -338,7 +337,11 @@ fn silent_loss_is_found_by_bfd_in_its_time() {
     );
     assert!(most >= 100_000_000, "too early: {most} ns");
     assert!(least <= 250_000_000, "too late: {least} ns");
-    assert!(reaction < 20_000_000, "{reaction} ns from detection to FIB");
+    // Without another way the route is kept for the neighbours that still use it.
+    assert!(
+        (150_000_000..500_000_000).contains(&reaction),
+        "{reaction} ns from detection to removal"
+    );
     let (_, reason) = b.expect("the session's end", 2 * SECOND, session_down);
     assert!(reason.to_lowercase().contains("bfd"), "{reason}");
     sh(&lab.0, "nft delete table netdev cut");

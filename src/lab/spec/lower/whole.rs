@@ -101,7 +101,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Two links that are ports of one switch are one network.
+    /// Two links that are ports of one switch, or of switches joined by trunks, are
+    /// one network.
     fn same_switch(&self, a: &Used, b: &Used) -> bool {
         let switches = |what: &str| -> Vec<NodeName> {
             what.strip_prefix("link `")
@@ -113,8 +114,33 @@ impl Lower<'_> {
                 .cloned()
                 .collect()
         };
-        let of_a = switches(&a.what);
-        a.net == b.net && switches(&b.what).iter().any(|switch| of_a.contains(switch))
+        let segment = self.joined(switches(&a.what));
+        a.net == b.net
+            && switches(&b.what)
+                .iter()
+                .any(|switch| segment.contains(switch))
+    }
+
+    /// These switches and all that trunks join to them.
+    fn joined(&self, mut segment: Vec<NodeName>) -> Vec<NodeName> {
+        let is_switch = |node: &NodeName| matches!(self.kind(node), Some(Kind::Switch));
+        let mut next = 0;
+        while let Some(switch) = segment.get(next).cloned() {
+            next += 1;
+            for link in self
+                .lab
+                .links
+                .values()
+                .filter(|link| link.ends.contains(&switch))
+            {
+                for end in link.ends.iter().filter(|end| is_switch(end)) {
+                    if !segment.contains(end) {
+                        segment.push(end.clone());
+                    }
+                }
+            }
+        }
+        segment
     }
 
     fn check_duplicate_addresses(&mut self) {
