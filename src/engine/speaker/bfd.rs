@@ -28,10 +28,9 @@ use crate::{
     units::{PeerConfig, SessionName, Span, SpeakerConfig},
 };
 
-/// Above ordinary threads and below whatever keeps the machine alive.
 /// The thread's name, by which it is found from outside.
 pub const THREAD: &str = "bfd";
-/// Above everything that can wait.
+/// Above everything that can wait, below whatever keeps the machine alive.
 pub const PRIORITY: u8 = 40;
 /// Control packets have 24 bytes; authenticated ones, which are refused, a few more.
 const RECEIVE_LEN: usize = 128;
