@@ -11,6 +11,7 @@ mod speaker;
 
 pub use names::{
     HostName, IfName, LabName, LinkName, NameError, NodeName, ProbeName, SessionName, TunnelName,
+    nearest,
 };
 pub use policy::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, Set, Verdict};
 pub use probe::{PROBE_HEADER_LEN, PROBE_MAGIC, PROBE_PORT_BASE, ProbeHeader};

@@ -63,6 +63,24 @@ fn validate(name: &str, kind: &'static str, max: usize) -> Result<(), NameError>
     Ok(())
 }
 
+/// The candidate that `written` was most likely meant to be, if any is close.
+pub fn nearest<'c>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
+    if written.chars().count() > 64 {
+        return None;
+    }
+    let normal = |s: &str| s.to_ascii_lowercase().replace(['_', ' '], "-");
+    let written = normal(written);
+    candidates
+        .into_iter()
+        .map(|c| (strsim::damerau_levenshtein(&written, &normal(c)), c))
+        .filter(|(distance, c)| *distance <= c.chars().count().max(written.chars().count()) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, c)| c)
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $kind:literal, $max:literal) => {
         $(#[$doc])*

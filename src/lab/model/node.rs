@@ -91,6 +91,11 @@ impl Kind {
     pub fn is_aws(&self) -> bool {
         matches!(self, Self::DxLocation | Self::Vgw | Self::Vpc { .. })
     }
+
+    /// The same of a kind's word.
+    pub fn is_word_of_aws(word: &str) -> bool {
+        matches!(word, "dx-location" | "vgw" | "vpc")
+    }
 }
 
 /// What speaks BGP and BFD for a node.

@@ -77,6 +77,85 @@ pub enum StepKind {
     Sleep(Span),
 }
 
+/// The words of a cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Packets vanish both ways; carrier stays up.
+    Silent,
+    /// Packets vanish one way.
+    OneWay,
+    /// Loss of light.
+    Carrier,
+    /// A session is closed with a NOTIFICATION.
+    BgpShutdown,
+    /// A node's daemon is killed.
+    Kill,
+    /// A node's daemon is stopped.
+    Freeze,
+    /// A whole node dies.
+    Node,
+}
+
+impl How {
+    /// Every word, links first.
+    pub const NAMES: [&str; 7] = [
+        "silent",
+        "one-way",
+        "carrier",
+        "bgp-shutdown",
+        "kill",
+        "freeze",
+        "node",
+    ];
+
+    /// The cut a word means.
+    pub fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "silent" => Self::Silent,
+            "one-way" => Self::OneWay,
+            "carrier" => Self::Carrier,
+            "bgp-shutdown" => Self::BgpShutdown,
+            "kill" => Self::Kill,
+            "freeze" => Self::Freeze,
+            "node" => Self::Node,
+            _ => return None,
+        })
+    }
+
+    /// What it cuts: a `link`, a `session` or a `node`.
+    pub fn hits(self) -> &'static str {
+        match self {
+            Self::Silent | Self::OneWay | Self::Carrier => "link",
+            Self::BgpShutdown => "session",
+            Self::Kill | Self::Freeze | Self::Node => "node",
+        }
+    }
+
+    /// Whether it names the end whose packets vanish.
+    pub fn takes_from(self) -> bool {
+        self == Self::OneWay
+    }
+
+    /// Whether it may name the end at which it happens.
+    pub fn takes_at(self) -> bool {
+        matches!(self, Self::Carrier | Self::BgpShutdown)
+    }
+}
+
+impl std::fmt::Display for How {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Silent => "silent",
+            Self::OneWay => "one-way",
+            Self::Carrier => "carrier",
+            Self::BgpShutdown => "bgp-shutdown",
+            Self::Kill => "kill",
+            Self::Freeze => "freeze",
+            Self::Node => "node",
+        })
+    }
+}
+
 /// A fault, in the words of the cut taxonomy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {

@@ -7,6 +7,7 @@
 pub mod address;
 mod compile;
 pub mod config;
+mod cut;
 mod display;
 mod error;
 pub mod facts;
@@ -24,6 +25,7 @@ mod tests;
 mod types;
 
 pub use compile::plan;
+pub use cut::{Cut, CutError, cut};
 pub use error::PlanError;
 pub use facts::{FrrFacts, HostFacts};
 pub use types::*;

@@ -1,5 +1,6 @@
 //! What holds of every plan, and what the headline lab becomes.
 
+mod cuts;
 mod invariants;
 mod labs;
 mod random;

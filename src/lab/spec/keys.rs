@@ -77,6 +77,7 @@ const fn needed(key: &'static str, holds: Holds, doc: &'static str) -> Word {
     }
 }
 
+use crate::lab::model::How;
 use Holds::{
     Bfd, Duration, Either, Flag, Keys, ListOf, MapOf, Name, Number, OneOf, OneOrList, PacketRate,
     Percent, Prefix, Rate, Size, Steps, Text,
@@ -495,17 +496,6 @@ pub(super) static STEP: Table = Table {
     ],
 };
 
-/// How something can be cut, and what.
-pub(super) static HOWS: [&str; 7] = [
-    "silent",
-    "one-way",
-    "carrier",
-    "bgp-shutdown",
-    "kill",
-    "freeze",
-    "node",
-];
-
 pub(super) static CUT: Table = Table {
     what: "a cut",
     others: None,
@@ -519,7 +509,7 @@ pub(super) static CUT: Table = Table {
         ),
         needed(
             "how",
-            OneOf(&HOWS),
+            OneOf(&How::NAMES),
             "`silent`, `one-way` or `carrier` for a link, `bgp-shutdown` for a session, `kill`, `freeze` or `node` for a node.",
         ),
         word(

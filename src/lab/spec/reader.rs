@@ -14,7 +14,7 @@ use super::{
     keys::Table,
     raw::{Key, Tree, Value},
 };
-use crate::units::NameError;
+use crate::units::{NameError, nearest};
 
 /// Most findings kept: past these nobody reads on.
 const MAX_FINDINGS: usize = 200;
@@ -77,20 +77,6 @@ pub(super) fn and_list<S: AsRef<str>>(words: &[S]) -> String {
         Some((only, [])) => only.clone(),
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
     }
-}
-
-fn nearest<'c>(written: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    if written.chars().count() > 64 {
-        return None;
-    }
-    let normal = |s: &str| s.to_ascii_lowercase().replace(['_', ' '], "-");
-    let written = normal(written);
-    candidates
-        .into_iter()
-        .map(|c| (strsim::damerau_levenshtein(&written, &normal(c)), c))
-        .filter(|(distance, c)| *distance <= c.chars().count().max(written.chars().count()) / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, c)| c)
 }
 
 impl Findings {

@@ -3,14 +3,14 @@
 use super::{
     super::{
         At,
-        keys::{CUT, DEGRADE, DROP, EXPECT, HOWS, OUTCOME, RESTORED, STEP, WAIT},
+        keys::{CUT, DEGRADE, DROP, EXPECT, OUTCOME, RESTORED, STEP, WAIT},
         raw::{Tree, Value},
         reader::{Fields, and_list},
     },
     Lower,
 };
 use crate::{
-    lab::model::{Daemon, Expect, ExpectAfter, Fault, Kind, Step, StepKind},
+    lab::model::{Daemon, Expect, ExpectAfter, Fault, How, Kind, Step, StepKind},
     units::{LinkName, NodeName, Span},
 };
 
@@ -147,33 +147,26 @@ impl Lower<'_> {
             return None;
         };
         let how = how?;
-        let needs = match how {
-            "silent" | "one-way" | "carrier" => "link",
-            "bgp-shutdown" => "session",
-            _ => "node",
-        };
+        let needs = how.hits();
         if *what != needs {
             let message = format!("`how: {how}` cuts a {needs}, not a {what}");
             self.f.error(fields.at_value("how"), "cut-target", message);
             return None;
         }
-        for (key, fits) in [
-            ("from", how == "one-way"),
-            ("at", matches!(how, "carrier" | "bgp-shutdown")),
-        ] {
+        for (key, fits) in [("from", how.takes_from()), ("at", how.takes_at())] {
             if fields.has(key) && !fits {
                 let message = format!("`how: {how}` has no `{key}`");
                 self.f.error(fields.at_key(key), "foreign-key", message);
             }
         }
-        match needs {
-            "link" => self.cut_link(fields, how),
-            "session" => self.shutdown(fields),
-            _ => self.cut_node(fields, how),
+        match how {
+            How::Silent | How::OneWay | How::Carrier => self.cut_link(fields, how),
+            How::BgpShutdown => self.shutdown(fields),
+            How::Kill | How::Freeze | How::Node => self.cut_node(fields, how),
         }
     }
 
-    fn how(&mut self, fields: &Fields<'_>) -> Option<&'static str> {
+    fn how(&mut self, fields: &Fields<'_>) -> Option<How> {
         if let Some((_, tree)) = fields.get("how")
             && let Value::Text(text) = &tree.value
             && ["flap", "control-plane-only"].contains(&text.as_str())
@@ -182,7 +175,7 @@ impl Lower<'_> {
             self.f.error(tree.at, "later", message);
             return None;
         }
-        fields.choice(&mut self.f, "how", &HOWS)
+        How::parse(fields.choice(&mut self.f, "how", &How::NAMES)?)
     }
 
     fn step_link(&mut self, fields: &Fields<'_>) -> Option<(LinkName, [NodeName; 2])> {
@@ -211,15 +204,15 @@ impl Lower<'_> {
         None
     }
 
-    fn cut_link(&mut self, fields: &Fields<'_>, how: &str) -> Option<Fault> {
+    fn cut_link(&mut self, fields: &Fields<'_>, how: How) -> Option<Fault> {
         let (link, ends) = self.step_link(fields)?;
         match how {
-            "silent" => Some(Fault::Silent { link, from: None }),
-            "carrier" => {
+            How::Silent => Some(Fault::Silent { link, from: None }),
+            How::Carrier => {
                 let at = self.one_end(fields, "at", &ends);
                 (at.is_some() || !fields.has("at")).then_some(Fault::Carrier { link, at })
             }
-            _ => {
+            How::OneWay | How::BgpShutdown | How::Kill | How::Freeze | How::Node => {
                 if !fields.has("from") {
                     self.f
                         .error(fields.at, "missing-key", "`how: one-way` needs `from`")
@@ -255,7 +248,7 @@ impl Lower<'_> {
         Some(Fault::BgpShutdown { session, node })
     }
 
-    fn cut_node(&mut self, fields: &Fields<'_>, how: &str) -> Option<Fault> {
+    fn cut_node(&mut self, fields: &Fields<'_>, how: How) -> Option<Fault> {
         let text = fields.text(&mut self.f, "node")?;
         let at = fields.at_value("node");
         let node = self.node_named(at, text)?;
@@ -267,7 +260,7 @@ impl Lower<'_> {
             .map(|(name, _)| name.clone())
             .collect();
         let spec = self.lab.nodes.get(&node)?;
-        if how == "node" {
+        if how == How::Node {
             if matches!(spec.kind, Kind::Vpc { .. }) {
                 self.f
                     .error(at, "wrong-kind", "a vpc does not die: it is no machine");
@@ -280,7 +273,7 @@ impl Lower<'_> {
             self.f.error(at, "no-daemon", message);
             return None;
         }
-        Some(if how == "kill" {
+        Some(if how == How::Kill {
             Fault::Kill { node }
         } else {
             Fault::Freeze { node }

@@ -1,0 +1,232 @@
+//! A cut made by hand, in the words of a scenario's `cut` step, against the plan
+//! of a lab that is up.
+
+use super::{DaemonPlan, FaultPlan, Plan};
+use crate::{
+    lab::model::{How, Kind},
+    units::{LinkName, NodeName, SessionName, nearest},
+};
+
+/// What somebody wants cut.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut<'a> {
+    /// A link, a session or a node.
+    pub target: &'a str,
+    /// How; left out, a link goes silent and a session is shut down.
+    pub how: Option<How>,
+    /// For `one-way`: the end whose packets vanish.
+    pub from: Option<&'a str>,
+    /// For `carrier` and `bgp-shutdown`: the end at which it happens.
+    pub at: Option<&'a str>,
+}
+
+/// Why there is no such cut.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CutError {
+    /// The target's name means nothing that can be cut this way.
+    #[error("no {what} is called `{name}`{hint}")]
+    Unknown {
+        /// `link`, `session`, `node`, or all three.
+        what: &'static str,
+        /// What was written.
+        name: String,
+        /// What may have been meant, or what there is.
+        hint: String,
+    },
+    /// The cut does not fit its target or its options.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+/// The fault that `cut` means in this lab.
+///
+/// # Errors
+/// In words for the user: an unknown name, or a combination that makes no sense.
+pub fn cut(plan: &Plan, cut: &Cut<'_>) -> Result<FaultPlan, CutError> {
+    let how = match cut.how {
+        Some(how) => how,
+        None => usual(plan, cut.target)?,
+    };
+    for (key, given, fits) in [
+        ("from", cut.from, how.takes_from()),
+        ("at", cut.at, how.takes_at()),
+    ] {
+        if given.is_some() && !fits {
+            return Err(CutError::Unfit(format!("a {how} cut has no `{key}`")));
+        }
+    }
+    match how {
+        How::Silent | How::OneWay | How::Carrier => of_link(plan, cut, how),
+        How::BgpShutdown => of_session(plan, cut),
+        How::Kill | How::Freeze | How::Node => of_node(plan, cut.target, how),
+    }
+}
+
+/// What is meant when only a target is named.
+fn usual(plan: &Plan, target: &str) -> Result<How, CutError> {
+    if links(plan).any(|name| name == target) {
+        Ok(How::Silent)
+    } else if sessions(plan).any(|name| name == target) {
+        Ok(How::BgpShutdown)
+    } else if nodes(plan).any(|name| name == target) {
+        Err(CutError::Unfit(format!(
+            "`{target}` is a node; say how: kill or freeze (its daemon), or node (all of it)"
+        )))
+    } else {
+        let all = links(plan).chain(sessions(plan)).chain(nodes(plan));
+        Err(unknown("link, session or node", target, all))
+    }
+}
+
+fn of_link(plan: &Plan, cut: &Cut<'_>, how: How) -> Result<FaultPlan, CutError> {
+    let Some(wire) = plan
+        .wires
+        .iter()
+        .find(|wire| wire.link.as_str() == cut.target)
+    else {
+        return Err(not_a(plan, how, cut.target));
+    };
+    let ends = [&wire.ends[0].node, &wire.ends[1].node];
+    let link: LinkName = wire.link.clone();
+    if how == How::Carrier {
+        let at = cut.at.map(|at| one_end(at, ends)).transpose()?;
+        return Ok(FaultPlan::Carrier { link, at });
+    }
+    let from = cut.from.map(|from| one_end(from, ends)).transpose()?;
+    if how == How::OneWay && from.is_none() {
+        return Err(CutError::Unfit(format!(
+            "a one-way cut needs `from`, whose packets vanish: {} or {}",
+            ends[0], ends[1]
+        )));
+    }
+    Ok(FaultPlan::Silent { link, from })
+}
+
+fn of_session(plan: &Plan, cut: &Cut<'_>) -> Result<FaultPlan, CutError> {
+    let Some(found) = plan
+        .sessions
+        .iter()
+        .find(|s| s.session.as_str() == cut.target)
+    else {
+        return Err(not_a(plan, How::BgpShutdown, cut.target));
+    };
+    let ends = [&found.ends[0].node, &found.ends[1].node];
+    let session: SessionName = found.session.clone();
+    let is_aws = |end: &&NodeName| {
+        let node = plan.nodes.iter().find(|node| node.name == **end);
+        node.is_some_and(|node| Kind::is_word_of_aws(&node.kind))
+    };
+    let node = match cut.at {
+        Some(at) => one_end(at, ends)?,
+        // As AWS's own test does it.
+        None => ends.into_iter().find(is_aws).cloned().ok_or_else(|| {
+            CutError::Unfit(format!(
+                "shutting down a session outside AWS needs `at`, the end that does it: {} or {}",
+                ends[0], ends[1]
+            ))
+        })?,
+    };
+    Ok(FaultPlan::BgpShutdown { session, node })
+}
+
+fn of_node(plan: &Plan, target: &str, how: How) -> Result<FaultPlan, CutError> {
+    let found = plan.nodes.iter().find(|node| node.name.as_str() == target);
+    let Some(found) = found.filter(|node| node.behind.is_none()) else {
+        return Err(not_a(plan, how, target));
+    };
+    let node: NodeName = found.name.clone();
+    if how == How::Node {
+        if found.kind == "vpc" {
+            return Err(CutError::Unfit(
+                "a vpc does not die: it is no machine".to_owned(),
+            ));
+        }
+        let at = |wire: &&super::WirePlan| wire.ends.iter().any(|end| end.node == node);
+        let links = plan.wires.iter().filter(at);
+        let links = links.map(|wire| wire.link.clone()).collect();
+        return Ok(FaultPlan::NodeDeath { node, links });
+    }
+    if found.daemon == DaemonPlan::None {
+        return Err(CutError::Unfit(format!("`{node}` runs no daemon to {how}")));
+    }
+    Ok(if how == How::Kill {
+        FaultPlan::Kill { node }
+    } else {
+        FaultPlan::Freeze { node }
+    })
+}
+
+fn one_end(name: &str, ends: [&NodeName; 2]) -> Result<NodeName, CutError> {
+    ends.into_iter()
+        .find(|end| end.as_str() == name)
+        .cloned()
+        .ok_or_else(|| {
+            CutError::Unfit(format!(
+                "`{name}` is not an end of it; the ends are {} and {}",
+                ends[0], ends[1]
+            ))
+        })
+}
+
+/// The name is unknown, or names something that is cut otherwise.
+fn not_a(plan: &Plan, how: How, target: &str) -> CutError {
+    let others: [(&str, &str, bool); 3] = [
+        (
+            "link",
+            "silent, one-way or carrier",
+            links(plan).any(|name| name == target),
+        ),
+        (
+            "session",
+            "bgp-shutdown",
+            sessions(plan).any(|name| name == target),
+        ),
+        (
+            "node",
+            "kill, freeze or node",
+            nodes(plan).any(|name| name == target),
+        ),
+    ];
+    let needs = how.hits();
+    if let Some((what, fits, _)) = others.into_iter().find(|(.., is)| *is) {
+        return CutError::Unfit(format!(
+            "a {how} cut hits a {needs}, and `{target}` is a {what}: {fits}"
+        ));
+    }
+    match needs {
+        "link" => unknown("link", target, links(plan)),
+        "session" => unknown("session", target, sessions(plan)),
+        _ => unknown("node", target, nodes(plan)),
+    }
+}
+
+fn unknown<'a>(
+    what: &'static str,
+    name: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> CutError {
+    let candidates: Vec<&str> = candidates.collect();
+    let hint = match nearest(name, candidates.iter().copied()) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None if candidates.is_empty() => "; this lab has none".to_owned(),
+        None => format!("; there are {}", candidates.join(", ")),
+    };
+    CutError::Unknown {
+        what,
+        name: name.to_owned(),
+        hint,
+    }
+}
+
+fn links(plan: &Plan) -> impl Iterator<Item = &str> {
+    plan.wires.iter().map(|wire| wire.link.as_str())
+}
+
+fn sessions(plan: &Plan) -> impl Iterator<Item = &str> {
+    plan.sessions.iter().map(|session| session.session.as_str())
+}
+
+fn nodes(plan: &Plan) -> impl Iterator<Item = &str> {
+    let own = plan.nodes.iter().filter(|node| node.behind.is_none());
+    own.map(|node| node.name.as_str())
+}
