@@ -7,4 +7,4 @@ mod view;
 pub mod wireguard;
 
 pub use embedded::Embedded;
-pub use view::{BfdView, BgpView, NodeView};
+pub use view::{BfdView, BgpView, NodeView, RouteView};

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+use crate::proto::speaker::{RouteSource, RouteStatus};
 
 /// What a node's daemon says of itself.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -58,4 +61,54 @@ pub struct BfdView {
     pub rx_us: Option<u64>,
     /// Detection time, microseconds.
     pub detect_us: Option<u64>,
+}
+
+/// One path to one prefix in a daemon's table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteView {
+    /// The destination.
+    pub prefix: IpNet,
+    /// The path the decision process chose.
+    pub best: bool,
+    /// One of the paths used for forwarding; the best one included.
+    pub multipath: bool,
+    /// Whether the daemon considers it at all.
+    pub reachable: bool,
+    /// NEXT_HOP; none for a route of its own.
+    pub next_hop: Option<IpAddr>,
+    /// AS_PATH as text.
+    pub as_path: String,
+    /// LOCAL_PREF, where the daemon says.
+    pub local_pref: Option<u32>,
+    /// MULTI_EXIT_DISC, if any.
+    pub med: Option<u32>,
+    /// RFC 1997 communities; none where the daemon's table does not say.
+    pub communities: Option<Vec<String>>,
+    /// The session it came over; none for a route of its own.
+    pub from: Option<String>,
+    /// `local`, `ebgp` or `ibgp`.
+    pub source: String,
+}
+
+impl From<&RouteStatus> for RouteView {
+    fn from(route: &RouteStatus) -> Self {
+        Self {
+            prefix: route.prefix,
+            best: route.best,
+            multipath: route.multipath,
+            reachable: route.reachable,
+            next_hop: route.next_hop,
+            as_path: route.as_path.clone(),
+            local_pref: Some(route.local_pref),
+            med: route.med,
+            communities: Some(route.communities.iter().map(ToString::to_string).collect()),
+            from: route.from.as_ref().map(ToString::to_string),
+            source: match route.source {
+                RouteSource::Local => "local",
+                RouteSource::Ebgp => "ebgp",
+                RouteSource::Ibgp => "ibgp",
+            }
+            .to_owned(),
+        }
+    }
 }

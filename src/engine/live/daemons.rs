@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use super::Live;
 use crate::{
     engine::daemon::{
-        Embedded, NodeView,
+        Embedded, NodeView, RouteView,
         frr::{self, Frr, FrrStart},
     },
     lab::plan::{DaemonPlan, NodePlan, Plan},
@@ -104,6 +104,17 @@ impl Daemon {
         match self {
             Self::Embedded(speaker) => speaker.view(),
             Self::Frr(frr) => frr.view(),
+        }
+    }
+
+    /// Its routes.
+    pub(super) fn rib(&self) -> anyhow::Result<Vec<RouteView>> {
+        match self {
+            Self::Embedded(speaker) => {
+                let rib = speaker.status()?.speaker.rib;
+                Ok(rib.iter().map(RouteView::from).collect())
+            }
+            Self::Frr(frr) => frr.rib(),
         }
     }
 

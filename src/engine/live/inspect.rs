@@ -3,17 +3,16 @@
 use std::sync::PoisonError;
 
 use anyhow::{Context, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Live, daemons::Daemon};
+use super::Live;
 use crate::{engine::observe, units::NodeName};
 
-/// What can be asked for.
-const KINDS: &str = "bgp, bfd, rib or fib";
-
 impl Live {
-    /// `bgp`, `bfd`, `rib` or `fib` of a node; the first two in the same form for
-    /// every daemon.
+    /// What [`Self::inspect`] knows.
+    pub const INSPECTABLE: [&str; 4] = ["bgp", "bfd", "rib", "fib"];
+
+    /// One of [`Self::INSPECTABLE`] of a node, in the same form for every daemon.
     ///
     /// # Errors
     /// An unknown node or kind, or a daemon that does not answer.
@@ -31,23 +30,8 @@ impl Live {
         Ok(match what {
             "bgp" => serde_json::to_value(daemon.view()?.bgp)?,
             "bfd" => serde_json::to_value(daemon.view()?.bfd)?,
-            "rib" => rib(daemon)?,
-            _ => bail!("nothing is known as `{what}`; ask for {KINDS}"),
+            "rib" => serde_json::to_value(daemon.rib()?)?,
+            _ => bail!("nothing of a node is called `{what}`"),
         })
-    }
-}
-
-fn rib(daemon: &Daemon) -> anyhow::Result<Value> {
-    match daemon {
-        Daemon::Embedded(speaker) => Ok(serde_json::to_value(speaker.status()?.speaker.rib)?),
-        Daemon::Frr(frr) => {
-            let mut tables = json!({});
-            for family in ["ipv4", "ipv6"] {
-                let text = frr.command("bgpd", &format!("show bgp {family} unicast json"))?;
-                let table: Value = serde_json::from_str(&text)?;
-                tables[family] = table.get("routes").cloned().unwrap_or_default();
-            }
-            Ok(tables)
-        }
     }
 }

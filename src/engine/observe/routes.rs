@@ -3,13 +3,13 @@
 use std::{io, net::IpAddr};
 
 use ipnet::IpNet;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::fib::{Change, FibMirror};
 use crate::os::{fib_watch::FibWatch, netns::NetnsFd};
 
 /// One route.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// Where to.
     pub prefix: IpNet,

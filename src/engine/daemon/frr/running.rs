@@ -17,9 +17,12 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use super::{Vty, start, view};
+use super::{Vty, rib, start, view};
 use crate::{
-    engine::{daemon::NodeView, sink::EventSink},
+    engine::{
+        daemon::{NodeView, RouteView},
+        sink::EventSink,
+    },
     os::{
         clock,
         process::{PidFd, Spawn},
@@ -57,6 +60,7 @@ pub struct FrrStart {
 pub struct Frr {
     root: PathBuf,
     processes: Vec<(String, PidFd)>,
+    sessions: BTreeMap<IpAddr, SessionName>,
     stop: Arc<AtomicBool>,
     asker: Option<JoinHandle<()>>,
 }
@@ -106,6 +110,7 @@ impl Frr {
         Ok(Self {
             root,
             processes,
+            sessions: plan.sessions.clone(),
             stop,
             asker: Some(asker),
         })
@@ -120,6 +125,16 @@ impl Frr {
     pub fn view(&self) -> anyhow::Result<NodeView> {
         let with_bfd = self.processes.iter().any(|(name, _)| name == "bfdd");
         ask(&self.root, with_bfd)
+    }
+
+    /// The routes of both families, best path of each prefix first.
+    pub fn rib(&self) -> anyhow::Result<Vec<RouteView>> {
+        let mut routes = Vec::new();
+        for family in ["ipv4", "ipv6"] {
+            let text = self.command("bgpd", &format!("show bgp {family} unicast json"))?;
+            routes.extend(rib(&text, &self.sessions)?);
+        }
+        Ok(routes)
     }
 
     /// Runs commands one after the other on one terminal of a daemon.
