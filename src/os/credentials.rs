@@ -20,6 +20,12 @@ pub fn peer_uid(stream: &UnixStream) -> io::Result<u32> {
     Ok(getsockopt(stream, PeerCredentials)?.uid())
 }
 
+/// The process at the other end, in the caller's PID namespace; of a listener, the
+/// one that made it listen.
+pub fn peer_pid(stream: &UnixStream) -> io::Result<i32> {
+    Ok(getsockopt(stream, PeerCredentials)?.pid())
+}
+
 /// Makes `stream` deliver the sender's idea of a thread.
 pub fn expect_threads(stream: &UnixStream) -> io::Result<()> {
     Ok(setsockopt(stream, PassCred, &true)?)

@@ -15,7 +15,10 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::{
     socket,
-    types::{ErrorBody, FaultRequest, NodeInfo, RestoreRequest, RunRequest, Status},
+    types::{
+        CutRequest, ErrorBody, FaultDone, FaultRequest, NodeInfo, RestoreRequest, RunRequest,
+        Status, Summary,
+    },
 };
 use crate::{
     os::{credentials, process::PidFd, userns::Owner},
@@ -24,6 +27,11 @@ use crate::{
 
 /// How long a lab may take to end once its journal is complete.
 const GONE: Duration = Duration::from_secs(5);
+/// How long an answer may take that asks no daemon.
+const SHORT: Duration = Duration::from_secs(5);
+/// How long one may take for which daemons are asked, some of which may be frozen,
+/// or started anew.
+const LONG: Duration = Duration::from_secs(60);
 
 /// Why a call came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -39,12 +47,27 @@ pub enum ClientError {
         /// The owner.
         uid: u32,
     },
-    /// The lab refused, with a reason.
+    /// The question makes no sense for this lab.
+    #[error("{0}")]
+    Wrong(String),
+    /// The lab tried, and failed.
     #[error("{0}")]
     Refused(String),
+    /// No answer came.
+    #[error("lab `{0}` has not answered within {1:?}; `backhoe down {0}` ends it all the same")]
+    Silent(LabName, Duration),
     /// The connection failed or ended: the lab may be gone.
     #[error("the lab does not answer: {0}")]
     Broken(String),
+}
+
+/// How a lab ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// As asked, its journal complete.
+    Orderly,
+    /// It did not answer and was killed.
+    Killed,
 }
 
 /// A way to one lab. Every call is a connection of its own.
@@ -63,50 +86,82 @@ impl Client {
         }
     }
 
+    /// What is known without asking any daemon.
+    pub fn summary(&self) -> Result<Summary, ClientError> {
+        self.get("/v1/lab", SHORT)
+    }
+
     /// How things stand.
     pub fn status(&self) -> Result<Status, ClientError> {
-        self.get("/v1/status")
+        self.get("/v1/status", LONG)
     }
 
     /// Who holds a node.
     pub fn node(&self, node: &str) -> Result<NodeInfo, ClientError> {
-        self.get(&format!("/v1/node/{node}"))
+        self.get(&format!("/v1/node/{}", segment(node)), SHORT)
     }
 
     /// What a node's programs have logged.
     pub fn logs(&self, node: &str) -> Result<String, ClientError> {
-        let body = self.call(Method::GET, &format!("/v1/logs/{node}"), Bytes::new())?;
+        let path = format!("/v1/logs/{}", segment(node));
+        let body = self.call(Method::GET, &path, Bytes::new(), SHORT)?;
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
-    /// Something of a node: `routes`, `bgp`, `bfd`, ….
+    /// Something of a node: `bgp`, `bfd`, `rib` or `fib`.
     pub fn inspect(&self, node: &str, what: &str) -> Result<Value, ClientError> {
-        self.get(&format!("/v1/inspect/{node}/{what}"))
+        let path = format!("/v1/inspect/{}/{}", segment(node), segment(what));
+        self.get(&path, LONG)
     }
 
     /// Applies a fault.
-    pub fn fault(&self, request: &FaultRequest) -> Result<Value, ClientError> {
-        self.post("/v1/fault", request)
+    pub fn fault(&self, request: &FaultRequest) -> Result<FaultDone, ClientError> {
+        self.post("/v1/fault", request, LONG)
     }
 
-    /// Undoes one.
-    pub fn restore(&self, request: &RestoreRequest) -> Result<Value, ClientError> {
-        self.post("/v1/restore", request)
+    /// Applies a fault described in a scenario's words.
+    pub fn cut(&self, request: &CutRequest) -> Result<FaultDone, ClientError> {
+        self.post("/v1/cut", request, LONG)
+    }
+
+    /// Undoes one, or all.
+    pub fn restore(&self, request: &RestoreRequest) -> Result<Vec<FaultDone>, ClientError> {
+        self.post("/v1/restore", request, LONG)
     }
 
     /// Runs the scenario.
     pub fn run(&self, request: &RunRequest) -> Result<Value, ClientError> {
-        self.post("/v1/run", request)
+        self.post("/v1/run", request, LONG)
     }
 
-    /// Ends the lab; returns when all of it is gone and its name is free again.
-    pub fn down(&self) -> Result<(), ClientError> {
-        let outer = i32::try_from(self.status()?.outer_pid).map_err(broken)?;
-        let outer = PidFd::open(outer).map_err(broken)?;
-        self.post::<Value>("/v1/down", &())?;
-        // The outer process ends last.
+    /// Ends the lab, killing it if it does not answer; returns when all of it is
+    /// gone and its name is free again.
+    pub fn down(&self) -> Result<End, ClientError> {
+        let outer = self.outer()?;
+        match self.post::<Value>("/v1/down", &(), SHORT) {
+            Ok(_) => self.gone(&outer, End::Orderly),
+            Err(ClientError::Silent(..)) => self.kill(),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Kills the lab without a word to it; its journal ends where it is.
+    pub fn kill(&self) -> Result<End, ClientError> {
+        let outer = self.outer()?;
+        outer.kill().map_err(broken)?;
+        self.gone(&outer, End::Killed)
+    }
+
+    /// The outer process, which listens, and ends last. Its number comes from the
+    /// kernel: a lab that does not answer can be ended too.
+    fn outer(&self) -> Result<PidFd, ClientError> {
+        let pid = credentials::peer_pid(&self.connect()?).map_err(broken)?;
+        PidFd::open(pid).map_err(broken)
+    }
+
+    fn gone(&self, outer: &PidFd, how: End) -> Result<End, ClientError> {
         if outer.ended_within(GONE).map_err(broken)? {
-            Ok(())
+            Ok(how)
         } else {
             Err(broken("it has not ended in time"))
         }
@@ -116,7 +171,8 @@ impl Client {
     /// or `each` has had enough.
     pub fn events(&self, mut each: impl FnMut(&str) -> ControlFlow<()>) -> Result<(), ClientError> {
         let runtime = runtime()?;
-        let mut response = runtime.block_on(self.send(Method::GET, "/v1/events", Bytes::new()))?;
+        let head = self.send(Method::GET, "/v1/events", Bytes::new());
+        let mut response = runtime.block_on(self.within(SHORT, head))?;
         let mut rest = Vec::new();
         // `each` runs outside the runtime and may call the lab itself.
         while let Some(frame) = runtime.block_on(response.frame()) {
@@ -135,25 +191,43 @@ impl Client {
         Ok(())
     }
 
-    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        decode(&self.call(Method::GET, path, Bytes::new())?)
+    fn get<T: DeserializeOwned>(&self, path: &str, within: Duration) -> Result<T, ClientError> {
+        decode(&self.call(Method::GET, path, Bytes::new(), within)?)
     }
 
     fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &impl Serialize,
+        within: Duration,
     ) -> Result<T, ClientError> {
         let body = serde_json::to_vec(body).map_err(broken)?;
-        decode(&self.call(Method::POST, path, body.into())?)
+        decode(&self.call(Method::POST, path, body.into(), within)?)
     }
 
-    fn call(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, ClientError> {
-        blocking(async {
+    fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        within: Duration,
+    ) -> Result<Bytes, ClientError> {
+        let answer = async {
             let response = self.send(method, path, body).await?;
             let body = response.into_body().collect().await.map_err(broken)?;
             Ok(body.to_bytes())
-        })
+        };
+        runtime()?.block_on(self.within(within, answer))
+    }
+
+    async fn within<T>(
+        &self,
+        time: Duration,
+        call: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
+        tokio::time::timeout(time, call)
+            .await
+            .unwrap_or_else(|_| Err(ClientError::Silent(self.lab.clone(), time)))
     }
 
     async fn send(
@@ -185,7 +259,11 @@ impl Client {
             |_| format!("{status}: {}", String::from_utf8_lossy(&text)),
             |body| body.error,
         );
-        Err(ClientError::Refused(reason))
+        Err(if status.is_client_error() {
+            ClientError::Wrong(reason)
+        } else {
+            ClientError::Refused(reason)
+        })
     }
 
     fn connect(&self) -> Result<UnixStream, ClientError> {
@@ -210,16 +288,25 @@ impl Client {
     }
 }
 
-fn blocking<T>(call: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
-    runtime()?.block_on(call)
-}
-
 /// Without threads, and gone with the call: `exec` must stay single-threaded.
 fn runtime() -> Result<Runtime, ClientError> {
     Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(broken)
+}
+
+/// A name as a part of a path. No name of a lab needs more than this; any other
+/// becomes one that is not there.
+fn segment(name: &str) -> String {
+    name.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+                char::from(byte).to_string()
+            }
+            other => format!("%{other:02X}"),
+        })
+        .collect()
 }
 
 fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {

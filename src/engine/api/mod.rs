@@ -11,9 +11,12 @@ mod server;
 mod socket;
 mod types;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, End};
 pub use feed::Feed;
 pub use request::{Refusal, Reply, Request};
 pub use server::{Server, serve};
 pub use socket::{bind, list};
-pub use types::{ErrorBody, FaultRequest, NodeInfo, Phase, RestoreRequest, RunRequest, Status};
+pub use types::{
+    CutRequest, ErrorBody, FaultDone, FaultRequest, NodeInfo, Phase, RestoreRequest, RunRequest,
+    Status, Summary,
+};

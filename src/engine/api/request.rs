@@ -3,7 +3,9 @@
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::types::{FaultRequest, NodeInfo, RestoreRequest, RunRequest, Status};
+use super::types::{
+    CutRequest, FaultDone, FaultRequest, NodeInfo, RestoreRequest, RunRequest, Status, Summary,
+};
 use crate::{os::process::Exit, results::measure::RunInput, units::NodeName};
 
 /// Where an answer goes.
@@ -14,6 +16,8 @@ pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 pub enum Refusal {
     /// No such node, link, label: 404.
     NotFound(String),
+    /// It makes no sense for this lab: 400.
+    Wrong(String),
     /// This part of the engine is not there: 501.
     NotImplemented(String),
     /// It was tried and failed: 500.
@@ -23,6 +27,8 @@ pub enum Refusal {
 /// One thing to do for the supervisor.
 #[derive(Debug)]
 pub enum Request {
+    /// What is known without asking any daemon.
+    Summary(Reply<Summary>),
     /// How things stand.
     Status(Reply<Status>),
     /// Who holds a node.
@@ -39,9 +45,11 @@ pub enum Request {
         reply: Reply<Value>,
     },
     /// Apply a fault.
-    Fault(FaultRequest, Reply<Value>),
-    /// Undo one.
-    Restore(RestoreRequest, Reply<Value>),
+    Fault(FaultRequest, Reply<FaultDone>),
+    /// Apply a fault described in a scenario's words.
+    Cut(CutRequest, Reply<FaultDone>),
+    /// Undo one, or all.
+    Restore(RestoreRequest, Reply<Vec<FaultDone>>),
     /// Run the scenario.
     Run(RunRequest, Reply<Value>),
     /// End the lab, as the user asked.

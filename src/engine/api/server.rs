@@ -26,7 +26,7 @@ use tokio::{
 
 use super::{
     Feed, Refusal, Reply, Request,
-    types::{ErrorBody, FaultRequest, RestoreRequest, RunRequest},
+    types::{CutRequest, ErrorBody, FaultRequest, RestoreRequest, RunRequest},
 };
 
 /// How long answers under way may take once the lab ends.
@@ -102,16 +102,22 @@ async fn run(listener: UnixListener, api: Api, stopped: oneshot::Receiver<()>) {
 
 fn routes(api: Api) -> Router {
     Router::new()
+        .route("/v1/lab", get(summary))
         .route("/v1/status", get(status))
         .route("/v1/events", get(events))
         .route("/v1/node/{node}", get(node))
         .route("/v1/logs/{node}", get(logs))
         .route("/v1/inspect/{node}/{what}", get(inspect))
         .route("/v1/fault", post(fault))
+        .route("/v1/cut", post(cut))
         .route("/v1/restore", post(restore))
         .route("/v1/run", post(run_scenario))
         .route("/v1/down", post(down))
         .with_state(api)
+}
+
+async fn summary(State(api): State<Api>) -> Response {
+    api.json(Request::Summary).await
 }
 
 async fn status(State(api): State<Api>) -> Response {
@@ -141,6 +147,10 @@ async fn inspect(State(api): State<Api>, Path((node, what)): Path<(String, Strin
 
 async fn fault(State(api): State<Api>, Json(body): Json<FaultRequest>) -> Response {
     api.json(|reply| Request::Fault(body, reply)).await
+}
+
+async fn cut(State(api): State<Api>, Json(body): Json<CutRequest>) -> Response {
+    api.json(|reply| Request::Cut(body, reply)).await
 }
 
 async fn restore(State(api): State<Api>, Json(body): Json<RestoreRequest>) -> Response {
@@ -175,6 +185,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (code, error) = match self {
             Self::NotFound(error) => (StatusCode::NOT_FOUND, error),
+            Self::Wrong(error) => (StatusCode::BAD_REQUEST, error),
             Self::NotImplemented(error) => (StatusCode::NOT_IMPLEMENTED, error),
             Self::Failed(error) => (StatusCode::INTERNAL_SERVER_ERROR, error),
         };

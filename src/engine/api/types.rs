@@ -25,8 +25,31 @@ pub struct Status {
     pub up_since: MonoNs,
     /// Where the time of the bring-up went.
     pub timings: Timings,
+    /// What is not up at this moment; empty: converged.
+    pub waiting: Vec<String>,
     /// Nodes, links, sessions and tunnels.
     pub state: LabStatus,
+}
+
+/// `GET /v1/lab`: what is known without asking any daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The lab.
+    pub lab: String,
+    /// backhoe's version.
+    pub version: String,
+    /// What it is doing.
+    pub phase: Phase,
+    /// Nodes, hosts included.
+    pub nodes: usize,
+    /// Pid of the outer process, as the host numbers it.
+    pub outer_pid: u32,
+    /// Pid of the lab's PID 1, as the host numbers it: the way in for `exec`.
+    pub init_pid: i32,
+    /// Where the journal and logs are.
+    pub out_dir: String,
+    /// When the lab stood, on CLOCK_MONOTONIC.
+    pub up_since: MonoNs,
 }
 
 /// What a lab is doing.
@@ -59,11 +82,46 @@ pub struct FaultRequest {
     pub fault: FaultPlan,
 }
 
+/// `POST /v1/cut`: a fault in the words of a scenario's `cut` step.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CutRequest {
+    /// A link, a session or a node.
+    pub target: String,
+    /// The taxonomy's word; left out, what is usual for the target.
+    pub how: Option<String>,
+    /// For `one-way`: the end whose packets vanish.
+    pub from: Option<String>,
+    /// For `carrier` and `bgp-shutdown`: the end at which it happens.
+    pub at: Option<String>,
+    /// What `restore` will call it; left out, the target's name.
+    pub label: Option<String>,
+}
+
 /// `POST /v1/restore`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RestoreRequest {
-    /// The fault's label.
+    /// The fault's label, or the name of what it hit.
+    pub label: Option<String>,
+    /// Every fault in force.
+    #[serde(default)]
+    pub all: bool,
+}
+
+/// A fault that was applied, or undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultDone {
+    /// Its label.
     pub label: String,
+    /// The taxonomy's word.
+    pub fault: String,
+    /// What it hits.
+    pub target: String,
+    /// Clock just before the operation.
+    pub before: MonoNs,
+    /// Clock just after it.
+    pub after: MonoNs,
 }
 
 /// `POST /v1/run`.

@@ -15,7 +15,6 @@ use super::{
     report::{self, Ready},
     spec::{LaunchSpec, Mode},
 };
-use crate::os::process;
 
 /// The hidden subcommand that becomes a lab.
 pub const SUBCOMMAND: &str = "internal-lab";
@@ -29,11 +28,6 @@ pub struct Launched {
 }
 
 impl Launched {
-    /// Asks for an orderly end.
-    pub fn interrupt(&self) -> std::io::Result<()> {
-        process::terminate(i32::try_from(self.outer.id()).map_err(std::io::Error::other)?)
-    }
-
     /// Waits until the lab and all its processes are gone; the status is the supervisor's.
     pub fn wait(mut self) -> std::io::Result<ExitStatus> {
         self.outer.wait()
@@ -42,11 +36,14 @@ impl Launched {
 
 /// Builds the lab in processes of its own and returns once it stands. In
 /// foreground mode the lab is killed when the calling thread ends: call from `main`.
+/// `begun` is told the outer process's pid before anything is built: SIGTERM to it
+/// ends whatever there is by then.
 ///
 /// # Errors
-/// In words for the user: the host forbids user namespaces (and the command that
-/// helps), a lab of this name is up, the kernel refused an operation (and which).
-pub fn launch(spec: &LaunchSpec) -> anyhow::Result<Launched> {
+/// In words for the user, a [`LaunchError`](super::LaunchError) where it is one:
+/// the host forbids user namespaces (and the command that helps), a lab of this
+/// name is up, the kernel refused an operation (and which).
+pub fn launch(spec: &LaunchSpec, begun: impl FnOnce(i32)) -> anyhow::Result<Launched> {
     let (mut ours, theirs) = UnixStream::pair()?;
     let output = match spec.mode {
         Mode::Foreground => Stdio::inherit(),
@@ -64,6 +61,7 @@ pub fn launch(spec: &LaunchSpec) -> anyhow::Result<Launched> {
         .stderr(output)
         .spawn()
         .context("cannot start the lab's first process")?;
+    begun(i32::try_from(outer.id())?);
     let handover = serde_json::to_vec(&Handover {
         launcher: std::process::id(),
         spec,
@@ -79,7 +77,7 @@ pub fn launch(spec: &LaunchSpec) -> anyhow::Result<Launched> {
         Some(Ok(ready)) => Ok(Launched { outer, ready }),
         Some(Err(why)) => {
             outer.wait()?;
-            bail!("{why}")
+            Err(why.into())
         }
         None => {
             let status = outer.wait()?;

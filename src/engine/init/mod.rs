@@ -22,6 +22,6 @@ pub use guardian::Guardian;
 pub use launch::{Launched, SUBCOMMAND, launch};
 pub use outer::internal_lab;
 pub use pid1::Context;
-pub use report::{Ready, Reporter, Timings};
+pub use report::{LaunchError, Ready, Reporter, Timings};
 pub use run_dir::RunDir;
 pub use spec::{Goal, LaunchSpec, Mode, RunOptions};

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     guardian,
     pid1::{self, Context},
-    report::Reporter,
+    report::{LaunchError, Reporter},
     run_dir::RunDir,
     spec::{LaunchSpec, Mode},
 };
@@ -96,7 +96,7 @@ fn outer(mut line: UnixStream) -> anyhow::Result<Exit> {
         drop(outside.take());
         pid1::main(context, inner_gate, &tend)
     });
-    let init = init.map_err(|error| anyhow::anyhow!(userns::explain(&error)))?;
+    let init = init.map_err(|error| LaunchError::Host(userns::explain(&error)))?;
     if let Some((mut gate, guard)) = outside {
         gate.write_all(&init.to_ne_bytes())?;
         guardian::start(guard)?;
@@ -109,7 +109,7 @@ fn outer(mut line: UnixStream) -> anyhow::Result<Exit> {
 fn bind(owner: Owner, lab: &LabName) -> anyhow::Result<UnixListener> {
     api::bind(owner, lab).map_err(|error| {
         if error.kind() == io::ErrorKind::AddrInUse {
-            anyhow::anyhow!("lab {lab} is already up (take it down with: backhoe down {lab})")
+            LaunchError::Taken(lab.clone()).into()
         } else {
             anyhow::Error::new(error).context("cannot bind the lab's API socket")
         }

@@ -7,6 +7,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::LabName;
+
 /// The lab is built.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ready {
@@ -33,11 +35,28 @@ pub struct Timings {
     pub total_ms: f64,
 }
 
+/// Why there will be no lab.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum LaunchError {
+    /// A lab of this name is up.
+    #[error(
+        "lab {0} is already up (take it down with: backhoe down {0}; or choose another name: --name)"
+    )]
+    Taken(LabName),
+    /// The host forbids what a lab needs; the words include the command that helps.
+    #[error("{0}")]
+    Host(String),
+    /// Something else went wrong.
+    #[error("{0}")]
+    Failed(String),
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Line {
     Ready(Ready),
-    Failed(String),
+    Failed(LaunchError),
 }
 
 /// The lab's end of the line to the command.
@@ -60,7 +79,10 @@ impl Reporter {
 
     /// Says why there will be no lab.
     pub fn failed(self, error: &anyhow::Error) {
-        self.say(&Line::Failed(format!("{error:#}")));
+        self.say(&Line::Failed(match error.downcast_ref::<LaunchError>() {
+            Some(known) => known.clone(),
+            None => LaunchError::Failed(format!("{error:#}")),
+        }));
     }
 
     fn say(mut self, line: &Line) {
@@ -73,7 +95,9 @@ impl Reporter {
 }
 
 /// What the lab said; `None` when it ended without a word.
-pub(super) fn listen(stream: &mut UnixStream) -> anyhow::Result<Option<Result<Ready, String>>> {
+pub(super) fn listen(
+    stream: &mut UnixStream,
+) -> anyhow::Result<Option<Result<Ready, LaunchError>>> {
     let mut text = Vec::new();
     let mut buffer = [0; 4096];
     while !text.contains(&b'\n') {

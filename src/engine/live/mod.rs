@@ -10,4 +10,7 @@ mod tunnels;
 
 pub use faults::AppliedFault;
 pub use lab::{Live, LiveOptions};
-pub use status::{BfdState, LabStatus, LinkStatus, NodeStatus, SessionStatus, TunnelState};
+pub use status::{
+    BfdState, FaultStatus, LabStatus, LinkCounts, LinkMeasured, LinkStatus, NodeStatus,
+    SessionStatus, TunnelState,
+};

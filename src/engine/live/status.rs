@@ -9,7 +9,8 @@ use crate::{
         daemon::{BfdView, BgpView, NodeView},
         relay::LinkCounters,
     },
-    lab::plan::{DaemonPlan, Medium},
+    lab::plan::{DaemonPlan, FaultPlan, Medium},
+    units::{LinkName, NodeName},
 };
 
 /// Everything at one instant.
@@ -25,6 +26,8 @@ pub struct LabStatus {
     pub sessions: Vec<SessionStatus>,
     /// Tunnels, each as both ends see it.
     pub tunnels: Vec<TunnelState>,
+    /// Faults in force.
+    pub faults: Vec<FaultStatus>,
     /// Sentences every report repeats.
     pub notes: Vec<String>,
 }
@@ -57,10 +60,36 @@ pub struct LinkStatus {
     pub declared_delay_ms: f64,
     /// Declared rate, bits a second.
     pub declared_rate_bps: Option<u64>,
-    /// The fault in force, by its taxonomy name.
+    /// As measured when the lab came up, where it was.
+    pub measured: Option<LinkMeasured>,
+    /// The fault in force on this direction, by its taxonomy name.
     pub fault: Option<String>,
     /// Packets offered, carried, and dropped by a cut, by loss, by a full queue.
     pub counters: Option<LinkCounts>,
+}
+
+/// What one direction of a link was measured to do.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LinkMeasured {
+    /// Median one-way delay, milliseconds.
+    pub delay_p50_ms: f64,
+    /// 99th percentile of it.
+    pub delay_p99_ms: f64,
+    /// Rate, bits a second.
+    pub rate_bps: Option<u64>,
+}
+
+/// A fault in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultStatus {
+    /// What `restore` calls it.
+    pub label: String,
+    /// The taxonomy's word.
+    pub fault: String,
+    /// What it hits.
+    pub target: String,
+    /// Since when, on the run's clock.
+    pub since: u64,
 }
 
 /// Packet counts of one direction.
@@ -173,6 +202,16 @@ impl Live {
                     tx_bytes: status.as_ref().map_or(0, |s| s.tx_bytes),
                 })
                 .collect(),
+            faults: self
+                .faults()
+                .into_iter()
+                .map(|(label, applied)| FaultStatus {
+                    label,
+                    fault: applied.fault.name().to_owned(),
+                    target: applied.fault.target().to_owned(),
+                    since: applied.at.before,
+                })
+                .collect(),
             notes: self.plan().notes.clone(),
         }
     }
@@ -195,9 +234,10 @@ impl Live {
                     to: to.to_string(),
                     declared_delay_ms: shape.delay.as_millis_f64(),
                     declared_rate_bps: shape.rate.map(|rate| rate.bits_per_second()),
+                    measured: None,
                     fault: faults
                         .values()
-                        .find(|applied| applied.fault.target() == wire.link.as_str())
+                        .find(|applied| hits(&applied.fault, &wire.link, from))
                         .map(|applied| applied.fault.name().to_owned()),
                     counters: counters
                         .iter()
@@ -260,6 +300,21 @@ impl Live {
         self.daemons
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Whether a fault touches what `from` sends over `link`.
+fn hits(fault: &FaultPlan, link: &LinkName, from: &NodeName) -> bool {
+    match fault {
+        FaultPlan::Silent {
+            link: cut,
+            from: sender,
+        } => cut == link && sender.as_ref().is_none_or(|sender| sender == from),
+        FaultPlan::Carrier { link: cut, .. }
+        | FaultPlan::DropNumbered { link: cut, .. }
+        | FaultPlan::Degrade { link: cut, .. } => cut == link,
+        FaultPlan::NodeDeath { links, .. } => links.contains(link),
+        FaultPlan::BgpShutdown { .. } | FaultPlan::Kill { .. } | FaultPlan::Freeze { .. } => false,
     }
 }
 

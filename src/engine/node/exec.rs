@@ -33,11 +33,11 @@ pub fn exec(lab: &LabName, node: &NodeName, argv: &[OsString]) -> u8 {
 fn try_exec(lab: &LabName, node: &NodeName, argv: &[OsString]) -> anyhow::Result<u8> {
     let client = Client::new(lab.clone());
     let holder = client.node(node.as_str())?.pid;
-    let init = client.status()?.init_pid;
+    let init = client.summary()?.init_pid;
     let handle = PidFd::open(init).context("the lab is gone")?;
     // Only a number has travelled so far. The lab answering again means that its
     // init lived when the handle was opened, so the handle is its.
-    let again = client.status()?.init_pid;
+    let again = client.summary()?.init_pid;
     anyhow::ensure!(again == init, "the lab has been replaced meanwhile");
     let path = path_with_sbin();
     let env = [

@@ -6,4 +6,4 @@ mod phase;
 mod run;
 mod watch;
 
-pub use run::{Options, run};
+pub use run::{Options, converge, run};

@@ -94,7 +94,10 @@ pub fn run(
 }
 
 /// Waits for every session, and measures the instrument and the links meanwhile.
-fn converge(live: &Live, options: &Options) -> anyhow::Result<()> {
+///
+/// # Errors
+/// What is still missing at the deadline, or a part of the engine that failed.
+pub fn converge(live: &Live, options: &Options) -> anyhow::Result<()> {
     let wanted = board::wanted(live.plan());
     let sink = live.sink();
     std::thread::scope(|scope| {

@@ -6,21 +6,23 @@ use std::{
     thread::JoinHandle,
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{log::Log, scenario};
 use crate::{
     engine::{
-        api::{NodeInfo, Phase, Refusal, Request, Server, Status},
+        api::{NodeInfo, Phase, Refusal, Request, Server, Status, Summary},
+        board,
         init::{Goal, Timings},
         live::Live,
     },
+    lab::plan::{DaemonPlan, NodePlan},
     os::process::{Exit, Watcher},
     results::{
         event::{EventKind, MonoNs},
         measure::RunInput,
     },
-    units::NodeName,
+    units::{NodeName, nearest},
 };
 
 /// Where the logs of a node's programs are, in the run's directory: `NODE.PROGRAM.log`.
@@ -84,7 +86,15 @@ impl Supervisor {
                 } => {
                     self.program_ended(&node, &program, exit);
                 }
-                other => self.answer(other),
+                other @ (Request::Summary(_)
+                | Request::Status(_)
+                | Request::Node(..)
+                | Request::Logs(..)
+                | Request::Inspect { .. }
+                | Request::Fault(..)
+                | Request::Cut(..)
+                | Request::Restore(..)
+                | Request::Run(..)) => self.answer(other),
             }
         }
         1
@@ -93,24 +103,19 @@ impl Supervisor {
     fn answer(&self, request: Request) {
         // A reply that cannot be sent belongs to a client that hung up.
         match request {
+            Request::Summary(reply) => drop(reply.send(Ok(self.summary()))),
             Request::Status(reply) => drop(reply.send(Ok(self.status()))),
             Request::Node(node, reply) => drop(reply.send(self.node(&node))),
             Request::Logs(node, reply) => drop(reply.send(self.logs(&node))),
             Request::Inspect { node, what, reply } => {
-                drop(reply.send(self.live.inspect(&node, &what).map_err(refused)));
+                let answer = self
+                    .known_node(&node)
+                    .and_then(|()| self.inspect(&node, &what));
+                drop(reply.send(answer));
             }
-            Request::Fault(ask, reply) => {
-                let done = self
-                    .idle()
-                    .and_then(|()| self.live.apply(&ask.label, &ask.fault).map_err(refused));
-                drop(reply.send(done.map(|at| json!({ "before": at.before, "after": at.after }))));
-            }
-            Request::Restore(ask, reply) => {
-                let done = self
-                    .idle()
-                    .and_then(|()| self.live.restore(&ask.label).map_err(refused));
-                drop(reply.send(done.map(|at| json!({ "before": at.before, "after": at.after }))));
-            }
+            Request::Fault(ask, reply) => drop(reply.send(self.fault(&ask))),
+            Request::Cut(ask, reply) => drop(reply.send(self.cut(&ask))),
+            Request::Restore(ask, reply) => drop(reply.send(self.restore(&ask))),
             Request::Run(_, reply) => drop(reply.send(Err(Refusal::NotImplemented(
                 "a lab that is up does not run its scenario; `backhoe run` does".to_owned(),
             )))),
@@ -155,7 +160,7 @@ impl Supervisor {
     }
 
     /// While the scenario runs, the lab is its own.
-    fn idle(&self) -> Result<(), Refusal> {
+    pub(super) fn idle(&self) -> Result<(), Refusal> {
         match self.facts.goal {
             Goal::StayUp => Ok(()),
             Goal::Scenario => Err(Refusal::Failed(
@@ -164,19 +169,69 @@ impl Supervisor {
         }
     }
 
+    fn phase(&self) -> Phase {
+        match self.facts.goal {
+            Goal::StayUp => Phase::Up,
+            Goal::Scenario => Phase::Running,
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        let plan = self.live.plan();
+        Summary {
+            lab: plan.lab.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            phase: self.phase(),
+            nodes: plan.nodes.len(),
+            outer_pid: self.facts.outer_pid,
+            init_pid: self.facts.init_pid,
+            out_dir: self.facts.out_dir.clone(),
+            up_since: self.facts.up_since,
+        }
+    }
+
     fn status(&self) -> Status {
+        let mut state = self.live.status();
+        for link in &mut state.links {
+            link.measured = self.log.measured(&link.link, &link.from);
+        }
+        let wanted = board::wanted(self.live.plan());
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            phase: match self.facts.goal {
-                Goal::StayUp => Phase::Up,
-                Goal::Scenario => Phase::Running,
-            },
+            phase: self.phase(),
             outer_pid: self.facts.outer_pid,
             init_pid: self.facts.init_pid,
             out_dir: self.facts.out_dir.clone(),
             up_since: self.facts.up_since,
             timings: self.facts.timings,
-            state: self.live.status(),
+            waiting: self.live.board().progress(&wanted).waiting,
+            state,
+        }
+    }
+
+    fn inspect(&self, node: &str, what: &str) -> Result<Value, Refusal> {
+        if !Live::INSPECTABLE.contains(&what) {
+            return Err(Refusal::NotFound(format!(
+                "nothing of a node is called `{what}`; there are {}",
+                Live::INSPECTABLE.join(", ")
+            )));
+        }
+        let plan = self.live.plan().nodes.iter();
+        let silent =
+            |plan: &NodePlan| plan.name.as_str() == node && plan.daemon == DaemonPlan::None;
+        if what != "fib" && plan.into_iter().any(silent) {
+            return Err(Refusal::Wrong(format!(
+                "{node} runs no routing daemon, so it has no {what}; its fib can be seen"
+            )));
+        }
+        self.live.inspect(node, what).map_err(refused)
+    }
+
+    fn known_node(&self, node: &str) -> Result<(), Refusal> {
+        if self.live.holders().any(|(name, _)| name.as_str() == node) {
+            Ok(())
+        } else {
+            Err(self.no_node(node))
         }
     }
 
@@ -193,9 +248,7 @@ impl Supervisor {
     }
 
     fn logs(&self, node: &str) -> Result<String, Refusal> {
-        if !self.live.holders().any(|(name, _)| name.as_str() == node) {
-            return Err(self.no_node(node));
-        }
+        self.known_node(node)?;
         let mut names = Vec::new();
         // No directory: no program has logged anything.
         if let Ok(entries) = fs::read_dir(self.live.run_dir().path().join(LOGS)) {
@@ -222,7 +275,11 @@ impl Supervisor {
 
     fn no_node(&self, node: &str) -> Refusal {
         let names: Vec<&str> = self.live.holders().map(|(name, _)| name.as_str()).collect();
-        Refusal::NotFound(format!("no node `{node}`; there are {}", names.join(", ")))
+        let hint = match nearest(node, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are {}", names.join(", ")),
+        };
+        Refusal::NotFound(format!("no node `{node}`; {hint}"))
     }
 
     /// Writes the journal's last line, answers, and leaves the rest to the kernel:
@@ -242,7 +299,7 @@ impl Supervisor {
     }
 }
 
-fn refused(error: anyhow::Error) -> Refusal {
+pub(super) fn refused(error: anyhow::Error) -> Refusal {
     Refusal::Failed(format!("{error:#}"))
 }
 

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use crate::results::event::Event;
+use crate::{
+    engine::live::LinkMeasured,
+    results::event::{Event, EventKind},
+};
 
 /// How long an event may take from its sender to the log.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,6 +34,30 @@ impl Log {
             .wait_timeout_while(self.lock(), PATIENCE, |events| !events.contains(last))
             .unwrap_or_else(PoisonError::into_inner);
         events.clone()
+    }
+
+    /// The latest measurement of a link's direction.
+    pub(super) fn measured(&self, link: &str, from: &str) -> Option<LinkMeasured> {
+        self.lock().iter().rev().find_map(|event| {
+            let EventKind::LinkMeasured {
+                link: of,
+                from: sender,
+                delay_p50_us,
+                delay_p99_us,
+                rate_bps,
+                ..
+            } = &event.kind
+            else {
+                return None;
+            };
+            // A link that was cut meanwhile delivered nothing to measure.
+            let is_it = of == link && sender == from && *delay_p50_us > 0.0;
+            is_it.then_some(LinkMeasured {
+                delay_p50_ms: delay_p50_us / 1e3,
+                delay_p99_ms: delay_p99_us / 1e3,
+                rate_bps: *rate_bps,
+            })
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Event>> {

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 
 use super::{
     actor::{Facts, Supervisor},
+    converge,
     journal::{self, Readers},
     log::Log,
     scenario,
@@ -100,8 +101,10 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
     let up_since = clock::mono_ns();
     timings.total_ms = ms(started, up_since);
     let server = api::serve(listener, ask.clone(), feed)?;
-    if spec.options.goal == Goal::Scenario {
-        scenario::start(Arc::clone(&live), (spec.options.seed, started), ask)?;
+    let terms = (spec.options.seed, started);
+    match spec.options.goal {
+        Goal::Scenario => scenario::start(Arc::clone(&live), terms, ask)?,
+        Goal::StayUp => converge::start(Arc::clone(&live), terms)?,
     }
     let facts = Facts {
         outer_pid,

@@ -2,9 +2,12 @@
 //! answers the API and ends the lab.
 
 mod actor;
+mod converge;
+mod faults;
 mod journal;
 mod log;
 mod main;
 mod scenario;
 
+pub use converge::{NOT_CONVERGED, STANDS};
 pub use main::main;

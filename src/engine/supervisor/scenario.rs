@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long a lab may take to converge.
-const CONVERGE_WITHIN: Duration = Duration::from_secs(60);
+pub(super) const CONVERGE_WITHIN: Duration = Duration::from_secs(60);
 
 /// Starts the scenario; its end is a request like any other.
 pub(super) fn start(

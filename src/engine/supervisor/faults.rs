@@ -1,0 +1,139 @@
+//! Faults by hand: what the user said, made true.
+
+use super::actor::{Supervisor, refused};
+use crate::{
+    engine::{
+        api::{CutRequest, FaultDone, FaultRequest, Refusal, RestoreRequest},
+        live::AppliedFault,
+    },
+    lab::{
+        model::How,
+        plan::{self, Cut, CutError, FaultPlan},
+    },
+    units::{LinkName, nearest},
+};
+
+impl Supervisor {
+    pub(super) fn fault(&self, ask: &FaultRequest) -> Result<FaultDone, Refusal> {
+        self.idle()?;
+        let at = self.live.apply(&ask.label, &ask.fault).map_err(refused)?;
+        Ok(done(&ask.label, &ask.fault, (at.before, at.after)))
+    }
+
+    pub(super) fn cut(&self, ask: &CutRequest) -> Result<FaultDone, Refusal> {
+        self.idle()?;
+        let how = ask.how.as_deref().map(how).transpose()?;
+        let cut = Cut {
+            target: &ask.target,
+            how,
+            from: ask.from.as_deref(),
+            at: ask.at.as_deref(),
+        };
+        let fault = plan::cut(self.live.plan(), &cut).map_err(|error| match error {
+            CutError::Unknown { .. } => Refusal::NotFound(error.to_string()),
+            CutError::Unfit(_) => Refusal::Wrong(error.to_string()),
+        })?;
+        let label = ask.label.as_deref().unwrap_or(&ask.target);
+        // A label is typed like any other name.
+        LinkName::new(label).map_err(|error| Refusal::Wrong(error.to_string()))?;
+        for (taken, applied) in self.live.faults() {
+            if applied.fault == fault {
+                return Err(Refusal::Wrong(format!(
+                    "{} is already cut ({}); restore it first: backhoe restore {taken}",
+                    fault.target(),
+                    fault.name()
+                )));
+            }
+            if taken == label {
+                return Err(Refusal::Wrong(format!(
+                    "a fault called `{label}` is in force ({} of {}); name this one: --as LABEL",
+                    applied.fault.name(),
+                    applied.fault.target()
+                )));
+            }
+        }
+        self.fault(&FaultRequest {
+            label: label.to_owned(),
+            fault,
+        })
+    }
+
+    pub(super) fn restore(&self, ask: &RestoreRequest) -> Result<Vec<FaultDone>, Refusal> {
+        self.idle()?;
+        let faults = self.live.faults();
+        let labels: Vec<String> = match (&ask.label, ask.all) {
+            (None, true) => faults.keys().cloned().collect(),
+            (Some(name), false) => vec![named(name, &faults)?],
+            _ => {
+                return Err(Refusal::Wrong(
+                    "restore one fault by its label, or all".to_owned(),
+                ));
+            }
+        };
+        labels
+            .into_iter()
+            .filter_map(|label| Some((faults.get(&label)?, label)))
+            .map(|(applied, label)| {
+                let at = self.live.restore(&label).map_err(refused)?;
+                Ok(done(&label, &applied.fault, (at.before, at.after)))
+            })
+            .collect()
+    }
+}
+
+fn how(word: &str) -> Result<How, Refusal> {
+    How::parse(word).ok_or_else(|| {
+        let words = How::NAMES.join(", ");
+        Refusal::Wrong(format!("nothing is cut `{word}`; it is one of {words}"))
+    })
+}
+
+type Faults = std::collections::BTreeMap<String, AppliedFault>;
+
+/// The label of the fault that `name` means: a label, or what one fault hits.
+fn named(name: &str, faults: &Faults) -> Result<String, Refusal> {
+    if faults.contains_key(name) {
+        return Ok(name.to_owned());
+    }
+    let hits: Vec<&String> = faults
+        .iter()
+        .filter(|(_, applied)| applied.fault.target() == name)
+        .map(|(label, _)| label)
+        .collect();
+    match hits.as_slice() {
+        [only] => Ok((*only).clone()),
+        [] => {
+            let words = faults
+                .iter()
+                .flat_map(|(label, applied)| [label.as_str(), applied.fault.target()]);
+            let hint = match nearest(name, words) {
+                Some(near) => format!("; did you mean `{near}`?"),
+                None if faults.is_empty() => "; nothing is".to_owned(),
+                None => {
+                    let labels: Vec<&str> = faults.keys().map(String::as_str).collect();
+                    format!("; in force: {}", labels.join(", "))
+                }
+            };
+            Err(Refusal::NotFound(format!(
+                "nothing called `{name}` is cut{hint}"
+            )))
+        }
+        several => {
+            let labels: Vec<&str> = several.iter().map(|label| label.as_str()).collect();
+            Err(Refusal::Wrong(format!(
+                "several faults hit `{name}`: {}; restore one by its label",
+                labels.join(", ")
+            )))
+        }
+    }
+}
+
+fn done(label: &str, fault: &FaultPlan, (before, after): (u64, u64)) -> FaultDone {
+    FaultDone {
+        label: label.to_owned(),
+        fault: fault.name().to_owned(),
+        target: fault.target().to_owned(),
+        before,
+        after,
+    }
+}
