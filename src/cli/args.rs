@@ -2,16 +2,75 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueHint};
+use clap::{
+    Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint, builder::PossibleValuesParser,
+};
 
-use crate::units::LabName;
+use crate::{lab::model::How, units::LabName};
 
-const EXIT_CODES: &str = "Exit codes: 0 met · 1 bug · 2 usage or lab file · 3 the host lacks something · 4 an expectation was missed";
+const AFTER_HELP: &str = "\
+First steps:
+  backhoe doctor                         what this host can do
+  backhoe run labs/dx-vpn-backup.yaml    build, cut, measure, report, take down
+  backhoe up labs/dx-vpn-backup.yaml     leave it up and look around: status, inspect, exec, cut
+
+Exit codes:
+  0  done, and every expectation was met
+  1  a bug, or the lab failed
+  2  wrong usage, an error in the lab file, or no such lab
+  3  this host lacks something (backhoe doctor)
+  4  an expectation was missed, or the lab did not converge
+  130, 143, 129  interrupted by Ctrl-C, SIGTERM, SIGHUP; the lab was taken down
+  exec and shell return the status of their command; 125 when backhoe itself failed";
+
+const RUN_HELP: &str = "\
+Examples:
+  backhoe run labs/dx-vpn-backup.yaml
+  backhoe run labs/dx-vpn-backup.yaml --json | jq '.outages[] | {from, to, duration_ms}'
+
+Ctrl-C takes the lab down. Exit code 4: an expectation was missed, or the run failed on its way.";
+
+const UP_HELP: &str = "\
+Examples:
+  backhoe up labs/dx-vpn-backup.yaml
+  backhoe up labs/dx-vpn-backup.yaml --name second    the same lab once more, beside it
+
+Waits until every session is up, at most a minute. If one does not come up, says which, leaves
+the lab up to be looked at, and exits with 4. Ctrl-C meanwhile takes the lab down.";
+
+const CUT_HELP: &str = "\
+How:
+  silent        a link drops everything both ways; the light stays on (the usual for a link)
+  one-way       it drops what --from NODE sends
+  carrier       loss of light at both ends, or only --at NODE
+  bgp-shutdown  the end --at NODE closes a session; AWS's end by default (the usual for a session)
+  kill, freeze  a node's routing daemon is killed, or stopped
+  node          a whole node dies: its links go silent, then its programs are killed
+
+Examples:
+  backhoe cut circuit
+  backhoe cut circuit --how one-way --from dc1
+  backhoe cut prod
+  backhoe cut vgw --how kill --as crash && backhoe restore crash";
+
+const INSPECT_HELP: &str = "\
+What:
+  bgp  sessions: state, timers, prefixes received and sent
+  bfd  sessions: state, negotiated intervals, detection time
+  rib  the BGP table; * best, = also used, x unusable
+  fib  the kernel's routes
+
+The same columns for every daemon. Example: backhoe inspect dc1 rib";
+
+const EXEC_HELP: &str = "\
+Examples:
+  backhoe exec dc1 -- ip route
+  backhoe exec app -- ping -c 3 172.31.1.10";
 
 /// Network labs from one YAML file: cut a link, measure the outage packet by
 /// packet, and explain it.
 #[derive(Debug, Parser)]
-#[command(name = "backhoe", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "backhoe", version, about, after_help = AFTER_HELP, max_term_width = 100)]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -20,25 +79,40 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Build a lab, run its scenario, measure, report, and take it down: the main job
+    #[command(after_help = RUN_HELP)]
     Run(RunArgs),
-    /// Check a lab file; prints every error with its line and column
+    /// Check lab files; prints every error with its line and column
     Check(CheckArgs),
     /// Print what would be done: kernel operations and every generated configuration
     Plan(PlanArgs),
-    /// Print the JSON Schema of lab files, for editors
-    Schema(SchemaArgs),
     /// Build a lab and leave it up, in the background
+    #[command(after_help = UP_HELP)]
     Up(UpArgs),
-    /// Take labs down
+    /// Take labs down; nothing of them remains but the run directory
     Down(DownArgs),
     /// List the labs that are up
     Ls(LsArgs),
+    /// Show a lab that is up: nodes, links, sessions, tunnels, faults
+    Status(StatusArgs),
+    /// Show a node's sessions or routes
+    #[command(after_help = INSPECT_HELP)]
+    Inspect(InspectArgs),
+    /// Show what a node's programs have logged
+    Logs(LogsArgs),
+    /// Cut a link, a session or a node of a lab that is up
+    #[command(after_help = CUT_HELP)]
+    Cut(CutArgs),
+    /// Undo a cut
+    Restore(RestoreArgs),
     /// Run a command inside a node
+    #[command(after_help = EXEC_HELP)]
     Exec(ExecArgs),
     /// Open a shell inside a node
     Shell(ShellArgs),
     /// Say what this kernel and host can do, and what backhoe will use instead
     Doctor(DoctorArgs),
+    /// Print the JSON Schema of lab files, for editors
+    Schema(SchemaArgs),
     /// Print shell completions
     Completions(CompletionsArgs),
     /// Print the manual page
@@ -66,7 +140,7 @@ pub(super) struct RunArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct CheckArgs {
-    /// The lab file
+    /// The lab files
     #[arg(value_name = "LAB", value_hint = ValueHint::FilePath, required = true)]
     pub(super) labs: Vec<PathBuf>,
     /// Also check that this host has what the lab needs
@@ -98,6 +172,9 @@ pub(super) struct UpArgs {
     /// Where the journal and logs go [default: runs/LAB-TIME]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) out: Option<PathBuf>,
+    /// Return as soon as the lab is built; sessions come up later
+    #[arg(long)]
+    pub(super) no_wait: bool,
     /// Stay in the foreground; the lab ends with this command
     #[arg(long)]
     pub(super) foreground: bool,
@@ -108,12 +185,15 @@ pub(super) struct UpArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct DownArgs {
-    /// Their names; may be left out when only one is up
-    #[arg(value_name = "LAB")]
+    /// Their names (backhoe ls); may be left out when only one is up
+    #[arg(value_name = "NAME")]
     pub(super) labs: Vec<String>,
-    /// Every lab that is up
+    /// Every lab that is up, if any
     #[arg(long, conflicts_with = "labs")]
     pub(super) all: bool,
+    /// One JSON document on stdout
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -124,9 +204,105 @@ pub(super) struct LsArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(super) struct StatusArgs {
+    /// Which lab; may be left out when only one is up
+    #[arg(value_name = "NAME")]
+    pub(super) named: Option<String>,
+    /// The same as an option
+    #[arg(long, value_name = "NAME", conflicts_with = "named")]
+    pub(super) lab: Option<String>,
+    /// One JSON document on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What can be seen of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Inspectable {
+    Bgp,
+    Bfd,
+    Rib,
+    Fib,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct InspectArgs {
+    /// Which lab; may be left out when only one is up
+    #[arg(long, value_name = "NAME")]
+    pub(super) lab: Option<String>,
+    /// The node
+    #[arg(value_name = "NODE")]
+    pub(super) node: String,
+    /// What of it
+    #[arg(value_name = "WHAT", value_enum)]
+    pub(super) what: Inspectable,
+    /// One JSON document on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct LogsArgs {
+    /// Which lab; may be left out when only one is up
+    #[arg(long, value_name = "NAME")]
+    pub(super) lab: Option<String>,
+    /// The node
+    #[arg(value_name = "NODE")]
+    pub(super) node: String,
+    /// Go on with what is added, until the lab ends
+    #[arg(long, short)]
+    pub(super) follow: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct CutArgs {
+    /// Which lab; may be left out when only one is up
+    #[arg(long, value_name = "NAME")]
+    pub(super) lab: Option<String>,
+    /// A link, a session or a node
+    #[arg(value_name = "TARGET")]
+    pub(super) target: String,
+    /// How; may be left out for a link (silent) and a session (bgp-shutdown)
+    #[arg(long, value_name = "HOW", value_parser = PossibleValuesParser::new(How::NAMES), hide_possible_values = true)]
+    pub(super) how: Option<String>,
+    /// one-way: the end whose packets vanish
+    #[arg(long, value_name = "NODE")]
+    pub(super) from: Option<String>,
+    /// carrier, bgp-shutdown: the end at which it happens
+    #[arg(long, value_name = "NODE")]
+    pub(super) at: Option<String>,
+    /// What `restore` will call it [default: TARGET]
+    #[arg(long = "as", value_name = "LABEL")]
+    pub(super) label: Option<String>,
+    /// One JSON document on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct RestoreArgs {
+    /// Which lab; may be left out when only one is up
+    #[arg(long, value_name = "NAME")]
+    pub(super) lab: Option<String>,
+    /// What was cut, or the label it was given (backhoe status)
+    #[arg(
+        value_name = "TARGET|LABEL",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    pub(super) fault: Option<String>,
+    /// Everything that is cut
+    #[arg(long)]
+    pub(super) all: bool,
+    /// One JSON document on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(super) struct ExecArgs {
     /// Which lab; may be left out when only one is up
-    #[arg(long, value_name = "LAB")]
+    #[arg(long, value_name = "NAME")]
     pub(super) lab: Option<String>,
     /// The node
     #[arg(value_name = "NODE")]
@@ -144,7 +320,7 @@ pub(super) struct ExecArgs {
 #[derive(Debug, ClapArgs)]
 pub(super) struct ShellArgs {
     /// Which lab; may be left out when only one is up
-    #[arg(long, value_name = "LAB")]
+    #[arg(long, value_name = "NAME")]
     pub(super) lab: Option<String>,
     /// The node
     #[arg(value_name = "NODE")]

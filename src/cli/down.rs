@@ -1,7 +1,21 @@
 //! `backhoe down`.
 
-use super::{Exit, args::DownArgs, ls};
-use crate::engine::api::{self, Client};
+use serde::Serialize;
+
+use super::{Exit, args::DownArgs, ls, output};
+use crate::{
+    engine::api::{self, Client, ClientError, End, Summary},
+    units::LabName,
+};
+
+#[derive(Serialize)]
+struct Ended {
+    lab: String,
+    /// It did not answer.
+    killed: bool,
+    /// What it was; absent when it did not answer.
+    was: Option<Summary>,
+}
 
 pub(super) fn run(args: &DownArgs) -> Result<(), Exit> {
     let labs = if args.all {
@@ -14,10 +28,53 @@ pub(super) fn run(args: &DownArgs) -> Result<(), Exit> {
             .map(|lab| ls::choose(Some(lab)))
             .collect::<Result<_, _>>()?
     };
+    if labs.is_empty() {
+        output::talk("no lab is up");
+    }
+    let mut ended = Vec::new();
     for lab in labs {
-        Client::new(lab)
-            .down()
-            .map_err(|error| Exit::Usage(error.to_string()))?;
+        let gone = down(lab)?;
+        if !args.json {
+            output::data(&words(&gone))?;
+        }
+        ended.push(gone);
+    }
+    if args.json {
+        output::json(&ended)?;
     }
     Ok(())
+}
+
+fn down(lab: LabName) -> Result<Ended, Exit> {
+    let client = Client::new(lab.clone());
+    let (was, how) = match client.summary() {
+        Ok(was) => (Some(was), client.down()?),
+        Err(ClientError::Silent(..)) => (None, client.kill()?),
+        // It may be a lab of another version.
+        Err(ClientError::Wrong(_)) => (None, client.down()?),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Ended {
+        lab: lab.to_string(),
+        killed: how == End::Killed,
+        was,
+    })
+}
+
+fn words(ended: &Ended) -> String {
+    let how = if ended.killed {
+        "did not answer and was killed"
+    } else {
+        "is down"
+    };
+    match &ended.was {
+        Some(was) => format!(
+            "{} {how}: {} nodes, up for {}; journal and logs: {}",
+            ended.lab,
+            was.nodes,
+            ls::up_for(was),
+            was.out_dir
+        ),
+        None => format!("{} {how}", ended.lab),
+    }
 }

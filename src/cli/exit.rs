@@ -5,6 +5,8 @@ use std::{
     process::ExitCode,
 };
 
+use crate::engine::api::ClientError;
+
 /// Why a command did not simply succeed.
 #[derive(Debug)]
 pub enum Exit {
@@ -14,7 +16,8 @@ pub enum Exit {
     Host(String),
     /// 4: an expectation was missed; the report has said which.
     Missed,
-    /// Another program's own status (`exec`, `shell`).
+    /// Another program's own status (`exec`, `shell`), or 128 and the signal that
+    /// interrupted the command.
     Status(u8),
     /// 1: anything else.
     Bug(anyhow::Error),
@@ -29,6 +32,19 @@ impl From<anyhow::Error> for Exit {
 impl From<io::Error> for Exit {
     fn from(error: io::Error) -> Self {
         Self::Bug(error.into())
+    }
+}
+
+impl From<ClientError> for Exit {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::NotUp(_) | ClientError::NotYours { .. } | ClientError::Wrong(_) => {
+                Self::Usage(error.to_string())
+            }
+            ClientError::Refused(_) | ClientError::Silent(..) | ClientError::Broken(_) => {
+                Self::Bug(error.into())
+            }
+        }
     }
 }
 

@@ -1,42 +1,100 @@
 //! `backhoe ls`, and how a command finds the lab it means.
 
-use super::{Exit, args::LsArgs, output};
-use crate::{
-    engine::api::{self, Client},
-    units::LabName,
+use serde::Serialize;
+
+use super::{
+    Exit,
+    args::LsArgs,
+    output,
+    table::{Table, age},
 };
+use crate::{
+    engine::api::{self, Client, ClientError, Summary},
+    os::clock,
+    units::{LabName, nearest},
+};
+
+/// A lab, or why nothing is known of it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Found {
+    Up(Summary),
+    Silent { lab: String, error: String },
+}
 
 pub(super) fn run(args: &LsArgs) -> Result<(), Exit> {
     let mut found = Vec::new();
     for lab in api::list()? {
-        // One that ends meanwhile is no longer up.
-        found.extend(Client::new(lab).status());
+        match Client::new(lab.clone()).summary() {
+            Ok(summary) => found.push(Found::Up(summary)),
+            // It has ended meanwhile.
+            Err(ClientError::NotUp(_)) => {}
+            Err(error) => found.push(Found::Silent {
+                lab: lab.to_string(),
+                error: error.to_string(),
+            }),
+        }
     }
     if args.json {
         return output::json(&found);
     }
-    for status in found {
-        output::data(&format!(
-            "{}\t{} nodes\t{}",
-            status.state.lab,
-            status.state.nodes.len(),
-            status.out_dir
-        ))?;
+    if found.is_empty() {
+        output::talk("no lab is up; bring one up: backhoe up LAB");
+        return Ok(());
     }
-    Ok(())
+    let mut table = Table::new(&["NAME", "NODES", "SINCE", "DIR"]);
+    for lab in &found {
+        table.row(match lab {
+            Found::Up(lab) => [
+                lab.lab.clone(),
+                lab.nodes.to_string(),
+                format!("{} ago", up_for(lab)),
+                lab.out_dir.clone(),
+            ],
+            Found::Silent { lab, .. } => [
+                lab.clone(),
+                "?".to_owned(),
+                "?".to_owned(),
+                "does not answer".to_owned(),
+            ],
+        });
+    }
+    output::data(&table.to_string())
+}
+
+/// For how long a lab has been up.
+pub(super) fn up_for(lab: &Summary) -> String {
+    age(clock::mono_ns().saturating_sub(lab.up_since) / 1_000_000)
 }
 
 /// The named lab, or the only one that is up.
 pub(super) fn choose(lab: Option<&str>) -> Result<LabName, Exit> {
-    if let Some(lab) = lab {
-        return LabName::new(lab).map_err(|error| Exit::Usage(error.to_string()));
+    let labs = api::list()?;
+    let Some(name) = lab else {
+        return match labs.as_slice() {
+            [only] => Ok(only.clone()),
+            [] => Err(Exit::Usage(
+                "no lab is up; bring one up: backhoe up LAB".to_owned(),
+            )),
+            several => Err(Exit::Usage(format!(
+                "several labs are up ({}); say which one",
+                names(several)
+            ))),
+        };
+    };
+    let wanted = LabName::new(name).map_err(|error| Exit::Usage(error.to_string()))?;
+    if labs.contains(&wanted) {
+        return Ok(wanted);
     }
-    let mut labs = api::list()?;
-    match (labs.pop(), labs.len()) {
-        (Some(only), 0) => Ok(only),
-        (None, _) => Err(Exit::Usage("no lab is up".to_owned())),
-        (Some(_), _) => Err(Exit::Usage(
-            "several labs are up; name one (backhoe ls)".to_owned(),
-        )),
-    }
+    let hint = match nearest(name, labs.iter().map(LabName::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if labs.is_empty() => "none is".to_owned(),
+        None => format!("up are: {}", names(&labs)),
+    };
+    Err(Exit::Usage(format!("no lab `{name}` is up; {hint}")))
+}
+
+fn names(labs: &[LabName]) -> String {
+    let names: Vec<&str> = labs.iter().map(LabName::as_str).collect();
+    names.join(", ")
 }

@@ -5,12 +5,16 @@
 mod args;
 mod check;
 mod completions;
+mod cut;
 mod doctor;
 mod down;
 mod exec;
 mod exit;
 mod hidden;
+mod inspect;
+mod interrupt;
 mod load;
+mod logs;
 mod ls;
 mod man;
 mod output;
@@ -18,6 +22,8 @@ mod plan;
 mod progress;
 mod run;
 mod schema;
+mod status;
+mod table;
 mod up;
 
 use std::process::ExitCode;
@@ -46,6 +52,11 @@ pub fn main() -> ExitCode {
         Command::Up(args) => up::run(&args),
         Command::Down(args) => down::run(&args),
         Command::Ls(args) => ls::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Logs(args) => logs::run(&args),
+        Command::Cut(args) => cut::run(&args),
+        Command::Restore(args) => cut::restore(&args),
         Command::Exec(args) => exec::run(&args),
         Command::Shell(args) => exec::shell(&args),
     };

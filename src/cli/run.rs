@@ -8,11 +8,11 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{Exit, args::RunArgs, load, output, progress::Progress};
+use super::{Exit, args::RunArgs, interrupt::Interrupts, load, output, progress::Progress};
 use crate::{
     engine::{
-        api::Client,
-        init::{self, Goal, LaunchSpec, Mode, RunOptions},
+        api::{self, Client},
+        init::{self, Goal, LaunchError, LaunchSpec, Mode, RunOptions},
     },
     os::clock,
     results::{
@@ -25,11 +25,13 @@ use crate::{
 
 pub(super) fn run(args: &RunArgs) -> Result<(), Exit> {
     let command_started = Some(clock::mono_ns());
+    let interrupts = Interrupts::catch()?;
     let (plan, _) = load::plan(&args.lab, args.name.as_ref())?;
     let lab = plan.lab.clone();
+    must_be_free(&lab)?;
     let out_dir = out_dir(args.out.as_deref(), &lab)?;
     let seed = args.seed.unwrap_or_else(clock::real_ns);
-    let launched = init::launch(&LaunchSpec {
+    let spec = LaunchSpec {
         plan,
         out_dir: out_dir.clone(),
         mode: Mode::Foreground,
@@ -38,9 +40,20 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Exit> {
             seed,
             command_started,
         },
-    })?;
+    };
+    let launched = match init::launch(&spec, |pid| interrupts.lab(pid)) {
+        Ok(launched) => launched,
+        Err(error) => return Err(interrupts.caught().unwrap_or_else(|| no_lab(error))),
+    };
     let failure = follow(lab, args.json);
     let status = launched.wait()?;
+    if let Some(caught) = interrupts.caught() {
+        output::talk(&format!(
+            "the lab is down; what was seen until then: {}",
+            out_dir.join("journal.jsonl").display()
+        ));
+        return Err(caught);
+    }
     if let Some(failure) = failure {
         return Err(failed(failure, &out_dir));
     }
@@ -99,6 +112,23 @@ fn failed(text: String, out_dir: &Path) -> Exit {
         out_dir.display()
     ));
     Exit::Missed
+}
+
+/// A name can be up once. Said before anything is built, and before a directory is made for it.
+pub(super) fn must_be_free(lab: &LabName) -> Result<(), Exit> {
+    if api::list()?.contains(lab) {
+        return Err(no_lab(LaunchError::Taken(lab.clone()).into()));
+    }
+    Ok(())
+}
+
+/// Why there is no lab, as an exit code.
+pub(super) fn no_lab(error: anyhow::Error) -> Exit {
+    match error.downcast_ref::<LaunchError>() {
+        Some(taken @ LaunchError::Taken(_)) => Exit::Usage(taken.to_string()),
+        Some(LaunchError::Host(lack)) => Exit::Host(lack.clone()),
+        Some(LaunchError::Failed(_)) | None => Exit::Bug(error),
+    }
 }
 
 /// The run's directory, made before anything is built, so that a bad path costs nothing.

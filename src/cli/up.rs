@@ -1,18 +1,49 @@
 //! `backhoe up`: build a lab and leave it there.
 
-use super::{Exit, args::UpArgs, load, output, run};
+use std::ops::ControlFlow;
+
+use serde::Serialize;
+
+use super::{Exit, args::UpArgs, interrupt::Interrupts, load, output, progress::Progress, run};
 use crate::{
-    engine::init::{self, Goal, LaunchSpec, Mode, RunOptions},
+    engine::{
+        api::Client,
+        init::{self, Goal, LaunchSpec, Launched, Mode, RunOptions, Timings},
+        supervisor::{NOT_CONVERGED, STANDS},
+    },
+    lab::plan::{Plan, StepPlan},
     os::clock,
+    results::event::{Event, EventKind},
+    units::LabName,
 };
+
+/// What a bring-up came to.
+#[derive(Serialize)]
+struct Outcome {
+    lab: LabName,
+    out_dir: String,
+    outer_pid: u32,
+    init_pid: i32,
+    timings: Timings,
+    /// Nobody waited: neither true nor false.
+    converged: Option<bool>,
+    /// From the command to the last session.
+    converged_ms: Option<f64>,
+    /// Why it has not converged.
+    missing: Option<String>,
+}
 
 pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
     let command_started = Some(clock::mono_ns());
+    let interrupts = Interrupts::catch()?;
     let (plan, _) = load::plan(&args.lab, args.name.as_ref())?;
-    let out_dir = run::out_dir(args.out.as_deref(), &plan.lab)?;
-    let launched = init::launch(&LaunchSpec {
+    let (lab, nodes) = (plan.lab.clone(), plan.nodes.len());
+    let next = first_cut(&plan);
+    run::must_be_free(&lab)?;
+    let out_dir = run::out_dir(args.out.as_deref(), &lab)?;
+    let spec = LaunchSpec {
         plan,
-        out_dir,
+        out_dir: out_dir.clone(),
         mode: if args.foreground {
             Mode::Foreground
         } else {
@@ -23,24 +54,119 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
             seed: clock::real_ns(),
             command_started,
         },
-    })?;
+    };
+    let launched = match init::launch(&spec, |pid| interrupts.lab(pid)) {
+        Ok(launched) => launched,
+        Err(error) => return Err(interrupts.caught().unwrap_or_else(|| run::no_lab(error))),
+    };
+    let mut outcome = Outcome {
+        lab: lab.clone(),
+        out_dir: out_dir.display().to_string(),
+        outer_pid: launched.ready.outer_pid,
+        init_pid: launched.ready.init_pid,
+        timings: launched.ready.timings,
+        converged: None,
+        converged_ms: None,
+        missing: None,
+    };
+    if !args.no_wait {
+        follow(&mut outcome, args.json);
+    }
+    if let Some(caught) = interrupts.caught() {
+        launched.wait()?;
+        output::talk(&format!("{lab} is down"));
+        return Err(caught);
+    }
     if args.json {
-        output::json(&launched.ready)?;
+        output::json(&outcome)?;
     } else {
-        let t = launched.ready.timings;
+        output::data(&words(&outcome, nodes, next.as_deref()))?;
+    }
+    if let Some(missing) = &outcome.missing {
         output::talk(&format!(
-            "up {:.1} ms (processes {:.1}, namespaces {:.1}, links {:.1}, nodes {:.1})",
-            t.total_ms, t.processes_ms, t.namespaces_ms, t.links_ms, t.nodes_ms
+            "backhoe: {missing}; {lab} stays up: backhoe status {lab}"
         ));
     }
     if args.foreground {
-        let status = launched.wait()?;
-        return match status.code() {
-            Some(0) => Ok(()),
-            code => Err(Exit::Status(
-                code.and_then(|c| u8::try_from(c).ok()).unwrap_or(1),
-            )),
-        };
+        stay(launched, &interrupts)?;
     }
-    Ok(())
+    match outcome.converged {
+        Some(false) => Err(Exit::Missed),
+        Some(true) | None => Ok(()),
+    }
+}
+
+/// Shows progress until there is nothing more to wait for.
+fn follow(outcome: &mut Outcome, quiet: bool) {
+    let mut progress = Progress::new(quiet);
+    let seen = Client::new(outcome.lab.clone()).events(|line| {
+        let Ok(event) = serde_json::from_str::<Event>(line) else {
+            return ControlFlow::Continue(());
+        };
+        progress.event(&event);
+        if let EventKind::Converged { ms, .. } = &event.kind {
+            outcome.converged_ms = Some(*ms);
+        }
+        if let EventKind::Warning { code, text, .. } = &event.kind
+            && code == NOT_CONVERGED
+        {
+            (outcome.converged, outcome.missing) = (Some(false), Some(text.clone()));
+            return ControlFlow::Break(());
+        }
+        if let EventKind::Progress { stage, .. } = &event.kind
+            && stage == STANDS
+        {
+            outcome.converged = Some(true);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    progress.done();
+    if outcome.converged.is_none() {
+        outcome.converged = Some(false);
+        outcome.missing = Some(match seen {
+            Ok(()) => "the lab has ended".to_owned(),
+            Err(error) => error.to_string(),
+        });
+    }
+}
+
+/// Until the lab is taken down, by somebody else or by a signal.
+fn stay(launched: Launched, interrupts: &Interrupts) -> Result<(), Exit> {
+    let status = launched.wait()?;
+    if let Some(caught) = interrupts.caught() {
+        return Err(caught);
+    }
+    match status.code() {
+        Some(0) => Ok(()),
+        code => Err(Exit::Status(
+            code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
+        )),
+    }
+}
+
+fn words(outcome: &Outcome, nodes: usize, cut: Option<&str>) -> String {
+    let lab = &outcome.lab;
+    let stands = format!(
+        "up {lab}: {nodes} nodes in {:.0} ms",
+        outcome.timings.total_ms
+    );
+    let state = match (outcome.converged, outcome.converged_ms) {
+        (Some(true), Some(ms)) => format!(", converged in {:.1} s", ms / 1e3),
+        (Some(false), _) => ", NOT converged".to_owned(),
+        (Some(true), None) | (None, _) => String::new(),
+    };
+    let cut = cut
+        .map(|cut| format!(", backhoe cut {cut}"))
+        .unwrap_or_default();
+    format!("{stands}{state}; next: backhoe status{cut}")
+}
+
+/// What the scenario cuts first, or any link.
+fn first_cut(plan: &Plan) -> Option<String> {
+    let in_scenario = plan.scenario.iter().find_map(|step| match step {
+        StepPlan::Fault { fault, .. } => Some(fault.target().to_owned()),
+        StepPlan::Restore { .. } | StepPlan::WaitRecovered { .. } | StepPlan::Sleep(_) => None,
+    });
+    in_scenario.or_else(|| Some(plan.wires.first()?.link.to_string()))
 }

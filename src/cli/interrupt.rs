@@ -1,0 +1,112 @@
+//! Ctrl-C, SIGTERM and SIGHUP while a command has a lab on its hands: the lab is
+//! taken down in order, and the command ends with the signal's status.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Exit, output};
+use crate::os::process::PidFd;
+
+/// How long an orderly end may take.
+const ORDERLY: Duration = Duration::from_secs(10);
+
+/// The signals caught since, and the lab that ends with them.
+#[derive(Debug, Clone)]
+pub(super) struct Interrupts(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The first signal's number; 0: none.
+    caught: AtomicU8,
+    lab: Mutex<Option<PidFd>>,
+}
+
+impl Interrupts {
+    /// From here on signals are caught.
+    pub(super) fn catch() -> Result<Self, Exit> {
+        let interrupts = Self(Arc::default());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let mut signals = {
+            let _inside = runtime.enter();
+            Signals {
+                int: signal(SignalKind::interrupt())?,
+                term: signal(SignalKind::terminate())?,
+                hup: signal(SignalKind::hangup())?,
+            }
+        };
+        let state = Arc::clone(&interrupts.0);
+        thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    let first = signals.next().await;
+                    state.caught.store(first, Ordering::SeqCst);
+                    state.end(PidFd::terminate);
+                    output::talk("interrupted: taking the lab down (once more: kill it)");
+                    // Patience ends with time or with a second signal.
+                    let _ = tokio::time::timeout(ORDERLY, signals.next()).await;
+                    state.end(PidFd::kill);
+                });
+            })?;
+        Ok(interrupts)
+    }
+
+    /// The lab's outer process, with which all of it ends.
+    pub(super) fn lab(&self, pid: i32) {
+        // A process that is gone needs no end.
+        *self.0.lock() = PidFd::open(pid).ok();
+        if self.caught().is_some() {
+            self.0.end(PidFd::terminate);
+        }
+    }
+
+    /// Whether a signal came: how the command ends, once the lab has.
+    pub(super) fn caught(&self) -> Option<Exit> {
+        match self.0.caught.load(Ordering::SeqCst) {
+            0 => None,
+            number => Some(Exit::Status(128_u8.saturating_add(number))),
+        }
+    }
+}
+
+impl State {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<PidFd>> {
+        self.lab.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, how: fn(&PidFd) -> io::Result<()>) {
+        if let Some(lab) = &*self.lock() {
+            // Gone already is as good.
+            let _ = how(lab);
+        }
+    }
+}
+
+struct Signals {
+    int: Signal,
+    term: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    /// The number of the next one.
+    async fn next(&mut self) -> u8 {
+        let kind = tokio::select! {
+            _ = self.int.recv() => SignalKind::interrupt(),
+            _ = self.term.recv() => SignalKind::terminate(),
+            _ = self.hup.recv() => SignalKind::hangup(),
+        };
+        u8::try_from(kind.as_raw_value()).unwrap_or(u8::MAX)
+    }
+}
