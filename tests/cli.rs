@@ -1,0 +1,546 @@
+//! The commands as a user types them. Labs have names of this test process's own,
+//! and every command names the lab it means: others may be up beside them.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed, and says where"
+)]
+#![expect(clippy::disallowed_methods, reason = "driver: reads the clock")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use backhoe::os::process::PidFd;
+use serde_json::Value;
+
+/// Marks every process a test starts, directly or not.
+const MARK: &str = "BACKHOE_CLI_TEST";
+/// No command here takes this long unless it hangs.
+const HANGS: Duration = Duration::from_secs(75);
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn headline() -> String {
+    root().join("labs/dx-vpn-backup.yaml").display().to_string()
+}
+
+/// One test's directory, its labs, and its mark.
+struct Bench {
+    dir: tempfile::TempDir,
+    mark: String,
+    labs: Vec<String>,
+}
+
+impl Bench {
+    fn new(test: &str) -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            mark: format!("{test}-{}", std::process::id()),
+            labs: Vec::new(),
+        }
+    }
+
+    /// A lab name nobody else uses; the lab is taken down at the end.
+    fn name(&mut self, stem: &str) -> String {
+        let name = format!("{stem}-{}", std::process::id());
+        self.labs.push(name.clone());
+        name
+    }
+
+    fn start(&self, args: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_backhoe"))
+            .args(args)
+            .current_dir(self.dir.path())
+            .env(MARK, &self.mark)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        finished(self.start(args), &args.join(" "))
+    }
+
+    /// Runs a command that must succeed; its standard output.
+    fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let (out, err) = words(&output);
+        assert!(output.status.success(), "{args:?}: {out}{err}");
+        out
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(args)).unwrap()
+    }
+
+    /// Runs a command that must fail with `code`; what it said.
+    fn fails(&self, code: i32, args: &[&str]) -> String {
+        let output = self.run(args);
+        let (out, err) = words(&output);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {out}{err}");
+        err
+    }
+
+    /// Processes that carry this test's mark, wherever they live.
+    fn left(&self) -> Vec<u32> {
+        let mark = format!("{MARK}={}", self.mark);
+        let pids = fs::read_dir("/proc").unwrap().flatten();
+        pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .filter(|pid| {
+                let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+                environ
+                    .split(|&byte| byte == 0)
+                    .any(|v| v == mark.as_bytes())
+            })
+            .collect()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        for lab in &self.labs {
+            // Most are down already.
+            let _ = self.run(&["down", lab]);
+        }
+    }
+}
+
+fn words(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+/// The end of a command, which must come.
+fn finished(mut child: Child, what: &str) -> Output {
+    let handle = PidFd::open(i32::try_from(child.id()).unwrap()).unwrap();
+    let read = |stream: Box<dyn Read + Send>| {
+        thread::spawn(move || {
+            let (mut stream, mut bytes) = (stream, Vec::new());
+            stream.read_to_end(&mut bytes).unwrap();
+            bytes
+        })
+    };
+    let stdout = child.stdout.take().map(|s| read(Box::new(s)));
+    let stderr = child.stderr.take().map(|s| read(Box::new(s)));
+    if !handle.ended_within(HANGS).unwrap() {
+        child.kill().unwrap();
+        panic!("`backhoe {what}` hangs");
+    }
+    let joined = |reader: Option<thread::JoinHandle<Vec<u8>>>| {
+        reader.map(|r| r.join().unwrap()).unwrap_or_default()
+    };
+    Output {
+        status: child.wait().unwrap(),
+        stdout: joined(stdout),
+        stderr: joined(stderr),
+    }
+}
+
+/// Waits for a thing that takes time, and says what when it does not come.
+fn until(what: &str, mut seen: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !seen() {
+        assert!(Instant::now() < deadline, "not seen: {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn session<'v>(status: &'v Value, name: &str, node: &str) -> &'v Value {
+    let sessions = status["state"]["sessions"].as_array().unwrap();
+    sessions
+        .iter()
+        .find(|s| s["session"] == name && s["node"] == node)
+        .unwrap()
+}
+
+fn link<'v>(status: &'v Value, name: &str, from: &str) -> &'v Value {
+    let links = status["state"]["links"].as_array().unwrap();
+    links
+        .iter()
+        .find(|l| l["link"] == name && l["from"] == from)
+        .unwrap()
+}
+
+#[test]
+fn a_lab_that_stays_up_is_seen_cut_restored_entered_and_taken_down() {
+    let mut bench = Bench::new("life");
+    let lab = bench.name("life");
+    let up = bench.json(&["up", &headline(), "--name", &lab, "--json"]);
+    assert_eq!(
+        (&up["lab"], &up["converged"]),
+        (&Value::from(&*lab), &true.into())
+    );
+    assert!(up["converged_ms"].as_f64().unwrap() > 0.0);
+
+    looked_at(&bench, &lab);
+    cut_by_hand(&bench, &lab);
+
+    let entered = bench.run(&["exec", "--lab", &lab, "app", "--", "sh", "-c", "exit 7"]);
+    assert_eq!(entered.status.code(), Some(7));
+    let logs = bench.ok(&["logs", "--lab", &lab, "dc1"]);
+    assert!(logs.contains("==> dc1.speaker.log <=="), "{logs}");
+
+    let again = bench.fails(2, &["up", &headline(), "--name", &lab]);
+    assert!(again.contains("is already up"), "{again}");
+    let down = bench.ok(&["down", &lab]);
+    assert!(down.contains(&format!("{lab} is down: 7 nodes")), "{down}");
+    let twice = bench.fails(2, &["down", &lab]);
+    assert!(twice.contains(&format!("no lab `{lab}` is up")), "{twice}");
+    until("every process gone", || bench.left().is_empty());
+}
+
+fn looked_at(bench: &Bench, lab: &str) {
+    let status = bench.json(&["status", lab, "--json"]);
+    assert_eq!(status["waiting"], serde_json::json!([]));
+    assert_eq!(
+        session(&status, "prod", "dc1")["bgp"]["state"],
+        "Established"
+    );
+    assert_eq!(
+        session(&status, "prod", "dc1")["bfd"]["view"]["state"],
+        "Up"
+    );
+    let circuit = link(&status, "circuit", "dc1");
+    assert!(circuit["measured"]["delay_p50_ms"].as_f64().unwrap() >= 4.0);
+    let table = bench.ok(&["status", "--lab", lab]);
+    for word in [
+        "everything is up",
+        "dc1 → east",
+        "Established",
+        "userspace",
+        "note: ",
+    ] {
+        assert!(table.contains(word), "{word} is not in\n{table}");
+    }
+    let rib = bench.json(&["inspect", "--lab", lab, "dc1", "rib", "--json"]);
+    let best = rib.as_array().unwrap().iter();
+    let best = best.filter(|r| r["prefix"] == "172.31.0.0/16" && r["best"] == true);
+    let via: Vec<&Value> = best.map(|r| &r["from"]).collect();
+    assert_eq!(via, ["prod"]);
+    for (what, word) in [
+        ("bgp", "Established"),
+        ("bfd", "900 ms"),
+        ("rib", "172.31.0.0/16"),
+        ("fib", "circuit"),
+    ] {
+        let table = bench.ok(&["inspect", "--lab", lab, "dc1", what]);
+        assert!(table.contains(word), "{what}: {table}");
+    }
+    let listed = bench.ok(&["ls"]);
+    assert!(listed.starts_with("NAME"), "{listed}");
+    assert!(listed.contains(&format!("{lab}  ")), "{listed}");
+    for (args, hint) in [
+        (
+            ["inspect", "--lab", lab, "dc2", "bgp"],
+            "did you mean `dc1`?",
+        ),
+        (
+            ["inspect", "--lab", lab, "isp", "bgp"],
+            "runs no routing daemon",
+        ),
+    ] {
+        let text = bench.fails(2, &args);
+        assert!(text.contains(hint), "{text}");
+    }
+}
+
+fn cut_by_hand(bench: &Bench, lab: &str) {
+    let wrong = bench.fails(2, &["cut", "--lab", lab, "circiut"]);
+    assert!(wrong.contains("did you mean `circuit`?"), "{wrong}");
+    let unfit = bench.fails(2, &["cut", "--lab", lab, "circuit", "--how", "kill"]);
+    assert!(unfit.contains("hits a node"), "{unfit}");
+    let nothing = bench.fails(2, &["restore", "--lab", lab, "circuit"]);
+    assert!(
+        nothing.contains("nothing called `circuit` is cut"),
+        "{nothing}"
+    );
+
+    let cut = bench.ok(&["cut", "--lab", lab, "circuit"]);
+    assert!(cut.starts_with("circuit cut, silent, in "), "{cut}");
+    let twice = bench.fails(2, &["cut", "--lab", lab, "circuit", "--as", "again"]);
+    assert!(twice.contains("already cut"), "{twice}");
+    until("prod down at dc1, and the route over the backup", || {
+        let rib = bench.json(&["inspect", "--lab", lab, "dc1", "rib", "--json"]);
+        let best = |r: &Value| r["best"] == true && r["from"] == "backup";
+        rib.as_array().unwrap().iter().any(best)
+    });
+    let status = bench.json(&["status", lab, "--json"]);
+    assert_eq!(link(&status, "circuit", "east")["fault"], "silent");
+    assert_ne!(
+        session(&status, "prod", "dc1")["bgp"]["state"],
+        "Established"
+    );
+    assert!(!status["waiting"].as_array().unwrap().is_empty());
+
+    let args = [
+        "cut", "--lab", lab, "uplink", "--how", "one-way", "--from", "isp", "--as", "deaf",
+        "--json",
+    ];
+    let deaf = bench.json(&args);
+    assert_eq!(
+        (&deaf["label"], &deaf["fault"]),
+        (&"deaf".into(), &"one-way".into())
+    );
+    let status = bench.json(&["status", lab, "--json"]);
+    assert_eq!(link(&status, "uplink", "isp")["fault"], "one-way");
+    assert_eq!(link(&status, "uplink", "dc1")["fault"], Value::Null);
+
+    let restored = bench.ok(&["restore", "--lab", lab, "deaf"]);
+    assert!(
+        restored.starts_with("uplink restored (deaf), was one-way"),
+        "{restored}"
+    );
+    let all = bench.json(&["restore", "--lab", lab, "--all", "--json"]);
+    assert_eq!(all[0]["target"], "circuit");
+    until("everything up again", || {
+        let status = bench.json(&["status", lab, "--json"]);
+        status["waiting"].as_array().unwrap().is_empty()
+    });
+}
+
+#[test]
+fn the_same_lab_is_up_twice_under_two_names() {
+    let mut bench = Bench::new("twins");
+    let (one, two) = (bench.name("one"), bench.name("two"));
+    for lab in [&one, &two] {
+        bench.ok(&["up", &headline(), "--name", lab, "--no-wait"]);
+    }
+    let vague = bench.fails(2, &["status"]);
+    assert!(vague.contains(&one) && vague.contains(&two), "{vague}");
+    bench.ok(&["cut", "--lab", &one, "circuit"]);
+    let status = |lab: &str| bench.json(&["status", lab, "--json"]);
+    assert_eq!(link(&status(&one), "circuit", "dc1")["fault"], "silent");
+    assert_eq!(link(&status(&two), "circuit", "dc1")["fault"], Value::Null);
+    let up = bench.json(&["ls", "--json"]);
+    let dirs: Vec<&Value> = [&one, &two]
+        .map(|lab| {
+            let all = up.as_array().unwrap();
+            &all.iter().find(|l| l["lab"] == **lab).unwrap()["out_dir"]
+        })
+        .to_vec();
+    assert_ne!(dirs[0], dirs[1]);
+    let down = bench.json(&["down", &one, &two, "--json"]);
+    assert_eq!(down.as_array().unwrap().len(), 2);
+    until("every process gone", || bench.left().is_empty());
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_says_what_would_do() {
+    let mut bench = Bench::new("usage");
+    let nowhere = bench.name("nowhere");
+    for args in [
+        vec!["frobnicate"],
+        vec!["run"],
+        vec!["cut"],
+        vec!["restore"],
+        vec!["inspect", "dc1"],
+        vec!["inspect", "dc1", "weather"],
+        vec!["cut", "circuit", "--how", "gently"],
+        vec!["run", "no-such-file.yaml"],
+        vec!["status", &nowhere],
+        vec!["down", &nowhere],
+        vec!["logs", "--lab", &nowhere, "dc1"],
+        vec!["cut", "--lab", &nowhere, "circuit"],
+        vec!["restore", "--lab", &nowhere, "--all"],
+        vec!["status", "--lab", "not a name"],
+    ] {
+        assert!(!bench.fails(2, &args).is_empty(), "{args:?}");
+    }
+    let unknown = bench.fails(2, &["status", &nowhere]);
+    assert!(
+        unknown.contains(&format!("no lab `{nowhere}` is up")),
+        "{unknown}"
+    );
+    bench.fails(125, &["exec", "--lab", &nowhere, "dc1", "true"]);
+    let help = bench.ok(&["--help"]);
+    for command in [
+        "run",
+        "up",
+        "status",
+        "inspect",
+        "logs",
+        "cut",
+        "restore",
+        "Exit codes",
+    ] {
+        assert!(help.contains(command), "{command}");
+    }
+}
+
+#[test]
+fn a_bad_file_is_refused_at_its_line_and_column() {
+    let bench = Bench::new("bad");
+    let bad = bench.dir.path().join("bad.yaml");
+    let good = fs::read_to_string(headline()).unwrap();
+    fs::write(
+        &bad,
+        good.replace("link: circuit, gateway", "link: circiut, gateway"),
+    )
+    .unwrap();
+    let line = good
+        .lines()
+        .position(|l| l.contains("prod:   { vif"))
+        .unwrap()
+        + 1;
+    for command in ["check", "run", "up", "plan"] {
+        let text = bench.fails(2, &[command, "bad.yaml"]);
+        assert!(text.contains(&format!("bad.yaml:{line}:")), "{text}");
+        assert!(text.contains("did you mean `circuit`?"), "{text}");
+    }
+    let place = bench.fails(2, &["check", "bad.yaml"]);
+    let place = place.split("bad.yaml:").nth(1).unwrap();
+    let numbers: Vec<&str> = place.split(':').take(2).collect();
+    assert!(numbers.iter().all(|n| n.parse::<u32>().is_ok()), "{place}");
+    let json = bench.run(&["check", "--json", "bad.yaml"]);
+    assert_eq!(json.status.code(), Some(2));
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(
+        (&json["ok"], &json["diagnostics"][0]["line"]),
+        (&false.into(), &line.into())
+    );
+    assert!(!bench.dir.path().join("runs").exists(), "nothing was built");
+}
+
+#[test]
+fn a_run_prints_one_json_document_and_its_name_is_taken_meanwhile() {
+    let mut bench = Bench::new("run");
+    let lab = bench.name("run");
+    let first = bench.start(&["run", &headline(), "--name", &lab, "--json"]);
+    until("the lab is up", || {
+        bench.ok(&["ls"]).contains(&format!("{lab}  "))
+    });
+    let second = bench.fails(2, &["run", &headline(), "--name", &lab]);
+    assert!(
+        second.contains(&format!("lab {lab} is already up")),
+        "{second}"
+    );
+    let own = bench.fails(1, &["cut", "--lab", &lab, "circuit"]);
+    assert!(own.contains("scenario is running"), "{own}");
+
+    let output = finished(first, "run --json");
+    let (out, err) = words(&output);
+    // On a slow machine an expectation may be missed; the document is there all the same.
+    assert!(matches!(output.status.code(), Some(0 | 4)), "{err}");
+    let result: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}{err}"));
+    assert_eq!(result["lab"], *lab);
+    assert!(result["trusted"].is_boolean() && result["warnings"].is_array());
+    let outages = result["outages"].as_array().unwrap();
+    assert_eq!(outages.len(), 4, "two flows, a cut and a restore");
+    for outage in outages {
+        for field in [
+            "probe",
+            "from",
+            "to",
+            "fault",
+            "target",
+            "transition",
+            "lost",
+            "sent",
+            "duration_ms",
+            "resolution_ms",
+            "path_before",
+            "path_after",
+        ] {
+            assert!(outage.get(field).is_some(), "{field} is not in {outage}");
+        }
+        for phase in ["detected", "updated", "fib", "recovered"] {
+            assert!(
+                outage["phases_ms"].get(phase).is_some(),
+                "{phase}: {outage}"
+            );
+        }
+    }
+    assert!(
+        outages
+            .iter()
+            .any(|o| o["fault"] == "silent" && o["target"] == "circuit")
+    );
+    until("every process gone", || bench.left().is_empty());
+}
+
+/// Interrupts a command when its standard error says `word`; what it exits with.
+fn interrupted(bench: &Bench, args: &[&str], word: &str, signal: &str) -> Output {
+    let mut child = bench.start(args);
+    let pid = child.id().to_string();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains(word) {
+        line.clear();
+        assert!(stderr.read_line(&mut line).unwrap() > 0, "no `{word}`");
+    }
+    let sent = Command::new("sh")
+        .args(["-c", "kill -$0 $1", signal, &pid])
+        .status();
+    assert!(sent.unwrap().success());
+    // Nobody else reads it now; a full pipe would hold the command up.
+    let rest = thread::spawn(move || {
+        let mut rest = String::new();
+        stderr.read_to_string(&mut rest).unwrap();
+        rest
+    });
+    let mut output = finished(child, &args.join(" "));
+    output.stderr = rest.join().unwrap().into_bytes();
+    output
+}
+
+#[test]
+fn signals_take_the_lab_down_and_nothing_remains() {
+    let mut bench = Bench::new("signals");
+    let lab = bench.name("signals");
+    let file = headline();
+    let (run, up) = (
+        ["run", file.as_str(), "--name", &lab],
+        ["up", file.as_str(), "--name", &lab],
+    );
+    for (args, word, signal, code) in [
+        (&run, "converge", "INT", 130),
+        (&run, "probing", "TERM", 143),
+        (&up, "converge", "INT", 130),
+        (&up, "up:", "TERM", 143),
+    ] {
+        let output = interrupted(&bench, args, word, signal);
+        let (out, err) = words(&output);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {out}{err}");
+        assert!(err.contains("down"), "{err}");
+        until("every process gone", || bench.left().is_empty());
+        let journal = latest_journal(bench.dir.path());
+        let last: Value = serde_json::from_str(journal.lines().last().unwrap()).unwrap();
+        assert_eq!(last["outcome"], "interrupted", "the end was in order");
+    }
+}
+
+fn latest_journal(dir: &Path) -> String {
+    let runs = fs::read_dir(dir.join("runs")).unwrap().flatten();
+    let latest = runs.map(|entry| entry.path()).max().unwrap();
+    fs::read_to_string(latest.join("journal.jsonl")).unwrap()
+}
+
+#[test]
+fn a_lab_that_does_not_answer_is_listed_and_can_be_ended() {
+    let mut bench = Bench::new("wedged");
+    let lab = bench.name("wedged");
+    let file = root().join("labs/two-routers.yaml").display().to_string();
+    let up = bench.json(&["up", &file, "--name", &lab, "--json", "--no-wait"]);
+    let init = up["init_pid"].as_i64().unwrap();
+    // PID 1's only child is the supervisor.
+    let child = fs::read_to_string(format!("/proc/{init}/task/{init}/children")).unwrap();
+    let supervisor = child.split_whitespace().next().unwrap().parse().unwrap();
+    PidFd::open(supervisor).unwrap().stop().unwrap();
+    let listed = bench.ok(&["ls"]);
+    assert!(listed.contains("does not answer"), "{listed}");
+    let silent = bench.fails(125, &["exec", "--lab", &lab, "a", "true"]);
+    assert!(silent.contains("has not answered"), "{silent}");
+    let down = bench.ok(&["down", &lab]);
+    assert!(down.contains("did not answer and was killed"), "{down}");
+    until("every process gone", || bench.left().is_empty());
+}
