@@ -2,7 +2,7 @@
 //! taken down in order, and the command ends with the signal's status.
 
 use std::{
-    io,
+    io::{self, IsTerminal},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering},
@@ -53,7 +53,11 @@ impl Interrupts {
                     let first = signals.next().await;
                     state.caught.store(first, Ordering::SeqCst);
                     state.end(PidFd::terminate);
-                    output::talk("interrupted: taking the lab down (once more: kill it)");
+                    // The terminal's cursor stands behind the bar, or behind `^C`.
+                    let line = if io::stderr().is_terminal() { "\n" } else { "" };
+                    output::talk(&format!(
+                        "{line}interrupted: taking the lab down (once more: kill it)"
+                    ));
                     // Patience ends with time or with a second signal.
                     let _ = tokio::time::timeout(ORDERLY, signals.next()).await;
                     state.end(PidFd::kill);
@@ -77,6 +81,17 @@ impl Interrupts {
             0 => None,
             number => Some(Exit::Status(128_u8.saturating_add(number))),
         }
+    }
+}
+
+/// How a launch ends that came to nothing: by a signal, or because of `error`.
+pub(super) fn no_lab(interrupts: &Interrupts, error: anyhow::Error) -> Exit {
+    match interrupts.caught() {
+        Some(caught) => {
+            output::talk("the lab is down; it was not built yet");
+            caught
+        }
+        None => super::run::no_lab(error),
     }
 }
 

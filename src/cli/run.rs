@@ -8,7 +8,13 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::{Exit, args::RunArgs, interrupt::Interrupts, load, output, progress::Progress};
+use super::{
+    Exit,
+    args::RunArgs,
+    interrupt::{self, Interrupts},
+    load, output,
+    progress::Progress,
+};
 use crate::{
     engine::{
         api::{self, Client},
@@ -43,7 +49,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Exit> {
     };
     let launched = match init::launch(&spec, |pid| interrupts.lab(pid)) {
         Ok(launched) => launched,
-        Err(error) => return Err(interrupts.caught().unwrap_or_else(|| no_lab(error))),
+        Err(error) => return Err(interrupt::no_lab(&interrupts, error)),
     };
     let failure = follow(lab, args.json);
     let status = launched.wait()?;

@@ -4,7 +4,14 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 
-use super::{Exit, args::UpArgs, interrupt::Interrupts, load, output, progress::Progress, run};
+use super::{
+    Exit,
+    args::UpArgs,
+    interrupt::{self, Interrupts},
+    load, output,
+    progress::Progress,
+    run,
+};
 use crate::{
     engine::{
         api::Client,
@@ -57,7 +64,7 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
     };
     let launched = match init::launch(&spec, |pid| interrupts.lab(pid)) {
         Ok(launched) => launched,
-        Err(error) => return Err(interrupts.caught().unwrap_or_else(|| run::no_lab(error))),
+        Err(error) => return Err(interrupt::no_lab(&interrupts, error)),
     };
     let mut outcome = Outcome {
         lab: lab.clone(),

@@ -68,6 +68,8 @@ fn usual(plan: &Plan, target: &str) -> Result<How, CutError> {
         Ok(How::Silent)
     } else if sessions(plan).any(|name| name == target) {
         Ok(How::BgpShutdown)
+    } else if plan.direct.iter().any(|link| link.link.as_str() == target) {
+        Err(not_a(plan, How::Silent, target))
     } else if nodes(plan).any(|name| name == target) {
         Err(CutError::Unfit(format!(
             "`{target}` is a node; say how: kill or freeze (its daemon), or node (all of it)"
@@ -191,6 +193,11 @@ fn not_a(plan: &Plan, how: How, target: &str) -> CutError {
     if let Some((what, fits, _)) = others.into_iter().find(|(.., is)| *is) {
         return CutError::Unfit(format!(
             "a {how} cut hits a {needs}, and `{target}` is a {what}: {fits}"
+        ));
+    }
+    if plan.direct.iter().any(|link| link.link.as_str() == target) {
+        return CutError::Unfit(format!(
+            "link `{target}` is a plain pair of interfaces, with no wire to cut; a declared link gets one with `shaped: true`"
         ));
     }
     match needs {
