@@ -14,7 +14,7 @@ use crate::{
         op::{Netns, Op},
         plan::{FaultPlan, ShapePlan, WirePlan},
     },
-    os::{clock, kernel::Kernel},
+    os::{clock, kernel::Kernel, process::PidFd},
     results::event::EventKind,
     units::{LinkName, NodeName, SessionName},
 };
@@ -112,12 +112,14 @@ impl Live {
             FaultPlan::BgpShutdown { session, node } => {
                 bracketed(|| self.session(session, node, false))
             }
-            FaultPlan::Kill { node } => bracketed(|| self.each_process(node, Signal::Kill)),
-            FaultPlan::Freeze { node } => bracketed(|| self.each_process(node, Signal::Freeze)),
+            FaultPlan::Kill { node } => self.signal(&self.daemons_of(node)?, Signal::Kill),
+            FaultPlan::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Freeze),
             FaultPlan::NodeDeath { node, links } => {
                 // SIGKILL alone would let the kernel send FINs; a dead node sends nothing.
+                let mut all = self.daemons_of(node).unwrap_or_default();
+                all.extend(self.tunnels.processes_of(node));
                 let at = self.relay()?.silence_many(links)?;
-                self.each_process(node, Signal::Kill)?;
+                self.signal(&all, Signal::Kill)?;
                 Ok(at)
             }
         }
@@ -136,7 +138,7 @@ impl Live {
                 bracketed(|| self.session(session, node, true))
             }
             FaultPlan::Kill { node } => bracketed(|| self.restart(node)),
-            FaultPlan::Freeze { node } => bracketed(|| self.each_process(node, Signal::Thaw)),
+            FaultPlan::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Thaw),
             FaultPlan::NodeDeath { node, links } => {
                 let at = self.relay()?.restore_many(links)?;
                 self.restart(node)?;
@@ -203,19 +205,28 @@ impl Live {
         }
     }
 
-    fn each_process(&self, node: &NodeName, signal: Signal) -> anyhow::Result<()> {
+    /// The processes of a node's routing daemon. Its tunnels are not among them:
+    /// they stand for a kernel's.
+    fn daemons_of(&self, node: &NodeName) -> anyhow::Result<Vec<PidFd>> {
         let daemons = lock(&self.daemons);
-        let daemon = daemons.get(node);
-        let own = daemon.iter().flat_map(|daemon| daemon.processes());
-        let tunnels = self.tunnels.processes_of(node);
-        for process in own.chain(&tunnels) {
-            match signal {
-                Signal::Kill => process.kill()?,
-                Signal::Freeze => process.stop()?,
-                Signal::Thaw => process.cont()?,
+        let processes = daemons.get(node)?.processes();
+        Ok(processes
+            .into_iter()
+            .map(PidFd::try_clone)
+            .collect::<std::io::Result<_>>()?)
+    }
+
+    fn signal(&self, processes: &[PidFd], signal: Signal) -> anyhow::Result<Bracket> {
+        bracketed(|| {
+            for process in processes {
+                match signal {
+                    Signal::Kill => process.kill()?,
+                    Signal::Freeze => process.stop()?,
+                    Signal::Thaw => process.cont()?,
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn restart(&self, node: &NodeName) -> anyhow::Result<()> {
@@ -224,6 +235,7 @@ impl Live {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Signal {
     Kill,
     Freeze,

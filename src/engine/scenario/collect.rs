@@ -12,6 +12,9 @@ use crate::{
     },
 };
 
+/// A step of the wall clock is at least this large, or it would not be called one.
+const CLOCK_STEP_NS: u64 = 1_000_001;
+
 /// The journal is added by whoever keeps it.
 pub(super) fn input(live: &Live, flows: Vec<FlowLog>, quality: &ProbeQuality) -> RunInput {
     let plan = live.plan();
@@ -27,7 +30,7 @@ pub(super) fn input(live: &Live, flows: Vec<FlowLog>, quality: &ProbeQuality) ->
             pacing_p99_us: Some(quality.pacing_p99_us),
             pacing_max_us: Some(quality.pacing_max_us),
             clock_step_ns: if quality.clock_stepped {
-                (quality.clock_error_us * 1e3) as u64
+                ((quality.clock_error_us * 1e3) as u64).max(CLOCK_STEP_NS)
             } else {
                 0
             },

@@ -117,6 +117,11 @@ pub struct LinkResult {
     pub declared_rate_bps: Option<u64>,
     /// Measured rate, bits a second.
     pub rate_bps: Option<u64>,
+    /// Declared random loss, percent.
+    pub declared_loss_percent: f64,
+    /// Share of the probes offered to the wire over the whole run that it lost by
+    /// declared loss, percent; absent when no probe came by.
+    pub loss_percent: Option<f64>,
 }
 
 /// Everything that had to come up came up.

@@ -33,6 +33,7 @@ pub fn measure(input: &RunInput) -> RunResult {
     let mut warnings = Warnings::default();
     quality::of_run(input, &scene, &mut warnings);
     let mut result = from_events(&input.lab, &scene);
+    losses(input, &mut result.links);
     let mut told: Vec<(usize, Told)> = Vec::new();
     for log in &input.flows {
         let view = FlowView::new(log, &input.wires, &map);
@@ -205,6 +206,8 @@ fn read_calibration(kind: &EventKind, result: &mut RunResult) {
             delay_p99_ms: delay_p99_us / 1000.0,
             declared_rate_bps: *declared_rate_bps,
             rate_bps: *rate_bps,
+            declared_loss_percent: 0.0,
+            loss_percent: None,
         }),
         _ => {}
     }
@@ -310,4 +313,33 @@ fn flow_result(view: &FlowView<'_>, node_dropped: u64, unaccounted: u64) -> Flow
 /// Whether the outage's flow lost nothing and yet moved: a result of its own.
 pub fn moved_without_loss(outage: &Outage) -> bool {
     outage.lost == 0 && outage.path_changed
+}
+
+/// Loss of every measured link by the wire's own counters, beside its declaration.
+fn losses(input: &RunInput, links: &mut [LinkResult]) {
+    let count = |ranges: &[(u32, u32)]| -> u64 {
+        ranges
+            .iter()
+            .map(|(first, last)| u64::from(last - first) + 1)
+            .sum()
+    };
+    for link in links {
+        let mine = input
+            .wires
+            .iter()
+            .filter(|wire| wire.link == link.link && wire.from == link.from);
+        let (offered, lost) = mine.fold((0, 0), |(offered, lost), wire| {
+            let by_loss = count(&wire.loss);
+            let all = count(&wire.carried) + count(&wire.cut) + by_loss + count(&wire.queue);
+            (offered + all, lost + by_loss)
+        });
+        link.loss_percent = (offered > 0).then(|| 100.0 * lost as f64 / offered as f64);
+        let declared = input.topology.links.iter().find(|l| l.name == link.link);
+        if let Some(declared) = declared {
+            let side = usize::from(declared.ends.first() != Some(&link.from));
+            if let Some(shape) = declared.declared.get(side) {
+                link.declared_loss_percent = f64::from(shape.loss.millionths()) / 1e4;
+            }
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! The result on a terminal: one screen, aligned, in plain words.
 
 use super::words;
-use crate::results::measure::{Outage, RunResult, Steady, Transition, TransitionResult};
+use crate::results::measure::{
+    LinkResult, Outage, RunResult, Steady, Transition, TransitionResult,
+};
 
 /// Width of the first column.
 const LABEL: usize = 11;
@@ -95,28 +97,44 @@ fn bring_up(result: &RunResult, page: &mut Page) {
 }
 
 fn links(result: &RunResult, page: &mut Page) {
-    let mut worst: Vec<(&str, f64, f64)> = Vec::new();
+    let mut worst: Vec<&LinkResult> = Vec::new();
     for l in &result.links {
-        let off = |measured: f64, declared: f64| (measured - declared).abs();
-        match worst.iter_mut().find(|(name, ..)| *name == l.link) {
-            Some(known) if off(known.2, known.1) < off(l.delay_p50_ms, l.declared_delay_ms) => {
-                *known = (&l.link, l.declared_delay_ms, l.delay_p50_ms);
-            }
+        let off = |l: &LinkResult| (l.delay_p50_ms - l.declared_delay_ms).abs();
+        match worst.iter_mut().find(|known| known.link == l.link) {
+            Some(known) if off(known) < off(l) => *known = l,
             Some(_) => {}
-            None => worst.push((&l.link, l.declared_delay_ms, l.delay_p50_ms)),
+            None => worst.push(l),
         }
     }
-    let each = worst.iter().map(|(name, declared, measured)| {
-        format!(
-            "{name} {} → {}",
-            words::short(*declared),
-            words::short(*measured)
-        )
-    });
-    let each: Vec<String> = each.collect();
+    let each: Vec<String> = worst.into_iter().map(link).collect();
     if !each.is_empty() {
-        page.row("links", &format!("{} ms", each.join(", ")));
+        page.row(
+            "links",
+            &format!("{} (declared → measured)", each.join(", ")),
+        );
     }
+}
+
+/// One link, declared and measured; the direction that is further off.
+fn link(l: &LinkResult) -> String {
+    let mut text = format!(
+        "{} {} → {} ms",
+        l.link,
+        words::short(l.declared_delay_ms),
+        words::short(l.delay_p50_ms)
+    );
+    if let (Some(declared), Some(measured)) = (l.declared_rate_bps, l.rate_bps) {
+        let mbit = |bps: u64| words::short(bps as f64 / 1e6);
+        text += &format!(" {} → {} Mbit/s", mbit(declared), mbit(measured));
+    }
+    if let Some(loss) = l.loss_percent.filter(|_| l.declared_loss_percent > 0.0) {
+        text += &format!(
+            " {} → {} % loss",
+            words::short(l.declared_loss_percent),
+            words::short(loss)
+        );
+    }
+    text
 }
 
 fn steady(s: &Steady) -> String {
