@@ -87,7 +87,9 @@ impl<'a> Account<'a> {
             .filter(|path| path.starts_with(&passed))
             .filter_map(|path| path.get(passed.len()))
             .collect();
-        let through_the_end = situation.paths.iter().any(|path| **path == *passed);
+        // No hop seen is not a path, but the lack of one.
+        let through_the_end =
+            !passed.is_empty() && situation.paths.iter().any(|path| **path == *passed);
         let mut nodes: Vec<&str> = next.iter().map(|hop| hop.from.as_str()).collect();
         match passed.last() {
             Some(last) => nodes.push(&last.to),
