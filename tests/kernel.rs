@@ -25,5 +25,7 @@ mod sockets;
 mod speaker;
 #[path = "kernel/speaker_process.rs"]
 mod speaker_process;
+#[path = "kernel/wire.rs"]
+mod wire;
 #[path = "kernel/wireguard.rs"]
 mod wireguard;

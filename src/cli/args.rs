@@ -6,7 +6,7 @@ use clap::{
     Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint, builder::PossibleValuesParser,
 };
 
-use crate::{lab::model::How, units::LabName};
+use crate::{engine::wire::WireChoice, lab::model::How, units::LabName};
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -133,9 +133,34 @@ pub(super) struct RunArgs {
     /// Seed of everything random: the cut's instant, jitter, loss
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// What carries the links
+    #[arg(long, value_name = "BACKEND", value_enum, default_value_t)]
+    pub(super) wire: WireArg,
     /// One JSON document on stdout
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// What carries a lab's links.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum WireArg {
+    /// The kernel where it can, else the relay
+    #[default]
+    Auto,
+    /// backhoe's relay in user space
+    Relay,
+    /// The kernel's netem; an error where it lacks something
+    Kernel,
+}
+
+impl From<WireArg> for WireChoice {
+    fn from(arg: WireArg) -> Self {
+        match arg {
+            WireArg::Auto => Self::Auto,
+            WireArg::Relay => Self::Relay,
+            WireArg::Kernel => Self::Kernel,
+        }
+    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -175,6 +200,9 @@ pub(super) struct UpArgs {
     /// Return as soon as the lab is built; sessions come up later
     #[arg(long)]
     pub(super) no_wait: bool,
+    /// What carries the links
+    #[arg(long, value_name = "BACKEND", value_enum, default_value_t)]
+    pub(super) wire: WireArg,
     /// Stay in the foreground; the lab ends with this command
     #[arg(long)]
     pub(super) foreground: bool,

@@ -44,6 +44,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Exit> {
         options: RunOptions {
             goal: Goal::Scenario,
             seed,
+            wire: args.wire.into(),
             command_started,
         },
     };

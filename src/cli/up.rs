@@ -59,6 +59,7 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
         options: RunOptions {
             goal: Goal::StayUp,
             seed: clock::real_ns(),
+            wire: args.wire.into(),
             command_started,
         },
     };

@@ -16,3 +16,4 @@ pub mod scenario;
 pub mod sink;
 pub mod speaker;
 pub mod supervisor;
+pub mod wire;

@@ -22,12 +22,15 @@ use nix::{
     unistd::{ForkResult, fork, getuid, pipe},
 };
 
+use super::qdisc::Qdiscs;
+
 /// What was tried in the child, in the order of its answer's bytes.
-const TRIED: [&str; 10] = [
+const TRIED: [&str; 11] = [
     "userns",
     "netns",
     "nexthop",
     "netem",
+    "wire",
     "tbf",
     "wireguard",
     "vlan",
@@ -47,6 +50,8 @@ pub struct HostProbe {
     pub nexthop: bool,
     /// The netem queueing discipline.
     pub netem: bool,
+    /// Everything a wire in the kernel needs: netem, and filters that redirect and drop.
+    pub wire: bool,
     /// The token bucket filter.
     pub tbf: bool,
     /// WireGuard in the kernel.
@@ -105,6 +110,7 @@ pub fn probe() -> io::Result<HostProbe> {
         netns: has("netns"),
         nexthop: has("nexthop"),
         netem: has("netem"),
+        wire: has("wire"),
         tbf: has("tbf"),
         wireguard: has("wireguard"),
         vlan: has("vlan"),
@@ -172,6 +178,7 @@ fn attempt() -> Vec<u8> {
     });
     answers.push(nexthop_blackhole());
     answers.push(qdisc(b"netem\0", &netem_options()));
+    answers.push(wire());
     answers.push(qdisc(b"tbf\0", &[]));
     for kind in [
         &b"wireguard\0"[..],
@@ -218,6 +225,12 @@ fn qdisc(kind: &[u8], options: &[u8]) -> u8 {
         Err(Errno::ENOENT) => Errno::ENOENT as u8,
         _ => 0,
     }
+}
+
+/// What a lab tries before it lets the kernel carry its links.
+fn wire() -> u8 {
+    let tried = Qdiscs::open_here().is_ok_and(|mut qdiscs| qdiscs.try_all().is_ok());
+    if tried { 0 } else { Errno::EOPNOTSUPP as u8 }
 }
 
 /// `struct tc_netem_qopt` with a limit of 1000 packets.

@@ -16,6 +16,7 @@ pub mod packet_ring;
 pub mod poll;
 pub mod poller;
 pub mod process;
+pub mod qdisc;
 pub mod sched;
 pub mod tcp;
 pub mod udp_bfd;

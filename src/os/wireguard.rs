@@ -115,8 +115,9 @@ pub struct Observed {
     pub tx_bytes: u64,
 }
 
-/// A tunnel end. In userspace it ends with its process, killed or not; in the
-/// kernel it stays until its interface is deleted.
+/// A tunnel end; dropping it deletes its interface. If its process is killed, in
+/// userspace the interface goes with it; in the kernel it stays, carrying, until
+/// [`remove`] or a new end deletes it.
 pub struct Tunnel {
     settings: Settings,
     name: InterfaceName,
@@ -249,6 +250,22 @@ impl Tunnel {
             Running::Userspace { bridge, .. } => bridge.inject(&bridge::KNOCK),
         }
     }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        if matches!(self.running, Running::Kernel)
+            && let Ok(mut links) = link::Links::open()
+        {
+            // It goes with the namespace at the latest.
+            let _ = links.delete_if_there(self.settings.interface.as_str());
+        }
+    }
+}
+
+/// Deletes what a killed end has left in the kernel of `netns`, if anything.
+pub fn remove(netns: &NetnsFd, interface: &IfName) -> io::Result<()> {
+    netns.run(|| link::Links::open()?.delete_if_there(interface.as_str()))
 }
 
 fn key(base64: &str) -> io::Result<Key> {

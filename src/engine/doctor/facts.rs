@@ -10,7 +10,7 @@ use crate::{
 /// that costs a process.
 pub fn facts(probe: &HostProbe, with_frr: bool) -> HostFacts {
     HostFacts {
-        netem: probe.netem,
+        netem: probe.netem && probe.wire,
         wireguard: probe.wireguard,
         vlan: probe.vlan,
         tun: probe.tun,

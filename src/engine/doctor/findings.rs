@@ -33,6 +33,9 @@ pub struct Finding {
     pub improve: Option<String>,
 }
 
+/// What stands in for the kernel's wire.
+const RELAY: &str = "backhoe's relay shapes and cuts links in user space: about 0.1 ms of scheduling error, 1 Gb/s class throughput";
+
 fn finding(
     what: &str,
     verdict: Verdict,
@@ -105,13 +108,22 @@ fn kernel_parts(host: &HostProbe) -> Vec<Finding> {
             Verdict::Fatal,
             "nothing: the embedded speaker cannot install routes",
         ),
-        part(
-            "netem",
-            host.netem,
-            "present; links run through backhoe's relay in this version all the same",
-            Verdict::Fallback,
-            "backhoe's relay shapes and cuts links in user space: about 0.1 ms of scheduling error, 1 Gb/s class throughput",
-        ),
+        match (host.netem, host.wire) {
+            (true, false) => finding(
+                "netem",
+                Verdict::Fallback,
+                "in the kernel, but not the filters that lead links to it (clsact, matchall, mirred, gact)",
+                RELAY,
+                modules,
+            ),
+            (has, _) => part(
+                "netem",
+                has,
+                "links are shaped and cut by the kernel; by backhoe's relay where a scenario drops exact numbers of packets (`--wire` chooses)",
+                Verdict::Fallback,
+                RELAY,
+            ),
+        },
         part(
             "WireGuard",
             host.wireguard,
@@ -264,6 +276,21 @@ mod tests {
                 .unwrap()
                 .contains("apparmor_restrict")
         );
+    }
+
+    #[test]
+    fn netem_without_filters_is_no_wire() {
+        let mut host = HostProbe {
+            netem: true,
+            ..HostProbe::default()
+        };
+        let verdict = |host: &HostProbe| {
+            let all = findings(host);
+            all.iter().find(|f| f.what == "netem").unwrap().verdict
+        };
+        assert_eq!(verdict(&host), Verdict::Fallback);
+        host.wire = true;
+        assert_eq!(verdict(&host), Verdict::Good);
     }
 
     #[test]

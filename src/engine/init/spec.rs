@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{lab::plan::Plan, results::event::MonoNs};
+use crate::{engine::wire::WireChoice, lab::plan::Plan, results::event::MonoNs};
 
 /// Everything a lab needs to know to come to life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct RunOptions {
     pub goal: Goal,
     /// The seed of everything random.
     pub seed: u64,
+    /// Which backend carries the links.
+    #[serde(default)]
+    pub wire: WireChoice,
     /// When the command was started.
     pub command_started: Option<MonoNs>,
 }

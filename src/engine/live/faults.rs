@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 
 use super::Live;
 use crate::{
-    engine::relay::{Bracket, Relay},
+    engine::wire::{Bracket, Wire},
     lab::{
         op::{Netns, Op},
         plan::{FaultPlan, ShapePlan, WirePlan},
@@ -103,12 +103,12 @@ impl Live {
 
     fn perform(&self, fault: &FaultPlan) -> anyhow::Result<Bracket> {
         match fault {
-            FaultPlan::Silent { link, from } => self.relay()?.silence(link, from.as_ref()),
+            FaultPlan::Silent { link, from } => self.wires()?.silence(link, from.as_ref()),
             FaultPlan::Carrier { link, at } => self.carrier(link, at.as_ref(), false),
             FaultPlan::DropNumbered { link, packets } => {
-                self.relay()?.drop_numbered(link, *packets)
+                self.wires()?.drop_numbered(link, *packets)
             }
-            FaultPlan::Degrade { link, shape } => self.relay()?.reshape(link, shape),
+            FaultPlan::Degrade { link, shape } => self.wires()?.reshape(link, shape),
             FaultPlan::BgpShutdown { session, node } => {
                 bracketed(|| self.session(session, node, false))
             }
@@ -118,8 +118,9 @@ impl Live {
                 // SIGKILL alone would let the kernel send FINs; a dead node sends nothing.
                 let mut all = self.daemons_of(node).unwrap_or_default();
                 all.extend(self.tunnels.processes_of(node));
-                let at = self.relay()?.silence_many(links)?;
+                let at = self.wires()?.silence_many(links)?;
                 self.signal(&all, Signal::Kill)?;
+                self.tunnels.bury(node)?;
                 Ok(at)
             }
         }
@@ -127,12 +128,12 @@ impl Live {
 
     fn undo(&self, fault: &FaultPlan) -> anyhow::Result<Bracket> {
         match fault {
-            FaultPlan::Silent { link, from } => self.relay()?.restore(link, from.as_ref()),
+            FaultPlan::Silent { link, from } => self.wires()?.restore(link, from.as_ref()),
             FaultPlan::Carrier { link, at } => self.carrier(link, at.as_ref(), true),
-            FaultPlan::DropNumbered { link, .. } => self.relay()?.drop_numbered(link, 0),
+            FaultPlan::DropNumbered { link, .. } => self.wires()?.drop_numbered(link, 0),
             FaultPlan::Degrade { link, .. } => {
-                let shape: [ShapePlan; 2] = self.wire(link)?.shape.clone();
-                self.relay()?.reshape(link, &shape)
+                let shape: [ShapePlan; 2] = self.wire_plan(link)?.shape.clone();
+                self.wires()?.reshape(link, &shape)
             }
             FaultPlan::BgpShutdown { session, node } => {
                 bracketed(|| self.session(session, node, true))
@@ -140,18 +141,18 @@ impl Live {
             FaultPlan::Kill { node } => bracketed(|| self.restart(node)),
             FaultPlan::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Thaw),
             FaultPlan::NodeDeath { node, links } => {
-                let at = self.relay()?.restore_many(links)?;
+                let at = self.wires()?.restore_many(links)?;
                 self.restart(node)?;
                 Ok(at)
             }
         }
     }
 
-    fn relay(&self) -> anyhow::Result<&Relay> {
-        self.relay.as_ref().context("this lab has no wire to cut")
+    fn wires(&self) -> anyhow::Result<&Wire> {
+        self.wire.as_ref().context("this lab has no wire to cut")
     }
 
-    fn wire(&self, link: &LinkName) -> anyhow::Result<&WirePlan> {
+    fn wire_plan(&self, link: &LinkName) -> anyhow::Result<&WirePlan> {
         self.plan()
             .wires
             .iter()
@@ -162,7 +163,7 @@ impl Live {
     /// Light is lost when the wire's end goes down; all ends in one batch.
     fn carrier(&self, link: &LinkName, at: Option<&NodeName>, up: bool) -> anyhow::Result<Bracket> {
         let ops: Vec<Op> = self
-            .wire(link)?
+            .wire_plan(link)?
             .ends
             .iter()
             .filter(|end| at.is_none_or(|node| end.node == *node))
@@ -175,14 +176,14 @@ impl Live {
                 }
             })
             .collect();
-        let relay = self.relay()?;
+        let wire = self.wires()?;
         let mut kernel = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
         bracketed(|| {
             if up {
                 kernel.apply(&ops)?;
-                relay.restore(link, None).map(|_| ())
+                wire.relight(link)
             } else {
-                relay.darken(link)?;
+                wire.darken(link)?;
                 Ok(kernel.apply(&ops)?)
             }
         })

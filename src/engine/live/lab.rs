@@ -17,12 +17,12 @@ use crate::{
         instrument::Namespaces,
         observe::{NodeWatch, Watcher},
         probe::BarePair,
-        relay::{self, Relay, RelayConfig, TapConfig},
         sink::EventSink,
+        wire::{self, TapConfig, Wire, WireChoice, WireConfig},
     },
     lab::{
         op::{Netns, Op},
-        plan::Plan,
+        plan::{FaultPlan, Plan, StepPlan},
     },
     os::{clock, kernel::Linux, netns::NetnsFd, process::PidFd},
     results::event::{EventKind, MonoNs, WireFlowLog},
@@ -34,6 +34,8 @@ use crate::{
 pub struct LiveOptions {
     /// Seed of the wires' randomness.
     pub seed: u64,
+    /// Which backend carries the links.
+    pub wire: WireChoice,
     /// When the command was started, for the time the user feels.
     pub command_started: MonoNs,
 }
@@ -46,7 +48,7 @@ pub struct Live {
     _watcher: Watcher,
     pub(super) daemons: Mutex<Daemons>,
     pub(super) tunnels: Tunnels,
-    pub(super) relay: Option<Relay>,
+    pub(super) wire: Option<Wire>,
     pub(super) applied: Mutex<Applied>,
     pub(super) kernel: Mutex<Linux>,
     pub(super) holders: BTreeMap<NodeName, PidFd>,
@@ -85,29 +87,30 @@ impl Live {
             holders.insert(name, node.holder);
         }
         let watcher = watch(&plan, &namespaces, &sink)?;
-        // The tunnels' processes start while the relay opens its rings; their
+        // The tunnels' processes start while the wire opens its rings; their
         // interfaces are tapped when they are there.
-        let rising = Tunnels::spawn(&plan, &holders, &run_dir)?;
-        let relay = wire
-            .map(|wire| {
-                let config = RelayConfig {
+        let rising = Tunnels::spawn(&plan, (&holders, &namespaces), &run_dir)?;
+        let wire = wire
+            .map(|netns| {
+                let config = WireConfig {
                     wires: plan.wires.clone(),
                     taps: Vec::new(),
                     run: 0,
                     seed: options.seed,
                 };
-                relay::spawn(config, &wire, sink.clone()).context("starting the relay")
+                let choice = (options.wire, drops_numbers(&plan));
+                wire::start(config, &netns, choice, sink.clone())
             })
             .transpose()?;
         let tunnels = rising.ready(&sink)?;
-        if let Some(relay) = &relay {
-            relay.tap(&taps(&plan, &namespaces)?)?;
+        if let Some(wire) = &wire {
+            wire.tap(&taps(&plan, &namespaces)?)?;
         }
         sink.now(EventKind::Built {
             nodes: plan.nodes.len(),
             links: plan.wires.len() + plan.direct.len(),
             tunnels: plan.tunnels.len(),
-            wire: if relay.is_some() { "relay" } else { "none" }.to_owned(),
+            wire: wire.as_ref().map_or("none", Wire::name).to_owned(),
             wireguard: tunnels.backend(),
             ms: clock::mono_ns().saturating_sub(options.command_started) as f64 / 1e6,
         });
@@ -115,7 +118,7 @@ impl Live {
             _watcher: watcher,
             daemons: Mutex::default(),
             tunnels,
-            relay,
+            wire,
             applied: Mutex::default(),
             kernel: Mutex::new(kernel),
             holders,
@@ -182,25 +185,22 @@ impl Live {
     /// # Errors
     /// None today; a backend in the kernel may refuse.
     pub fn begin_counting(&self, run: u64) -> anyhow::Result<()> {
-        if let Some(relay) = &self.relay {
-            relay.reset_flows(run);
+        if let Some(wire) = &self.wire {
+            wire.reset_flows(run);
         }
         Ok(())
     }
 
     /// What every wire and tunnel saw of every flow.
     pub fn flow_logs(&self) -> Vec<WireFlowLog> {
-        self.relay
-            .as_ref()
-            .map(Relay::flow_logs)
-            .unwrap_or_default()
+        self.wire.as_ref().map(Wire::flow_logs).unwrap_or_default()
     }
 
     /// Packets the wires could not look at.
     pub fn capture_drops(&self) -> u64 {
-        self.relay
+        self.wire
             .as_ref()
-            .map(|relay| relay.counters().iter().map(|link| link.ring_drops).sum())
+            .map(|wire| wire.counters().iter().map(|link| link.ring_drops).sum())
             .unwrap_or(0)
     }
 
@@ -279,6 +279,19 @@ fn watch(plan: &Plan, namespaces: &Namespaces, sink: &EventSink) -> anyhow::Resu
         })
         .collect::<std::io::Result<Vec<_>>>()?;
     Watcher::spawn(nodes, &interest, sink.clone())
+}
+
+/// Whether a step drops an exact number of packets.
+fn drops_numbers(plan: &Plan) -> bool {
+    plan.scenario.iter().any(|step| {
+        matches!(
+            step,
+            StepPlan::Fault {
+                fault: FaultPlan::DropNumbered { .. },
+                ..
+            }
+        )
+    })
 }
 
 /// Where a tunnel's inside can be seen: at its first end.

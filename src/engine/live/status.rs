@@ -7,7 +7,7 @@ use crate::{
     engine::{
         board::Item,
         daemon::{BfdView, BgpView, NodeView},
-        relay::LinkCounters,
+        wire::LinkCounters,
     },
     lab::plan::{DaemonPlan, FaultPlan, Medium},
     units::{LinkName, NodeName},
@@ -218,9 +218,9 @@ impl Live {
 
     fn link_statuses(&self) -> Vec<LinkStatus> {
         let counters = self
-            .relay
+            .wire
             .as_ref()
-            .map(|relay| relay.counters())
+            .map(|wire| wire.counters())
             .unwrap_or_default();
         let faults = self.faults();
         let mut links = Vec::new();

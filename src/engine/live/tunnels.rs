@@ -22,12 +22,15 @@ use crate::{
             TunnelControl, TunnelEndConfig, TunnelMessage, TunnelStatus, tunnel_ends,
         },
         init::RunDir,
+        instrument::Namespaces,
         sink::EventSink,
     },
     lab::plan::Plan,
     os::{
         clock,
+        netns::NetnsFd,
         process::{PidFd, Spawn},
+        wireguard::{self, Backend},
     },
     results::event::EventKind,
     units::NodeName,
@@ -52,7 +55,19 @@ struct End {
     process: PidFd,
     control: TunnelControl,
     backend: String,
+    netns: NetnsFd,
     gone: bool,
+}
+
+impl End {
+    /// The kernel's WireGuard would outlive its process and go on carrying; a
+    /// dead end carries nothing, whichever backend it had.
+    fn bury(&self) -> std::io::Result<()> {
+        if self.backend == Backend::Kernel.to_string() {
+            wireguard::remove(&self.netns, &self.config.settings.interface)?;
+        }
+        Ok(())
+    }
 }
 
 /// Tunnel ends whose processes have been started.
@@ -63,13 +78,17 @@ impl Tunnels {
     /// Starts every end.
     pub(super) fn spawn(
         plan: &Plan,
-        holders: &BTreeMap<NodeName, PidFd>,
+        (holders, namespaces): (&BTreeMap<NodeName, PidFd>, &Namespaces),
         run_dir: &RunDir,
     ) -> anyhow::Result<Rising> {
         let mut ends = Vec::new();
         for tunnel in &plan.tunnels {
             for config in tunnel_ends(tunnel, None) {
-                ends.push(spawn(config, holders, run_dir)?);
+                let netns = namespaces
+                    .get(&config.node)
+                    .with_context(|| format!("tunnel {} ends nowhere", config.tunnel))?
+                    .try_clone()?;
+                ends.push(spawn(config, netns, holders, run_dir)?);
             }
         }
         Ok(Rising(ends))
@@ -124,6 +143,19 @@ impl Tunnels {
             .collect()
     }
 
+    /// Takes away what killed processes of `node` have left in the kernel.
+    ///
+    /// # Errors
+    /// An interface that could not be deleted.
+    pub(super) fn bury(&self, node: &NodeName) -> anyhow::Result<()> {
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        for end in ends.iter().filter(|end| end.config.node == *node) {
+            end.bury()
+                .with_context(|| format!("deleting tunnel {} at {node}", end.config.tunnel))?;
+        }
+        Ok(())
+    }
+
     /// Starts the ends of `node` that have ended, with the keys they had.
     pub(super) fn restart(
         &self,
@@ -134,7 +166,8 @@ impl Tunnels {
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         for end in ends.iter_mut().filter(|end| end.config.node == *node) {
             if end.process.ended_within(Duration::ZERO)? {
-                *end = spawn(end.config.clone(), holders, run_dir)?;
+                let netns = end.netns.try_clone()?;
+                *end = spawn(end.config.clone(), netns, holders, run_dir)?;
                 ready(end)?;
             }
         }
@@ -175,6 +208,7 @@ impl Drop for Tunnels {
 
 fn spawn(
     config: TunnelEndConfig,
+    netns: NetnsFd,
     holders: &BTreeMap<NodeName, PidFd>,
     run_dir: &RunDir,
 ) -> anyhow::Result<End> {
@@ -200,6 +234,7 @@ fn spawn(
         process,
         control,
         backend: String::new(),
+        netns,
         gone: false,
     })
 }
@@ -243,6 +278,10 @@ fn listen(end: &mut End, sink: &EventSink) {
         Ok(Some(TunnelMessage::Ready { .. } | TunnelMessage::Status { .. }) | None) => {}
         Err(_) => {
             end.gone = true;
+            if let Err(error) = end.bury() {
+                let text = format!("{}: its interface stays: {error}", end.config.tunnel);
+                sink.warn("tunnel-stays", text, true);
+            }
             sink.now(event("down", end));
         }
     }

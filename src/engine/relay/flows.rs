@@ -33,7 +33,7 @@ impl Ranges {
 
 /// Where a probe ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(in crate::engine) enum Fate {
     Carried,
     Dropped(Reason),
 }
@@ -48,10 +48,10 @@ struct Flow {
 
 /// The probes of one direction.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Flows(BTreeMap<u16, Flow>);
+pub(in crate::engine) struct Flows(BTreeMap<u16, Flow>);
 
 impl Flows {
-    pub(super) fn record(&mut self, flow: u16, sequence: u32, fate: Fate) {
+    pub(in crate::engine) fn record(&mut self, flow: u16, sequence: u32, fate: Fate) {
         let flow = self.0.entry(flow).or_default();
         let ranges = match fate {
             Fate::Carried => &mut flow.carried,
@@ -62,11 +62,11 @@ impl Flows {
         ranges.push(sequence);
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(in crate::engine) fn clear(&mut self) {
         self.0.clear();
     }
 
-    pub(super) fn logs(&self, link: &str, from: &str, to: &str) -> Vec<WireFlowLog> {
+    pub(in crate::engine) fn logs(&self, link: &str, from: &str, to: &str) -> Vec<WireFlowLog> {
         self.0
             .iter()
             .map(|(&id, flow)| WireFlowLog {

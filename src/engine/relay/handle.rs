@@ -25,15 +25,14 @@ use crate::{
         poller::Waker,
     },
     results::event::{MonoNs, WireFlowLog},
-    units::{IfName, LinkName, NodeName},
+    units::{LinkName, NodeName},
 };
 
 use super::{
-    flows::Flows,
     lateness::Lateness,
-    observe::Watcher,
+    tap::{self, TapConfig},
     wire::{Direction, shape},
-    worker::{Command, Mailbox, Tap, Worker},
+    worker::{Command, Mailbox, Worker},
 };
 
 /// The thread's name in `/proc`, by which a guardian outside can find it.
@@ -43,8 +42,6 @@ pub const THREAD_NAME: &str = "relay";
 const RINGS_TOTAL: usize = 24 << 20;
 /// A ring's size: 31 of the largest frames up to 240.
 const RING_SIZES: (usize, usize) = (2 << 20, 16 << 20);
-/// A tap only watches.
-const TAP_RING: usize = 1 << 20;
 /// How long a question may take: the thread answers between two frames.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -59,21 +56,6 @@ pub struct RelayConfig {
     pub run: u64,
     /// Seed of loss and jitter; each direction of each link derives its own.
     pub seed: u64,
-}
-
-/// An interface inside a node that is watched in both directions, never touched.
-#[derive(Debug)]
-pub struct TapConfig {
-    /// The tunnel's name.
-    pub name: String,
-    /// The node whose interface it is.
-    pub node: NodeName,
-    /// The node at the other end.
-    pub peer: NodeName,
-    /// The interface.
-    pub interface: IfName,
-    /// The node's namespace.
-    pub netns: NetnsFd,
 }
 
 /// Clock readings just before and just after an operation. Frames received
@@ -127,7 +109,7 @@ pub struct Relay {
 pub fn spawn(config: RelayConfig, wire_ns: &NetnsFd, sink: EventSink) -> anyhow::Result<Relay> {
     let links = links_of(&config.wires)?;
     let directions = open_directions(&config, wire_ns, &sink)?;
-    let taps = open_taps(&config.taps, &sink)?;
+    let taps = tap::open(&config.taps, &sink)?;
     let (commands, receiver) = channel();
     let posted = Arc::new(AtomicU64::new(0));
     let waker = Waker::new().context("making the relay's waker")?;
@@ -170,28 +152,7 @@ fn open_directions(
 ) -> anyhow::Result<Vec<Direction>> {
     let share = RINGS_TOTAL / (2 * config.wires.len()).max(1);
     let geometry = Geometry::relay(share.clamp(RING_SIZES.0, RING_SIZES.1));
-    let ends = config.wires.iter().flat_map(|wire| &wire.ends);
-    // Each ring costs the kernel a grace period of some milliseconds; together
-    // they cost hardly more than one.
-    let rings: Vec<Ring> = std::thread::scope(|scope| {
-        let opening: Vec<_> = ends
-            .map(|end| {
-                scope.spawn(move || {
-                    wire_ns
-                        .run(|| Ring::open(end.wire_if.as_str(), geometry))
-                        .with_context(|| format!("opening interface {} of the wire", end.wire_if))
-                })
-            })
-            .collect();
-        opening
-            .into_iter()
-            .map(|ring| {
-                ring.join()
-                    .unwrap_or_else(|_| Err(anyhow!("a ring's thread panicked")))
-            })
-            .collect::<anyhow::Result<_>>()
-    })?;
-    let mut rings = rings.into_iter();
+    let mut rings = open_rings(&config.wires, wire_ns, geometry)?.into_iter();
     let mut directions = Vec::with_capacity(2 * config.wires.len());
     for wire in &config.wires {
         let (Some(near), Some(far)) = (rings.next(), rings.next()) else {
@@ -210,8 +171,38 @@ fn open_directions(
     Ok(directions)
 }
 
+/// A ring at each end of each wire, in order.
+pub(in crate::engine) fn open_rings(
+    wires: &[WirePlan],
+    wire_ns: &NetnsFd,
+    geometry: Geometry,
+) -> anyhow::Result<Vec<Ring>> {
+    // Each ring costs the kernel a grace period of some milliseconds; together
+    // they cost hardly more than one.
+    std::thread::scope(|scope| {
+        let opening: Vec<_> = wires
+            .iter()
+            .flat_map(|wire| &wire.ends)
+            .map(|end| {
+                scope.spawn(move || {
+                    wire_ns
+                        .run(|| Ring::open(end.wire_if.as_str(), geometry))
+                        .with_context(|| format!("opening interface {} of the wire", end.wire_if))
+                })
+            })
+            .collect();
+        opening
+            .into_iter()
+            .map(|ring| {
+                ring.join()
+                    .unwrap_or_else(|_| Err(anyhow!("a ring's thread panicked")))
+            })
+            .collect()
+    })
+}
+
 /// A seed that depends on the link's name and direction, not on the file's order.
-fn lane_seed(seed: u64, [link, from, to]: [&str; 3]) -> u64 {
+pub(in crate::engine) fn lane_seed(seed: u64, [link, from, to]: [&str; 3]) -> u64 {
     let digest = Sha256::new()
         .chain_update(seed.to_be_bytes())
         .chain_update(format!("{link}\n{from}\n{to}"))
@@ -220,28 +211,6 @@ fn lane_seed(seed: u64, [link, from, to]: [&str; 3]) -> u64 {
         .iter()
         .take(8)
         .fold(0, |seed, &byte| seed << 8 | u64::from(byte))
-}
-
-fn open_taps(taps: &[TapConfig], sink: &EventSink) -> anyhow::Result<Vec<Tap>> {
-    taps.iter()
-        .map(|tap| {
-            let geometry = Geometry::tap(TAP_RING);
-            let ring = tap
-                .netns
-                .run(|| Ring::open(tap.interface.as_str(), geometry))
-                .with_context(|| format!("watching {} in {}", tap.interface, tap.node))?;
-            let (node, peer) = (tap.node.as_str(), tap.peer.as_str());
-            let watcher = |from, to| Watcher::new(&tap.name, from, to, sink.clone());
-            Ok(Tap {
-                name: tap.name.clone(),
-                ends: [node.to_owned(), peer.to_owned()],
-                ring,
-                watchers: [watcher(node, peer), watcher(peer, node)],
-                flows: [Flows::default(), Flows::default()],
-                drops: 0,
-            })
-        })
-        .collect()
 }
 
 impl Relay {
@@ -338,7 +307,7 @@ impl Relay {
     /// # Errors
     /// An interface that is not there, or a dead relay.
     pub fn tap(&self, taps: &[TapConfig]) -> anyhow::Result<()> {
-        let taps = open_taps(taps, &self.sink)?;
+        let taps = tap::open(taps, &self.sink)?;
         self.ask(|reply| Command::Tap(taps, reply))
             .ok_or_else(|| anyhow!("the relay has stopped"))?
             .context("watching the tunnels")

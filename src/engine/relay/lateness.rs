@@ -30,7 +30,7 @@ pub struct Lateness {
 
 /// Measures and compensates.
 #[derive(Debug)]
-pub(super) struct Punctuality {
+pub(in crate::engine) struct Punctuality {
     buckets: Vec<u64>,
     count: u64,
     max: i64,
@@ -39,7 +39,7 @@ pub(super) struct Punctuality {
 }
 
 impl Punctuality {
-    pub(super) fn new() -> Self {
+    pub(in crate::engine) fn new() -> Self {
         Self {
             buckets: vec![0; BUCKETS],
             count: 0,
@@ -50,7 +50,7 @@ impl Punctuality {
     }
 
     /// A frame due at `due` was released at `now`.
-    pub(super) fn released(&mut self, due: u64, now: u64) {
+    pub(in crate::engine) fn released(&mut self, due: u64, now: u64) {
         let late = now.cast_signed().saturating_sub(due.cast_signed());
         let bucket = ((late - FLOOR) / BUCKET).clamp(0, BUCKETS as i64 - 1);
         if let Some(bucket) = usize::try_from(bucket)
@@ -64,7 +64,7 @@ impl Punctuality {
     }
 
     /// A timer asked for at `asked` woke the thread at `now`.
-    pub(super) fn woke(&mut self, asked: u64, now: u64) {
+    pub(in crate::engine) fn woke(&mut self, asked: u64, now: u64) {
         self.wakeups.push(now.saturating_sub(asked));
         if self.wakeups.len() == CALIBRATE_EVERY {
             self.wakeups.sort_unstable();
@@ -75,11 +75,11 @@ impl Punctuality {
     }
 
     /// How far ahead of its instant a wake-up is asked for.
-    pub(super) fn lead(&self) -> u64 {
+    pub(in crate::engine) fn lead(&self) -> u64 {
         self.lead
     }
 
-    pub(super) fn summary(&self) -> Lateness {
+    pub(in crate::engine) fn summary(&self) -> Lateness {
         if self.count == 0 {
             return Lateness {
                 lead_ns: self.lead,

@@ -9,8 +9,16 @@ mod flows;
 mod handle;
 mod lateness;
 mod observe;
+mod tap;
 mod wire;
 mod worker;
 
-pub use handle::{Bracket, LinkCounters, Relay, RelayConfig, THREAD_NAME, TapConfig, spawn};
+pub(in crate::engine) use flows::{Fate, Flows};
+pub use handle::{Bracket, LinkCounters, Relay, RelayConfig, THREAD_NAME, spawn};
+pub(in crate::engine) use handle::{lane_seed, open_rings};
 pub use lateness::Lateness;
+pub(in crate::engine) use lateness::Punctuality;
+pub(in crate::engine) use observe::{Passage, Watcher, ethernet};
+pub use tap::TapConfig;
+pub(in crate::engine) use tap::{Tap, believe, open as open_taps};
+pub(in crate::engine) use wire::{ProbeId, probe_of};

@@ -19,7 +19,7 @@ use super::{
 const BACKLOG: usize = 1024;
 
 /// A probe's flow and sequence number.
-pub(super) type ProbeId = (u16, u32);
+pub(in crate::engine) type ProbeId = (u16, u32);
 
 /// The plan's shape in the emulator's words.
 pub(super) fn shape(plan: &ShapePlan) -> Shape {
@@ -228,7 +228,7 @@ fn settle(
 }
 
 /// The flow and sequence number of a probe of this run.
-pub(super) fn probe_of(seen: &Seen<'_>, run: u64) -> Option<ProbeId> {
+pub(in crate::engine) fn probe_of(seen: &Seen<'_>, run: u64) -> Option<ProbeId> {
     match seen.transport {
         Transport::Udp { payload, .. } => ProbeHeader::decode(payload)
             .filter(|header| header.run == run)

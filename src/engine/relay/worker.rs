@@ -15,7 +15,6 @@ use crate::{
     engine::sink::EventSink,
     os::{
         clock::{self, ClockPair},
-        packet_ring::Ring,
         poller::{Poller, Waker},
         sched,
     },
@@ -23,11 +22,11 @@ use crate::{
 };
 
 use super::{
-    flows::{Fate, Flows},
+    flows::Flows,
     handle::LinkCounters,
     lateness::{Lateness, Punctuality},
-    observe::{Passage, Watcher, network},
-    wire::{Direction, Moment, probe_of},
+    tap::{Tap, believe},
+    wire::{Direction, Moment},
 };
 
 /// Frames taken from one ring before others get their turn.
@@ -36,8 +35,6 @@ const BATCH: usize = 32;
 const HOUSEKEEPING: u64 = 1_000_000_000;
 /// Before a frame the kernel had no buffer for is offered again, nanoseconds.
 const RETRY: u64 = 50_000;
-/// A kernel stamp older than this is not believed, nanoseconds.
-const OLDEST: u64 = 10_000_000_000;
 /// A jump of CLOCK_REALTIME between two looks that slewing cannot explain, nanoseconds.
 const CLOCK_STEP: u64 = 2_000_000;
 /// Below the protocol speakers' own threads, above everything ordinary.
@@ -80,19 +77,6 @@ pub(super) struct Mailbox {
     pub(super) waker: Waker,
 }
 
-/// A tunnel's interface, watched in both directions.
-#[derive(Debug)]
-pub(super) struct Tap {
-    pub(super) name: String,
-    /// The node whose interface it is, and its peer.
-    pub(super) ends: [String; 2],
-    pub(super) ring: Ring,
-    /// From `ends[0]` and from `ends[1]`.
-    pub(super) watchers: [Watcher; 2],
-    pub(super) flows: [Flows; 2],
-    pub(super) drops: u64,
-}
-
 /// Everything the thread owns.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -124,7 +108,7 @@ impl Worker {
         let poller = Poller::new()?;
         poller.add(&mailbox.waker, WAKER_TOKEN)?;
         let rings = directions.iter().map(|direction| &direction.ring);
-        for (token, ring) in (0u64..).zip(rings.chain(taps.iter().map(|tap| &tap.ring))) {
+        for (token, ring) in (0u64..).zip(rings.chain(taps.iter().map(Tap::ring))) {
             poller.add(ring, token)?;
         }
         Ok(Self {
@@ -243,32 +227,8 @@ impl Worker {
     }
 
     fn drain_tap(&mut self, index: usize, error: bool) {
-        let Some(tap) = self.taps.get_mut(index) else {
-            return;
-        };
-        if error {
-            let _ = tap.ring.take_error();
-        }
-        for _ in 0..BATCH {
-            let now = clock::mono_ns();
-            let Some(frame) = tap.ring.next_frame() else {
-                return;
-            };
-            let at = believe(self.clock.to_mono(frame.stamp_real_ns), now);
-            let Some(seen) = network(frame.bytes, frame.protocol, 0) else {
-                continue;
-            };
-            let [mine, theirs] = &mut tap.flows;
-            let [my_watcher, their_watcher] = &mut tap.watchers;
-            let (flows, watcher) = if frame.outgoing {
-                (mine, my_watcher)
-            } else {
-                (theirs, their_watcher)
-            };
-            if let Some((flow, sequence)) = probe_of(&seen, self.run) {
-                flows.record(flow, sequence, Fate::Carried);
-            }
-            watcher.see(&seen, Passage { at, dropped: false });
+        if let Some(tap) = self.taps.get_mut(index) {
+            tap.drain(BATCH, self.run, self.clock, error);
         }
     }
 
@@ -356,8 +316,8 @@ impl Worker {
             Command::ResetFlows(run) => {
                 self.run = run;
                 let wires = self.directions.iter_mut().map(|wire| &mut wire.flows);
-                let taps = self.taps.iter_mut().flat_map(|tap| &mut tap.flows);
-                wires.chain(taps).for_each(Flows::clear);
+                wires.for_each(Flows::clear);
+                self.taps.iter_mut().for_each(Tap::clear);
             }
             Command::Tap(taps, reply) => drop(reply.send(self.add_taps(taps))),
             // A caller that gave up waiting has dropped the receiver.
@@ -371,7 +331,7 @@ impl Worker {
     fn add_taps(&mut self, taps: Vec<Tap>) -> std::io::Result<()> {
         for tap in taps {
             self.poller
-                .add(&tap.ring, (self.directions.len() + self.taps.len()) as u64)?;
+                .add(tap.ring(), (self.directions.len() + self.taps.len()) as u64)?;
             self.taps.push(tap);
         }
         Ok(())
@@ -402,11 +362,7 @@ impl Worker {
             .directions
             .iter()
             .flat_map(|wire| wire.flows.logs(&wire.link, &wire.from, &wire.to));
-        let taps = self.taps.iter().flat_map(|tap| {
-            let ([a, b], [from_a, from_b]) = (&tap.ends, &tap.flows);
-            let there = from_a.logs(&tap.name, a, b);
-            there.into_iter().chain(from_b.logs(&tap.name, b, a))
-        });
+        let taps = self.taps.iter().flat_map(Tap::logs);
         wires.chain(taps).collect()
     }
 
@@ -434,22 +390,7 @@ impl Worker {
             }
         }
         for tap in &mut self.taps {
-            let drops = tap.ring.drops();
-            if drops > tap.drops {
-                let lost = drops - tap.drops;
-                let text = format!("{lost} packets on tunnel {} went unseen", tap.name);
-                tap.drops = drops;
-                self.sink.warn("tap-behind", text, false);
-            }
+            tap.report_drops(&self.sink);
         }
-    }
-}
-
-/// A stamp that cannot be right is replaced by now.
-fn believe(stamp: u64, now: u64) -> u64 {
-    if stamp > now || now - stamp > OLDEST {
-        now
-    } else {
-        stamp
     }
 }

@@ -94,6 +94,7 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
     let children = Watcher::start()?;
     let options = LiveOptions {
         seed: spec.options.seed,
+        wire: spec.options.wire,
         command_started: started,
     };
     let live = Arc::new(Live::start(lab, board, options)?);

@@ -26,10 +26,11 @@ pub struct Geometry {
     pub slot: usize,
     /// Bytes of the whole ring; rounded up to whole blocks.
     pub total: usize,
-    /// Without link-layer headers and with the interface's own frames too: for
-    /// observing. Else Ethernet frames with offload headers, foreign ones only:
-    /// for relaying.
+    /// Without link-layer headers: an interface may not have any. Else Ethernet frames.
     pub cooked: bool,
+    /// With what the interface's own namespace sends, too, and without offload
+    /// headers: for observing. Else foreign frames only, fit to be sent on.
+    pub outgoing: bool,
 }
 
 impl Geometry {
@@ -40,6 +41,7 @@ impl Geometry {
             slot: WIRE_GSO_MAX as usize + 512,
             total,
             cooked: false,
+            outgoing: false,
         }
     }
 
@@ -49,6 +51,18 @@ impl Geometry {
             slot: 16_384 + 256,
             total,
             cooked: true,
+            outgoing: true,
+        }
+    }
+
+    /// Observes whole Ethernet frames; as with [`tap`](Self::tap), of a longer
+    /// frame the beginning.
+    pub const fn watch(total: usize) -> Self {
+        Self {
+            slot: 16_384 + 256,
+            total,
+            cooked: false,
+            outgoing: true,
         }
     }
 }
@@ -66,7 +80,7 @@ pub struct Ring {
     per_block: usize,
     slots: usize,
     head: usize,
-    cooked: bool,
+    with_offloads: bool,
     drops: u64,
     index: i32,
 }
@@ -97,7 +111,7 @@ impl Ring {
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         let version = libc::tpacket_versions::TPACKET_V2 as libc::c_int;
         set(&fd, libc::PACKET_VERSION, &version)?;
-        if !geometry.cooked {
+        if !geometry.outgoing {
             set(&fd, libc::PACKET_VNET_HDR, &1)?;
             set(&fd, libc::PACKET_IGNORE_OUTGOING, &1)?;
         }
@@ -120,7 +134,7 @@ impl Ring {
             per_block,
             slots: blocks * per_block,
             head: 0,
-            cooked: geometry.cooked,
+            with_offloads: !geometry.outgoing,
             drops: 0,
             index,
         };
@@ -145,7 +159,7 @@ impl Ring {
         Ok(())
     }
 
-    /// The sending side of the same socket. Only for rings that are not cooked.
+    /// The sending side of the same socket. Only for rings made to relay.
     pub fn transmitter(&self) -> Transmitter {
         Transmitter::new(Arc::clone(&self.fd))
     }
@@ -197,7 +211,7 @@ impl Ring {
         // the frame is dropped; the frame borrows the ring.
         let bytes = unsafe { std::slice::from_raw_parts(base.add(start).as_ptr(), captured) };
         let mut vnet = VnetHeader::default();
-        if !self.cooked && fits && start >= ADDRESS_OFFSET + VnetHeader::LEN {
+        if self.with_offloads && fits && start >= ADDRESS_OFFSET + VnetHeader::LEN {
             // SAFETY: the offload header lies right before the frame, within the slot.
             vnet.0 = unsafe {
                 base.add(start - VnetHeader::LEN)

@@ -4,6 +4,8 @@
 use std::{
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+    time::Duration,
 };
 
 use nix::{
@@ -19,6 +21,10 @@ use crate::os::netns;
 
 /// Status of a child that panicked, as for a Rust program that does.
 const PANICKED: u8 = 101;
+/// A joined thread still counts until the kernel has put it away, which on a
+/// busy single CPU takes a while.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+const LOOKS: u32 = 500;
 
 /// Forks a child that runs `work` and exits with its value. Returns its pid.
 ///
@@ -78,18 +84,26 @@ pub(in crate::os) fn finish_child(work: impl FnOnce() -> u8) -> ! {
 }
 
 pub(in crate::os) fn require_single_thread() -> io::Result<()> {
+    let mut looks = 0;
+    while count_threads()? != Some(1) {
+        if looks == LOOKS {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a process with threads cannot fork a helper or enter namespaces",
+            ));
+        }
+        looks += 1;
+        thread::sleep(LOOK_AGAIN);
+    }
+    Ok(())
+}
+
+fn count_threads() -> io::Result<Option<u32>> {
     // The last field but a few of stat counts threads; field 3 onwards follow the
     // command's closing parenthesis.
     let stat = fs::read_to_string("/proc/self/stat")?;
-    let threads = stat
+    Ok(stat
         .rsplit_once(')')
-        .and_then(|(_, fields)| fields.split_whitespace().nth(17));
-    if threads == Some("1") {
-        Ok(())
-    } else {
-        Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "a process with threads cannot fork a helper or enter namespaces",
-        ))
-    }
+        .and_then(|(_, fields)| fields.split_whitespace().nth(17))
+        .and_then(|threads| threads.parse().ok()))
 }

@@ -10,5 +10,5 @@ mod stream;
 mod tests;
 mod watcher;
 
-pub(super) use packet::{Seen, Transport, ethernet, network};
-pub(super) use watcher::{Passage, Watcher};
+pub(in crate::engine) use packet::{Seen, Transport, ethernet, network};
+pub(in crate::engine) use watcher::{Passage, Watcher};

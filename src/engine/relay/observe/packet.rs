@@ -7,16 +7,16 @@ const IPV6: u16 = 0x86dd;
 
 /// A packet with everything around it read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::relay) struct Seen<'a> {
-    pub(in crate::engine::relay) vlan: u16,
-    pub(in crate::engine::relay) source: IpAddr,
-    pub(in crate::engine::relay) destination: IpAddr,
-    pub(in crate::engine::relay) transport: Transport<'a>,
+pub(in crate::engine) struct Seen<'a> {
+    pub(in crate::engine) vlan: u16,
+    pub(in crate::engine) source: IpAddr,
+    pub(in crate::engine) destination: IpAddr,
+    pub(in crate::engine) transport: Transport<'a>,
 }
 
 /// The transports that matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::relay) enum Transport<'a> {
+pub(in crate::engine) enum Transport<'a> {
     Udp {
         to: u16,
         payload: &'a [u8],
@@ -34,11 +34,11 @@ pub(in crate::engine::relay) enum Transport<'a> {
 
 impl Transport<'_> {
     /// The flag of a connection's first segment.
-    pub(in crate::engine::relay) const SYN: u8 = 2;
+    pub(in crate::engine) const SYN: u8 = 2;
 }
 
 /// Reads an Ethernet frame; `vlan` is the number of a tag that was taken out, or 0.
-pub(in crate::engine::relay) fn ethernet(frame: &[u8], vlan: u16) -> Option<Seen<'_>> {
+pub(in crate::engine) fn ethernet(frame: &[u8], vlan: u16) -> Option<Seen<'_>> {
     let mut vlan = vlan;
     let mut rest = frame.get(12..)?;
     loop {
@@ -55,7 +55,7 @@ pub(in crate::engine::relay) fn ethernet(frame: &[u8], vlan: u16) -> Option<Seen
 }
 
 /// Reads a packet from its network header on.
-pub(in crate::engine::relay) fn network(packet: &[u8], kind: u16, vlan: u16) -> Option<Seen<'_>> {
+pub(in crate::engine) fn network(packet: &[u8], kind: u16, vlan: u16) -> Option<Seen<'_>> {
     match kind {
         IPV4 => ipv4(packet, vlan),
         IPV6 => ipv6(packet, vlan),

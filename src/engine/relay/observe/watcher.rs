@@ -19,11 +19,11 @@ const CONNECTIONS: usize = 1024;
 
 /// How a packet fared, as far as it is known when it is seen.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::engine::relay) struct Passage {
+pub(in crate::engine) struct Passage {
     /// When the kernel received it.
-    pub(in crate::engine::relay) at: MonoNs,
+    pub(in crate::engine) at: MonoNs,
     /// Whether the wire dropped it.
-    pub(in crate::engine::relay) dropped: bool,
+    pub(in crate::engine) dropped: bool,
 }
 
 /// VLAN, source and destination with their ports.
@@ -38,7 +38,7 @@ struct Conversation {
 
 /// Watches the control protocols of one direction and reports what they say.
 #[derive(Debug)]
-pub(in crate::engine::relay) struct Watcher {
+pub(in crate::engine) struct Watcher {
     link: String,
     from: String,
     to: String,
@@ -48,7 +48,7 @@ pub(in crate::engine::relay) struct Watcher {
 }
 
 impl Watcher {
-    pub(in crate::engine::relay) fn new(link: &str, from: &str, to: &str, sink: EventSink) -> Self {
+    pub(in crate::engine) fn new(link: &str, from: &str, to: &str, sink: EventSink) -> Self {
         Self {
             link: link.to_owned(),
             from: from.to_owned(),
@@ -60,7 +60,7 @@ impl Watcher {
     }
 
     /// Takes note of a packet.
-    pub(in crate::engine::relay) fn see(&mut self, seen: &Seen<'_>, passage: Passage) {
+    pub(in crate::engine) fn see(&mut self, seen: &Seen<'_>, passage: Passage) {
         match seen.transport {
             Transport::Udp { to, payload } if bfd::PORTS.contains(&to) => {
                 self.see_bfd((seen.vlan, seen.source, seen.destination), payload, passage);
