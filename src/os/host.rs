@@ -29,8 +29,8 @@ const TRIED: [&str; 11] = [
     "userns",
     "netns",
     "nexthop",
-    "netem",
     "wire",
+    "netem",
     "tbf",
     "wireguard",
     "vlan",
@@ -177,8 +177,9 @@ fn attempt() -> Vec<u8> {
         Err(errno) => errno as u8,
     });
     answers.push(nexthop_blackhole());
-    answers.push(qdisc(b"netem\0", &netem_options()));
+    // First: it leaves `lo` as it was, and the single parts do not.
     answers.push(wire());
+    answers.push(qdisc(b"netem\0", &netem_options()));
     answers.push(qdisc(b"tbf\0", &[]));
     for kind in [
         &b"wireguard\0"[..],
