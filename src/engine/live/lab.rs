@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use super::{daemons::Daemons, faults::Applied, tunnels::Tunnels};
 use crate::{
@@ -86,26 +86,29 @@ impl Live {
             namespaces.insert(name.clone(), node.netns);
             holders.insert(name, node.holder);
         }
-        let watcher = watch(&plan, &namespaces, &sink)?;
-        // The tunnels' processes start while the wire opens its rings; their
-        // interfaces are tapped when they are there.
         let rising = Tunnels::spawn(&plan, (&holders, &namespaces), &run_dir)?;
-        let wire = wire
-            .map(|netns| {
-                let config = WireConfig {
-                    wires: plan.wires.clone(),
-                    taps: Vec::new(),
-                    run: 0,
-                    seed: options.seed,
-                };
-                let choice = (options.wire, drops_numbers(&plan));
-                wire::start(config, &netns, choice, sink.clone())
-            })
-            .transpose()?;
+        // While the tunnels' processes start, the wire waits for its rings and the
+        // kernels are asked for what is there.
+        let (wire, watcher) = std::thread::scope(|scope| {
+            let wire = scope.spawn(|| {
+                let wire = wire.map(|netns| {
+                    let config = WireConfig {
+                        wires: plan.wires.clone(),
+                        taps: Vec::new(),
+                        run: 0,
+                        seed: options.seed,
+                    };
+                    let choice = (options.wire, drops_numbers(&plan));
+                    wire::start(config, &netns, choice, sink.clone())
+                });
+                wire.transpose()
+            });
+            let watcher = watch(&plan, &namespaces, &sink);
+            (wire.join(), watcher)
+        });
+        let watcher = watcher?;
+        let wire = wire.map_err(|_| anyhow!("starting the wire panicked"))??;
         let tunnels = rising.ready(&sink)?;
-        if let Some(wire) = &wire {
-            wire.tap(&taps(&plan, &namespaces)?)?;
-        }
         sink.now(EventKind::Built {
             nodes: plan.nodes.len(),
             links: plan.wires.len() + plan.direct.len(),
@@ -129,6 +132,10 @@ impl Live {
             run_dir,
         };
         live.daemons = Mutex::new(Daemons::start(&live)?);
+        // The first handshake is a round trip away, so the taps see all of BGP.
+        if let Some(wire) = &live.wire {
+            wire.tap(&taps(&live.plan, &live.namespaces)?)?;
+        }
         Ok(live)
     }
 
