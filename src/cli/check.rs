@@ -38,7 +38,9 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Exit> {
             refused.push(loaded.file);
         } else {
             if args.host {
-                load::plan(path, None)?;
+                load::on_host(path)?;
+            } else {
+                load::anywhere(&loaded)?;
             }
             if !args.json {
                 output::data(&format!("{}: ok", loaded.file))?;

@@ -7,7 +7,7 @@ use crate::{
     engine::doctor,
     lab::{
         model::{Daemon, Lab},
-        plan::{self, Plan},
+        plan::{self, FrrFacts, HostFacts, Plan},
         spec::{self, Checked, Diagnostics},
     },
     os::host::{self, HostProbe},
@@ -122,6 +122,54 @@ pub(super) fn plan(path: &Path, name: Option<&LabName>) -> Result<(Plan, HostPro
         }
     })?;
     Ok((plan, probe))
+}
+
+/// Checks that this host can build the lab.
+pub(super) fn on_host(path: &Path) -> Result<(), Exit> {
+    let (_, probe) = plan(path, None)?;
+    match doctor::findings(&probe)
+        .into_iter()
+        .find(|f| f.verdict == doctor::Verdict::Fatal)
+    {
+        Some(fatal) => Err(Exit::Host(format!(
+            "{}: no lab runs on this host: {}: {}{}",
+            path.display(),
+            fatal.what,
+            fatal.found,
+            fatal
+                .improve
+                .map(|command| format!("\n{command}"))
+                .unwrap_or_default()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Checks that some host could build the lab: what backhoe itself cannot do.
+pub(super) fn anywhere(loaded: &Loaded) -> Result<(), Exit> {
+    let Some(lab) = &loaded.checked.lab else {
+        return Ok(());
+    };
+    let everything = HostFacts {
+        netem: true,
+        wireguard: true,
+        vlan: true,
+        tun: true,
+        frr: Some(FrrFacts {
+            version: String::new(),
+            known_bad: None,
+        }),
+    };
+    match plan::plan(lab, &everything) {
+        Ok(_) => Ok(()),
+        Err(errors) => Err(Exit::Usage(
+            errors
+                .iter()
+                .map(|error| format!("{}: error: {error}", loaded.file))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        )),
+    }
 }
 
 /// A plan that `backhoe plan --json` has printed.

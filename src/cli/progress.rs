@@ -73,7 +73,8 @@ fn words(kind: &EventKind) -> Option<String> {
             ms,
             ..
         } => {
-            format!("up: {nodes} nodes, {links} links, {tunnels} tunnels in {ms:.0} ms ({wire})")
+            let s = if *tunnels == 1 { "" } else { "s" };
+            format!("up: {nodes} nodes, {links} links, {tunnels} tunnel{s} in {ms:.0} ms ({wire})")
         }
         EventKind::Progress {
             stage,
@@ -108,7 +109,9 @@ fn words(kind: &EventKind) -> Option<String> {
         EventKind::FaultApplied { fault, target, .. } => {
             format!("{fault} applied to {target}; waiting for traffic to recover")
         }
-        EventKind::WaitMet { what, ms } => format!("{what} after {ms:.0} ms; watching it hold"),
+        EventKind::WaitMet { what, ms } => {
+            format!("{what}, confirmed {ms:.0} ms after the fault; watching it hold")
+        }
         EventKind::WaitMissed { what, within_ms } => {
             format!("not seen within {within_ms:.0} ms: {what}")
         }

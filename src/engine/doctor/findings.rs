@@ -175,7 +175,7 @@ fn realtime(host: &HostProbe) -> Finding {
             "realtime priority",
             Verdict::Good,
             format!("up to {}", host.rtprio),
-            "relay, probe and BFD threads ask for SCHED_FIFO where the kernel grants it inside a user namespace; a refusal is a warning in the report",
+            "relay, probe and BFD threads get SCHED_FIFO, as root through a process outside the lab's user namespace; a refusal is a warning in the report",
             None,
         )
     } else {
