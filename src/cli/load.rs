@@ -1,6 +1,10 @@
 //! From the user's files to a lab, and from a lab to a plan for this host.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
 
 use super::{Exit, output};
 use crate::{
@@ -13,6 +17,25 @@ use crate::{
     os::host::{self, HostProbe},
     units::LabName,
 };
+
+/// No lab and no router's configuration is larger; a lab file over the reader's own
+/// limit is still read far enough to be told so.
+const LONGEST: u64 = 16 << 20;
+
+/// Reads a regular file: a device or a pipe may never end.
+fn slurp(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)?
+        .take(LONGEST + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(io::Error::other("larger than 16 MiB"));
+    }
+    Ok(bytes)
+}
 
 /// A lab file that was read, with what was found in it.
 pub(super) struct Loaded {
@@ -27,7 +50,7 @@ pub(super) struct Loaded {
 /// Reads and checks a lab file.
 pub(super) fn read(path: &Path) -> Result<Loaded, Exit> {
     let file = path.display().to_string();
-    let bytes = fs::read(path).map_err(|error| {
+    let bytes = slurp(path).map_err(|error| {
         let hint = if error.kind() == io::ErrorKind::NotFound {
             "; `ls labs/` shows the labs that come with backhoe"
         } else {
@@ -54,7 +77,9 @@ pub(super) fn read(path: &Path) -> Result<Loaded, Exit> {
     let directory = path.parent().unwrap_or_else(|| Path::new("")).to_path_buf();
     let include = |name: &str| {
         let wanted = directory.join(name);
-        fs::read_to_string(&wanted).map_err(|error| format!("{}: {error}", wanted.display()))
+        slurp(&wanted)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other))
+            .map_err(|error| format!("{}: {error}", wanted.display()))
     };
     let checked = spec::check(&file, &text, &include);
     Ok(Loaded {

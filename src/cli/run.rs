@@ -146,6 +146,20 @@ pub(super) fn out_dir(given: Option<&Path>, lab: &LabName) -> Result<PathBuf, Ex
     );
     fs::create_dir_all(&path)
         .map_err(|error| Exit::Usage(format!("cannot create {}: {error}", path.display())))?;
+    // What an earlier run left there would pass for this one's.
+    for name in ["journal.jsonl", "result.json", "wires.json"] {
+        forget(fs::remove_file(path.join(name)))?;
+    }
+    for name in ["packets", "logs", "config"] {
+        forget(fs::remove_dir_all(path.join(name)))?;
+    }
     // An absolute path means the same to every process of the lab.
     Ok(fs::canonicalize(&path)?)
+}
+
+fn forget(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| match error.kind() == io::ErrorKind::NotFound {
+        true => Ok(()),
+        false => Err(error),
+    })
 }

@@ -55,13 +55,14 @@ impl Live {
                 after: at.after,
             },
         );
-        lock(&self.applied).faults.insert(
-            label.to_owned(),
-            AppliedFault {
+        // A numbered drop ends by itself: there is nothing to restore.
+        if !matches!(fault, FaultPlan::DropNumbered { .. }) {
+            let applied = AppliedFault {
                 fault: fault.clone(),
                 at,
-            },
-        );
+            };
+            lock(&self.applied).faults.insert(label.to_owned(), applied);
+        }
         Ok(at)
     }
 

@@ -4,6 +4,7 @@
 mod collect;
 mod phase;
 mod run;
+mod steady;
 mod watch;
 
 pub use run::{Options, converge, run};

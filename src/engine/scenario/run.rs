@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    collect, phase,
+    collect, phase, steady,
     watch::{flows_of, pass, until_delivering},
 };
 use crate::{
     engine::{
         board, instrument,
         live::Live,
-        probe::{self, ProbeConfig, Probes},
+        probe::{self, Probes},
     },
     lab::plan::{FaultPlan, FlowPlan, StepPlan},
     os::clock,
@@ -36,8 +36,6 @@ pub struct Options {
 }
 
 const MS: u64 = 1_000_000;
-/// Loss-free time before the first fault.
-const STEADY_NS: u64 = 1_000 * MS;
 /// How long steady state may take to come about.
 const STEADY_WITHIN_NS: u64 = 20_000 * MS;
 /// An unbroken run of deliveries this long is a recovery.
@@ -63,15 +61,8 @@ pub fn run(
 ) -> anyhow::Result<RunInput> {
     let mut rng = ChaCha12Rng::seed_from_u64(options.seed);
     converge(live, options)?;
-    let run: u64 = rng.random();
-    live.begin_counting(run)?;
-    let config = ProbeConfig {
-        flows: &live.plan().flows,
-        run,
-        netns: live.namespaces(),
-    };
     let mut experiment = Experiment {
-        probes: Probes::start(&config, live.sink().clone())?,
+        probes: steady::probes(live, &mut rng, stopped)?,
         live,
         rng,
         converge_within: options.converge_within,
@@ -79,7 +70,6 @@ pub fn run(
         last_change: clock::mono_ns(),
         down: Vec::new(),
     };
-    experiment.steady()?;
     for step in &live.plan().scenario {
         if stopped() {
             break;
@@ -156,51 +146,6 @@ impl Experiment<'_> {
         self.live.plan().flows.iter().collect()
     }
 
-    /// Waits until all traffic has flowed without loss for a while.
-    fn steady(&self) -> anyhow::Result<()> {
-        if self.live.plan().flows.is_empty() {
-            return Ok(());
-        }
-        let now = clock::mono_ns();
-        let met = until_delivering(
-            &self.probes,
-            &self.flows(),
-            (now, STEADY_NS),
-            now + STEADY_WITHIN_NS,
-            self.stopped,
-        );
-        if met.is_none() && !(self.stopped)() {
-            let silent: Vec<String> = self
-                .flows()
-                .into_iter()
-                .filter(|flow| self.probes.recovered_since(flow.id, now, 3).is_none())
-                .map(|flow| format!("{} → {}", flow.from, flow.to))
-                .collect();
-            bail!(
-                "no loss-free second of traffic within {} s of convergence{}",
-                STEADY_WITHIN_NS / 1_000 / MS,
-                if silent.is_empty() {
-                    String::new()
-                } else {
-                    format!("; nothing gets through {}", silent.join(", "))
-                }
-            );
-        }
-        let (mut sent, mut received) = (0, 0);
-        for flow in self.flows() {
-            if let Some(counts) = self.probes.flow(flow.id) {
-                // What is in flight is neither delivered nor lost.
-                sent += counts.highest_seq.map_or(0, |seq| u64::from(seq) + 1);
-                received += counts.received;
-            }
-        }
-        self.live.sink().now(EventKind::Steady {
-            sent,
-            lost: sent.saturating_sub(received),
-        });
-        Ok(())
-    }
-
     fn step(&mut self, step: &StepPlan) -> anyhow::Result<()> {
         match step {
             StepPlan::Fault { label, fault } => self.fault(label, fault),
@@ -229,7 +174,10 @@ impl Experiment<'_> {
             .apply(label, fault)
             .with_context(|| format!("applying {} to {}", fault.name(), fault.target()))?;
         self.last_change = bracket.after;
-        self.down.push(label.to_owned());
+        // A numbered drop ends by itself.
+        if !matches!(fault, FaultPlan::DropNumbered { .. }) {
+            self.down.push(label.to_owned());
+        }
         Ok(())
     }
 

@@ -153,6 +153,8 @@ fn render_one(out: &mut String, found: &Diagnostic, file: &str, source: &str) {
         .max(1);
     let number = line.to_string();
     let gutter = number.len();
+    // The file's own words are quoted in messages; what would steer a terminal is not.
+    let message = printable(message);
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{file}:{line}:{column}: {severity}: {message}");
     let _ = writeln!(out, " {number} | {}", shown.trim_end());
@@ -164,8 +166,20 @@ fn render_one(out: &mut String, found: &Diagnostic, file: &str, source: &str) {
         "^".repeat(carets)
     );
     if let Some(help) = &found.help {
-        let _ = writeln!(out, " {:gutter$} = help: {help}", "");
+        let _ = writeln!(out, " {:gutter$} = help: {}", "", printable(help));
     }
+}
+
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 impl fmt::Display for Diagnostics {

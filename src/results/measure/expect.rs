@@ -77,7 +77,7 @@ fn describe(outage: &Outage) -> String {
     let via = outage.path_after.as_deref().unwrap_or("no path seen");
     let doubt = if outage.trusted { "" } else { " (not trusted)" };
     format!(
-        "{} → {}: {bound}{} lost, {:.0} ± {} ms, via {via}{doubt}",
+        "{} → {}: {bound}{} lost, {:.0} ± {:.0} ms, via {via}{doubt}",
         outage.from, outage.to, outage.lost, outage.duration_ms, outage.resolution_ms
     )
 }

@@ -14,7 +14,7 @@ use crate::results::event::{Event, EventKind, MonoNs};
 /// A REALTIME clock that moved by this much against MONOTONIC spoils kernel stamps.
 const CLOCK_STEP_NS: u64 = 1_000_000;
 /// How far back delivery must have been whole before a fault.
-const QUIET_NS: u64 = 2_000_000_000;
+const QUIET_NS: u64 = 1_000_000_000;
 /// Times derived from different observations may differ by this much.
 const TOLERANCE_MS: f64 = 2.0;
 
@@ -222,7 +222,7 @@ pub(super) fn of_outage(
             "not-lossless-before",
             true,
             format!(
-                "{lost} of {sent} packets were lost in the 2 s before the fault, so the outage is not the fault's alone; find that loss first"
+                "{lost} of {sent} packets were lost in the last second before the fault, so the outage is not the fault's alone; find that loss first"
             ),
         );
     }

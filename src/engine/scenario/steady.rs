@@ -1,0 +1,89 @@
+//! Traffic before the first fault: probes that have flowed without loss.
+
+use anyhow::bail;
+use rand::{Rng, RngExt};
+
+use super::watch::until_delivering;
+use crate::{
+    engine::{
+        live::Live,
+        probe::{ProbeConfig, Probes},
+    },
+    lab::plan::FlowPlan,
+    os::clock,
+    results::event::EventKind,
+};
+
+/// Loss-free time before the first fault.
+const STEADY_NS: u64 = 1_000_000_000;
+/// How long steady state may take to come about.
+const WITHIN_NS: u64 = 20_000_000_000;
+/// How often probes are begun anew because some were lost at first.
+const BEGINNINGS: usize = 3;
+
+/// Starts the probes and waits until none has been lost for a while. A daemon may
+/// announce its routes only after its sessions are up; packets lost to that are no
+/// part of the experiment, so the count begins anew.
+///
+/// # Errors
+/// Traffic does not become steady in time.
+pub(super) fn probes(
+    live: &Live,
+    rng: &mut impl Rng,
+    stopped: &dyn Fn() -> bool,
+) -> anyhow::Result<Probes> {
+    let mut beginnings = 1;
+    loop {
+        let run: u64 = rng.random();
+        live.begin_counting(run)?;
+        let config = ProbeConfig {
+            flows: &live.plan().flows,
+            run,
+            netns: live.namespaces(),
+        };
+        let probes = Probes::start(&config, live.sink().clone())?;
+        wait(live, &probes, stopped)?;
+        let (sent, lost) = counts(live, &probes);
+        if lost == 0 || beginnings == BEGINNINGS || stopped() {
+            live.sink().now(EventKind::Steady { sent, lost });
+            return Ok(probes);
+        }
+        probes.finish()?;
+        beginnings += 1;
+    }
+}
+
+fn wait(live: &Live, probes: &Probes, stopped: &dyn Fn() -> bool) -> anyhow::Result<()> {
+    let flows: Vec<&FlowPlan> = live.plan().flows.iter().collect();
+    let now = clock::mono_ns();
+    let met = until_delivering(probes, &flows, (now, STEADY_NS), now + WITHIN_NS, stopped);
+    if met.is_some() || stopped() {
+        return Ok(());
+    }
+    let silent: Vec<String> = flows
+        .into_iter()
+        .filter(|flow| probes.recovered_since(flow.id, now, 3).is_none())
+        .map(|flow| format!("{} → {}", flow.from, flow.to))
+        .collect();
+    bail!(
+        "no loss-free second of traffic within {} s of convergence{}",
+        WITHIN_NS / 1_000_000_000,
+        if silent.is_empty() {
+            String::new()
+        } else {
+            format!("; nothing gets through {}", silent.join(", "))
+        }
+    );
+}
+
+/// Sent and lost so far; what is in flight is neither delivered nor lost.
+fn counts(live: &Live, probes: &Probes) -> (u64, u64) {
+    let (mut sent, mut received) = (0, 0);
+    for flow in &live.plan().flows {
+        if let Some(counts) = probes.flow(flow.id) {
+            sent += counts.highest_seq.map_or(0, |seq| u64::from(seq) + 1);
+            received += counts.received;
+        }
+    }
+    (sent, sent.saturating_sub(received))
+}
