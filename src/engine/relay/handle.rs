@@ -1,7 +1,6 @@
 //! The supervisor's side: starting a relay and asking it things.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -30,6 +29,7 @@ use crate::{
 
 use super::{
     lateness::Lateness,
+    links::Links,
     tap::{self, TapConfig},
     wire::{Direction, shape},
     worker::{Command, Mailbox, Worker},
@@ -98,7 +98,7 @@ pub struct Relay {
     waker: Waker,
     thread: Option<JoinHandle<()>>,
     /// The sending nodes of directions `2 * n` and `2 * n + 1` of each link.
-    links: BTreeMap<LinkName, (usize, [NodeName; 2])>,
+    links: Links,
 }
 
 /// Opens a ring on every wire's ends and starts the thread. The interfaces
@@ -107,7 +107,7 @@ pub struct Relay {
 /// # Errors
 /// An interface is missing, or the kernel refuses a packet socket or its ring.
 pub fn spawn(config: RelayConfig, wire_ns: &NetnsFd, sink: EventSink) -> anyhow::Result<Relay> {
-    let links = links_of(&config.wires)?;
+    let links = Links::new(&config.wires)?;
     let directions = open_directions(&config, wire_ns, &sink)?;
     let taps = tap::open(&config.taps, &sink)?;
     let (commands, receiver) = channel();
@@ -132,17 +132,6 @@ pub fn spawn(config: RelayConfig, wire_ns: &NetnsFd, sink: EventSink) -> anyhow:
         thread: Some(thread),
         links,
     })
-}
-
-fn links_of(wires: &[WirePlan]) -> anyhow::Result<BTreeMap<LinkName, (usize, [NodeName; 2])>> {
-    let mut links = BTreeMap::new();
-    for (n, wire) in wires.iter().enumerate() {
-        let senders = wire.ends.each_ref().map(|end| end.node.clone());
-        if links.insert(wire.link.clone(), (2 * n, senders)).is_some() {
-            bail!("link {} is planned twice", wire.link);
-        }
-    }
-    Ok(links)
 }
 
 fn open_directions(
@@ -220,7 +209,7 @@ impl Relay {
     /// # Errors
     /// The link is not wired, `from` is not one of its ends, or the relay has died.
     pub fn silence(&self, link: &LinkName, from: Option<&NodeName>) -> anyhow::Result<Bracket> {
-        self.gate(self.directions(link, from)?, GateState::Silent)
+        self.gate(self.links.directions(link, from)?, GateState::Silent)
     }
 
     /// Undoes [`silence`](Self::silence), both ways or for one sender.
@@ -228,7 +217,7 @@ impl Relay {
     /// # Errors
     /// As there.
     pub fn restore(&self, link: &LinkName, from: Option<&NodeName>) -> anyhow::Result<Bracket> {
-        self.gate(self.directions(link, from)?, GateState::Open)
+        self.gate(self.links.directions(link, from)?, GateState::Open)
     }
 
     /// Silences several links both ways at one instant.
@@ -236,7 +225,7 @@ impl Relay {
     /// # Errors
     /// As [`silence`](Self::silence).
     pub fn silence_many(&self, links: &[LinkName]) -> anyhow::Result<Bracket> {
-        self.gate(self.many(links)?, GateState::Silent)
+        self.gate(self.links.many(links)?, GateState::Silent)
     }
 
     /// Restores several links both ways at one instant.
@@ -244,7 +233,7 @@ impl Relay {
     /// # Errors
     /// As [`silence`](Self::silence).
     pub fn restore_many(&self, links: &[LinkName]) -> anyhow::Result<Bracket> {
-        self.gate(self.many(links)?, GateState::Open)
+        self.gate(self.links.many(links)?, GateState::Open)
     }
 
     /// Prepares the loss of light: nothing more enters the link, and what is on
@@ -254,7 +243,7 @@ impl Relay {
     /// # Errors
     /// As [`silence`](Self::silence).
     pub fn darken(&self, link: &LinkName) -> anyhow::Result<()> {
-        let directions = self.directions(link, None)?;
+        let directions = self.links.directions(link, None)?;
         let at = clock::mono_ns();
         self.ask(|done| Command::Darken {
             directions,
@@ -269,7 +258,7 @@ impl Relay {
     /// # Errors
     /// As [`silence`](Self::silence).
     pub fn drop_numbered(&self, link: &LinkName, packets: u32) -> anyhow::Result<Bracket> {
-        let directions = self.directions(link, None)?;
+        let directions = self.links.directions(link, None)?;
         self.bracketed(|at| Command::Numbered {
             directions,
             at,
@@ -283,7 +272,7 @@ impl Relay {
     /// # Errors
     /// As [`silence`](Self::silence).
     pub fn reshape(&self, link: &LinkName, shapes: &[ShapePlan; 2]) -> anyhow::Result<Bracket> {
-        let directions = self.directions(link, None)?;
+        let directions = self.links.directions(link, None)?;
         let shapes = directions
             .into_iter()
             .zip(shapes.iter().map(shape))
@@ -334,29 +323,6 @@ impl Relay {
     /// Ends the thread; frames on their way are lost.
     pub fn stop(self) {
         drop(self);
-    }
-
-    fn directions(&self, link: &LinkName, from: Option<&NodeName>) -> anyhow::Result<Vec<usize>> {
-        let (first, senders) = self
-            .links
-            .get(link)
-            .ok_or_else(|| anyhow!("link {link} does not run through the wire"))?;
-        let Some(from) = from else {
-            return Ok(vec![*first, first + 1]);
-        };
-        let side = senders
-            .iter()
-            .position(|sender| sender == from)
-            .ok_or_else(|| anyhow!("{from} is not an end of link {link}"))?;
-        Ok(vec![first + side])
-    }
-
-    fn many(&self, links: &[LinkName]) -> anyhow::Result<Vec<usize>> {
-        let mut directions = Vec::with_capacity(2 * links.len());
-        for link in links {
-            directions.extend(self.directions(link, None)?);
-        }
-        Ok(directions)
     }
 
     fn gate(&self, directions: Vec<usize>, state: GateState) -> anyhow::Result<Bracket> {

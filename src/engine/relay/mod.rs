@@ -8,6 +8,7 @@
 mod flows;
 mod handle;
 mod lateness;
+mod links;
 mod observe;
 mod tap;
 mod wire;
@@ -18,7 +19,8 @@ pub use handle::{Bracket, LinkCounters, Relay, RelayConfig, THREAD_NAME, spawn};
 pub(in crate::engine) use handle::{lane_seed, open_rings};
 pub use lateness::Lateness;
 pub(in crate::engine) use lateness::Punctuality;
+pub(in crate::engine) use links::Links;
 pub(in crate::engine) use observe::{Passage, Watcher, ethernet};
 pub use tap::TapConfig;
-pub(in crate::engine) use tap::{Tap, believe, open as open_taps};
+pub(in crate::engine) use tap::{Tap, believe, follow, open as open_taps};
 pub(in crate::engine) use wire::{ProbeId, probe_of};

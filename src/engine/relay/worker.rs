@@ -25,7 +25,7 @@ use super::{
     flows::Flows,
     handle::LinkCounters,
     lateness::{Lateness, Punctuality},
-    tap::{Tap, believe},
+    tap::{Tap, believe, follow},
     wire::{Direction, Moment},
 };
 
@@ -35,8 +35,6 @@ const BATCH: usize = 32;
 const HOUSEKEEPING: u64 = 1_000_000_000;
 /// Before a frame the kernel had no buffer for is offered again, nanoseconds.
 const RETRY: u64 = 50_000;
-/// A jump of CLOCK_REALTIME between two looks that slewing cannot explain, nanoseconds.
-const CLOCK_STEP: u64 = 2_000_000;
 /// Below the protocol speakers' own threads, above everything ordinary.
 const FIFO_PRIORITY: u8 = 40;
 
@@ -369,13 +367,7 @@ impl Worker {
     /// Follows CLOCK_REALTIME and reports frames the rings had no room for.
     fn housekeep(&mut self, now: u64) {
         self.housekeeping = now + HOUSEKEEPING;
-        let clock = ClockPair::sample();
-        let jump = clock.offset_ns.abs_diff(self.clock.offset_ns);
-        if jump > CLOCK_STEP + clock.error_ns + self.clock.error_ns {
-            let text = format!("CLOCK_REALTIME stepped by {} ms", jump / 1_000_000);
-            self.sink.warn("clock-step", text, true);
-        }
-        self.clock = clock;
+        follow(&mut self.clock, &self.sink);
         for direction in &mut self.directions {
             let drops = direction.ring.drops();
             if drops > direction.ring_drops {

@@ -5,7 +5,6 @@
 //! of the redirection, so that what has entered is on its way and arrives.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -15,12 +14,12 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 
 use crate::{
     emu::{LaneStats, Reason},
     engine::{
-        relay::{Bracket, Lateness, LinkCounters, lane_seed, open_rings, open_taps},
+        relay::{Bracket, Lateness, LinkCounters, Links, lane_seed, open_rings, open_taps},
         sink::EventSink,
     },
     lab::plan::{ShapePlan, WirePlan},
@@ -59,7 +58,7 @@ pub struct KernelWire {
     waker: Waker,
     thread: Option<JoinHandle<()>>,
     /// The sending nodes of directions `2 * n` and `2 * n + 1` of each link.
-    links: BTreeMap<LinkName, (usize, [NodeName; 2])>,
+    links: Links,
 }
 
 /// The kernel's side of it.
@@ -95,7 +94,8 @@ pub(super) fn spawn(
     wire_ns: &NetnsFd,
     sink: EventSink,
 ) -> anyhow::Result<KernelWire> {
-    let (links, mut lanes) = lanes(&config)?;
+    let links = Links::new(&config.wires)?;
+    let mut lanes = lanes(&config);
     let mut qdiscs = Qdiscs::open(wire_ns).context("traffic control")?;
     let directions = open_directions(&config, wire_ns, &sink)?;
     let taps = open_taps(&config.taps, &sink)?;
@@ -131,16 +131,9 @@ pub(super) fn spawn(
     })
 }
 
-type Links = BTreeMap<LinkName, (usize, [NodeName; 2])>;
-
-fn lanes(config: &WireConfig) -> anyhow::Result<(Links, Vec<Lane>)> {
-    let mut links = Links::new();
+fn lanes(config: &WireConfig) -> Vec<Lane> {
     let mut lanes = Vec::with_capacity(2 * config.wires.len());
-    for (n, wire) in config.wires.iter().enumerate() {
-        let senders = wire.ends.each_ref().map(|end| end.node.clone());
-        if links.insert(wire.link.clone(), (2 * n, senders)).is_some() {
-            bail!("link {} is planned twice", wire.link);
-        }
+    for wire in &config.wires {
         let [a, b] = &wire.ends;
         for (near, far) in [(a, b), (b, a)] {
             let names = names(wire, near.node.as_str(), far.node.as_str());
@@ -158,7 +151,7 @@ fn lanes(config: &WireConfig) -> anyhow::Result<(Links, Vec<Lane>)> {
             });
         }
     }
-    Ok((links, lanes))
+    lanes
 }
 
 fn names<'a>(wire: &'a WirePlan, from: &'a str, to: &'a str) -> [&'a str; 3] {
@@ -232,7 +225,7 @@ impl KernelWire {
         link: &LinkName,
         from: Option<&NodeName>,
     ) -> anyhow::Result<Bracket> {
-        self.gate(&self.directions(link, from)?, true)
+        self.gate(&self.links.directions(link, from)?, true)
     }
 
     /// As [`Wire::restore`](super::Wire::restore).
@@ -241,17 +234,17 @@ impl KernelWire {
         link: &LinkName,
         from: Option<&NodeName>,
     ) -> anyhow::Result<Bracket> {
-        self.gate(&self.directions(link, from)?, false)
+        self.gate(&self.links.directions(link, from)?, false)
     }
 
     /// As [`Wire::silence_many`](super::Wire::silence_many).
     pub(super) fn silence_many(&self, links: &[LinkName]) -> anyhow::Result<Bracket> {
-        self.gate(&self.many(links)?, true)
+        self.gate(&self.links.many(links)?, true)
     }
 
     /// As [`Wire::restore_many`](super::Wire::restore_many).
     pub(super) fn restore_many(&self, links: &[LinkName]) -> anyhow::Result<Bracket> {
-        self.gate(&self.many(links)?, false)
+        self.gate(&self.links.many(links)?, false)
     }
 
     /// As [`Wire::reshape`](super::Wire::reshape).
@@ -260,7 +253,7 @@ impl KernelWire {
         link: &LinkName,
         shapes: &[ShapePlan; 2],
     ) -> anyhow::Result<Bracket> {
-        let directions = self.directions(link, None)?;
+        let directions = self.links.directions(link, None)?;
         let mut control = self.control();
         let mut ops = Vec::new();
         let mut manners = Vec::new();
@@ -279,7 +272,7 @@ impl KernelWire {
 
     /// As [`Wire::darken`](super::Wire::darken).
     pub(super) fn darken(&self, link: &LinkName) -> anyhow::Result<()> {
-        let directions = self.directions(link, None)?;
+        let directions = self.links.directions(link, None)?;
         let at = self.gate(&directions, true)?;
         let on = false;
         self.post(Command::Light { directions, on, at })
@@ -287,7 +280,7 @@ impl KernelWire {
 
     /// As [`Wire::relight`](super::Wire::relight).
     pub(super) fn relight(&self, link: &LinkName) -> anyhow::Result<()> {
-        let directions = self.directions(link, None)?;
+        let directions = self.links.directions(link, None)?;
         let at = self.gate(&directions, false)?;
         let on = true;
         self.post(Command::Light { directions, on, at })
@@ -357,29 +350,6 @@ impl KernelWire {
 
     fn control(&self) -> MutexGuard<'_, Control> {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn directions(&self, link: &LinkName, from: Option<&NodeName>) -> anyhow::Result<Vec<usize>> {
-        let (first, senders) = self
-            .links
-            .get(link)
-            .ok_or_else(|| anyhow!("link {link} does not run through the wire"))?;
-        let Some(from) = from else {
-            return Ok(vec![*first, first + 1]);
-        };
-        let side = senders
-            .iter()
-            .position(|sender| sender == from)
-            .ok_or_else(|| anyhow!("{from} is not an end of link {link}"))?;
-        Ok(vec![first + side])
-    }
-
-    fn many(&self, links: &[LinkName]) -> anyhow::Result<Vec<usize>> {
-        let mut directions = Vec::with_capacity(2 * links.len());
-        for link in links {
-            directions.extend(self.directions(link, None)?);
-        }
-        Ok(directions)
     }
 
     /// One system call for all of them. The thread hears of it before and

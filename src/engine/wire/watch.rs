@@ -11,7 +11,7 @@ use crate::{
     engine::{
         relay::{
             Bracket, Lateness, Passage, ProbeId, Punctuality, Tap, Watcher, believe, ethernet,
-            probe_of,
+            follow, probe_of,
         },
         sink::EventSink,
     },
@@ -29,8 +29,6 @@ use super::ledger::{Ledger, Why};
 const BATCH: usize = 64;
 /// Between looks at clocks, drop counters and what never left, nanoseconds.
 const HOUSEKEEPING: u64 = 250_000_000;
-/// A jump of CLOCK_REALTIME between two looks that slewing cannot explain, nanoseconds.
-const CLOCK_STEP: u64 = 2_000_000;
 const WAKER_TOKEN: u64 = u64::MAX;
 
 /// What the thread can be told and asked. Directions `2 * n` and `2 * n + 1`
@@ -381,13 +379,7 @@ impl Watch {
     /// never left.
     fn housekeep(&mut self, now: u64) {
         self.housekeeping = now + HOUSEKEEPING;
-        let clock = ClockPair::sample();
-        let jump = clock.offset_ns.abs_diff(self.clock.offset_ns);
-        if jump > CLOCK_STEP + clock.error_ns + self.clock.error_ns {
-            let text = format!("CLOCK_REALTIME stepped by {} ms", jump / 1_000_000);
-            self.sink.warn("clock-step", text, true);
-        }
-        self.clock = clock;
+        follow(&mut self.clock, &self.sink);
         for direction in &mut self.directions {
             let unseen = direction.ring.drops();
             if unseen > direction.unseen {
