@@ -1,6 +1,7 @@
 //! Links and what they do to packets.
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::Tags;
 use crate::units::{Bytes, NodeName, Percent, Rate, Span};
@@ -35,7 +36,7 @@ pub struct Link {
 }
 
 /// What one direction of a link does to packets.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Shape {
     /// One-way delay.
     pub delay: Span,
@@ -45,7 +46,8 @@ pub struct Shape {
     pub loss: Percent,
     /// Serialisation rate.
     pub rate: Option<Rate>,
-    /// Bytes that may wait for the rate; only with a rate.
+    /// Bytes that may wait for the rate before packets are dropped; only with a
+    /// rate. `None`: 100 ms at the rate.
     pub queue: Option<Bytes>,
 }
 

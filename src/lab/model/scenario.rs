@@ -1,5 +1,7 @@
 //! Probes, the steps of a scenario, and what must hold after them.
 
+use serde::{Deserialize, Serialize};
+
 use super::Shape;
 use crate::units::{Bytes, Family, HostName, LinkName, NodeName, ProbeName, SessionName, Span};
 
@@ -52,7 +54,8 @@ pub struct Step {
 }
 
 /// What happens in a step.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum StepKind {
     /// A fault.
     Fault {
@@ -66,8 +69,8 @@ pub enum StepKind {
         /// The fault's label.
         label: String,
     },
-    /// Wait until both flows of the probe are delivered again.
-    Wait {
+    /// Wait until both flows of the probe are delivered without loss again.
+    WaitRecovered {
         /// The probe.
         probe: ProbeName,
         /// Deadline; more than zero.
@@ -157,7 +160,8 @@ impl std::fmt::Display for How {
 }
 
 /// A fault, in the words of the cut taxonomy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Fault {
     /// Packets vanish, carrier stays up.
     Silent {
@@ -173,8 +177,9 @@ pub enum Fault {
         /// `None`: both ends see it; else only this end does.
         at: Option<NodeName>,
     },
-    /// Exactly this many probe packets of each flow on the link are dropped.
-    Drop {
+    /// The wire drops exactly the next `packets` numbered probe packets of each
+    /// flow it carries.
+    DropNumbered {
         /// The link.
         link: LinkName,
         /// How many of each flow; at least 1.
@@ -213,8 +218,39 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// The taxonomy's word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Silent { from: None, .. } => "silent",
+            Self::Silent { from: Some(_), .. } => "one-way",
+            Self::Carrier { .. } => "carrier",
+            Self::DropNumbered { .. } => "drop",
+            Self::BgpShutdown { .. } => "bgp-shutdown",
+            Self::Kill { .. } => "kill",
+            Self::Freeze { .. } => "freeze",
+            Self::NodeDeath { .. } => "node",
+            Self::Degrade { .. } => "degrade",
+        }
+    }
+
+    /// What it hits.
+    pub fn target(&self) -> &str {
+        match self {
+            Self::Silent { link, .. }
+            | Self::Carrier { link, .. }
+            | Self::DropNumbered { link, .. }
+            | Self::Degrade { link, .. } => link.as_str(),
+            Self::BgpShutdown { session, .. } => session.as_str(),
+            Self::Kill { node } | Self::Freeze { node } | Self::NodeDeath { node, .. } => {
+                node.as_str()
+            }
+        }
+    }
+}
+
 /// What must hold for a probe after a step. At least one of the three is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expect {
     /// The transition it speaks of.
     pub after: ExpectAfter,
@@ -231,7 +267,8 @@ pub struct Expect {
 }
 
 /// The transition an expectation speaks of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ExpectAfter {
     /// What follows the fault with this label.
     Fault(String),

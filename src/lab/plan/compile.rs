@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use super::{
     DirectPlan, Plan, PlanError, SessionPlan, TunnelEnd, TunnelPlan, WireEnd, WirePlan,
     facts::HostFacts,
+    flows::flows,
     net::{Cable, Net},
     nodes::nodes,
     notes::notes,
     ops::ops,
     routing::{Leg, legs, speakers},
     statics::{outer_of, outer_ports, statics},
-    story,
 };
 use crate::{
     lab::model::{DEFAULT_MTU, Lab, SessionKind, TUNNEL_OVERHEAD},
@@ -57,9 +57,14 @@ fn assemble(
         direct: net.cables().filter_map(direct).collect(),
         tunnels: tunnels(net)?,
         sessions: legs.iter().map(session).collect(),
-        flows: story::flows(net)?,
-        scenario: net.lab.scenario.iter().map(story::step).collect(),
-        expect: net.lab.expect.iter().map(story::expect).collect(),
+        flows: flows(net)?,
+        scenario: net
+            .lab
+            .scenario
+            .iter()
+            .map(|step| step.kind.clone())
+            .collect(),
+        expect: net.lab.expect.clone(),
         notes: notes(net, legs, host),
     })
 }

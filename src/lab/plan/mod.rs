@@ -11,6 +11,7 @@ mod cut;
 mod display;
 mod error;
 pub mod facts;
+mod flows;
 mod names;
 mod net;
 mod nodes;
@@ -18,7 +19,6 @@ mod notes;
 mod ops;
 mod routing;
 mod statics;
-mod story;
 mod sysctl;
 #[cfg(test)]
 mod tests;

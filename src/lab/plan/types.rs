@@ -8,11 +8,15 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+/// The scenario needs no compiling: the plan says it in the model's own words.
+pub use crate::lab::model::{
+    Expect as ExpectPlan, ExpectAfter, Fault as FaultPlan, Shape as ShapePlan, StepKind as StepPlan,
+};
 use crate::{
     lab::op::Op,
     units::{
-        Asn, BfdConfig, Bytes, IfName, LabName, LinkName, NodeName, Percent, ProbeName, Rate,
-        SessionName, Span, SpeakerConfig, TunnelName,
+        Asn, BfdConfig, Bytes, IfName, LabName, LinkName, NodeName, ProbeName, SessionName, Span,
+        SpeakerConfig, TunnelName,
     },
 };
 
@@ -102,31 +106,6 @@ pub struct WireEnd {
     pub wire_if: IfName,
     /// Its ifindex there.
     pub wire_index: u32,
-}
-
-/// What one direction of a link does to packets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShapePlan {
-    /// One-way delay.
-    pub delay: Span,
-    /// Uniform variation around the delay, at most the delay itself.
-    pub jitter: Span,
-    /// Random independent loss.
-    pub loss: Percent,
-    /// Serialisation rate.
-    pub rate: Option<Rate>,
-    /// Bytes that may wait for the rate before packets are dropped; `None`: 100 ms at the rate.
-    pub queue: Option<Bytes>,
-}
-
-impl ShapePlan {
-    /// Whether packets pass unchanged and at once.
-    pub fn is_transparent(&self) -> bool {
-        self.delay == Span::ZERO
-            && self.jitter == Span::ZERO
-            && self.loss == Percent::default()
-            && self.rate.is_none()
-    }
 }
 
 /// A link that is a plain veth pair.
@@ -227,147 +206,4 @@ pub struct FlowPlan {
     pub rate: u32,
     /// Bytes of the whole IP packet (RFC 6413 §4: IP header and payload).
     pub size: u16,
-}
-
-/// One step of a scenario.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StepPlan {
-    /// Apply a fault.
-    Fault {
-        /// What `expect` and `restore` call it: `cut`, or the name the file gives.
-        label: String,
-        /// The fault.
-        fault: FaultPlan,
-    },
-    /// Undo the named fault.
-    Restore {
-        /// The fault's label.
-        label: String,
-    },
-    /// Wait until a probe's both flows are delivered without loss again.
-    WaitRecovered {
-        /// The probe.
-        probe: ProbeName,
-        /// Deadline.
-        within: Span,
-    },
-    /// Let time pass while probes run.
-    Sleep(Span),
-}
-
-/// A fault, in the words of the cut taxonomy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FaultPlan {
-    /// Packets vanish; carrier stays up. `from: None` both ways, else only packets sent by that node.
-    Silent {
-        /// The link.
-        link: LinkName,
-        /// The sending node of the only direction that is cut.
-        from: Option<NodeName>,
-    },
-    /// Loss of light; `at: None` at both ends, else only that node sees it (nothing passes either way).
-    Carrier {
-        /// The link.
-        link: LinkName,
-        /// The node that sees it.
-        at: Option<NodeName>,
-    },
-    /// The wire drops exactly the next `packets` numbered probe packets of each flow it carries.
-    DropNumbered {
-        /// The link.
-        link: LinkName,
-        /// How many of each flow.
-        packets: u32,
-    },
-    /// AWS's StartBgpFailoverTest: the AWS end closes the session with a NOTIFICATION; light stays on.
-    BgpShutdown {
-        /// The session.
-        session: SessionName,
-        /// The node that shuts it down.
-        node: NodeName,
-    },
-    /// SIGKILL of a node's daemons.
-    Kill {
-        /// The node.
-        node: NodeName,
-    },
-    /// SIGSTOP of a node's daemons.
-    Freeze {
-        /// The node.
-        node: NodeName,
-    },
-    /// All wires of the node fall silent, then its processes are killed.
-    NodeDeath {
-        /// The node.
-        node: NodeName,
-        /// Its links.
-        links: Vec<LinkName>,
-    },
-    /// The link's shape changes.
-    Degrade {
-        /// The link.
-        link: LinkName,
-        /// The new shape, both ways.
-        shape: [ShapePlan; 2],
-    },
-}
-
-impl FaultPlan {
-    /// The taxonomy's word.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Silent { from: None, .. } => "silent",
-            Self::Silent { from: Some(_), .. } => "one-way",
-            Self::Carrier { .. } => "carrier",
-            Self::DropNumbered { .. } => "drop",
-            Self::BgpShutdown { .. } => "bgp-shutdown",
-            Self::Kill { .. } => "kill",
-            Self::Freeze { .. } => "freeze",
-            Self::NodeDeath { .. } => "node",
-            Self::Degrade { .. } => "degrade",
-        }
-    }
-
-    /// What it hits.
-    pub fn target(&self) -> &str {
-        match self {
-            Self::Silent { link, .. }
-            | Self::Carrier { link, .. }
-            | Self::DropNumbered { link, .. }
-            | Self::Degrade { link, .. } => link.as_str(),
-            Self::BgpShutdown { session, .. } => session.as_str(),
-            Self::Kill { node } | Self::Freeze { node } | Self::NodeDeath { node, .. } => {
-                node.as_str()
-            }
-        }
-    }
-}
-
-/// One expectation about one probe after one step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExpectPlan {
-    /// The fault's label for its initial transition, or `restore` of it.
-    pub after: ExpectAfter,
-    /// The probe; both its flows must satisfy it.
-    pub probe: ProbeName,
-    /// Longest outage.
-    pub outage_max: Option<Span>,
-    /// Exactly this many lost (0 on a clean reversion).
-    pub lost: Option<u64>,
-    /// The session carrying the traffic afterwards.
-    pub via: Option<SessionName>,
-    /// Line of the lab file, for reports.
-    pub line: u32,
-}
-
-/// The transition an expectation speaks of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ExpectAfter {
-    /// The initial transition of the fault with this label.
-    Fault(String),
-    /// The reversion after the fault with this label was restored.
-    Restore(String),
 }

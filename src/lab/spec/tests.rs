@@ -73,7 +73,7 @@ fn the_headline_lab_means_what_it_says() {
                     from: None
                 }
             },
-            &StepKind::Wait {
+            &StepKind::WaitRecovered {
                 probe: name("app"),
                 within: Span::from_secs(5)
             },
@@ -296,7 +296,7 @@ expect:
         .iter()
         .filter_map(|step| match &step.kind {
             StepKind::Fault { label, fault } => Some((label.as_str(), fault)),
-            StepKind::Restore { .. } | StepKind::Wait { .. } | StepKind::Sleep(_) => None,
+            StepKind::Restore { .. } | StepKind::WaitRecovered { .. } | StepKind::Sleep(_) => None,
         })
         .collect();
     let labels: Vec<&str> = faults.iter().map(|(label, _)| *label).collect();

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{
     super::{
-        PlanError, ShapePlan,
+        PlanError,
         address::{first_of, overlap},
         names::Claims,
     },
@@ -15,7 +15,7 @@ use super::{
     attached, attachment_name, interfaces,
 };
 use crate::{
-    lab::model::{DEFAULT_MTU, Host, Kind, Lab, SessionKind, Shape},
+    lab::model::{DEFAULT_MTU, Host, Kind, Lab, SessionKind},
     units::{HostName, IfName, LinkName, NodeName, TunnelName},
 };
 
@@ -86,7 +86,7 @@ fn lay_links(net: &mut Net<'_>, derived: &Derived, layer: &mut Layer) -> Result<
         ];
         // Every declared link has a wire: a cut by hand may come at any time.
         let wire = Wire {
-            shape: [shape(&link.shape[0]), shape(&link.shape[1])],
+            shape: link.shape.clone(),
             ends: [
                 (IfName::new(format!("w{number}a"))?, layer.index()),
                 (IfName::new(format!("w{number}b"))?, layer.index()),
@@ -242,15 +242,4 @@ fn direct(lab: &Lab, link: LinkName, ends: [Port; 2]) -> Cable {
 
 fn addresses(pair: Option<&Pair>) -> Pair {
     pair.cloned().unwrap_or_default()
-}
-
-/// The plan's form of a shape.
-pub(in crate::lab::plan) fn shape(shape: &Shape) -> ShapePlan {
-    ShapePlan {
-        delay: shape.delay,
-        jitter: shape.jitter,
-        loss: shape.loss,
-        rate: shape.rate,
-        queue: shape.queue,
-    }
 }

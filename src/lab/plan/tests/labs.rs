@@ -210,7 +210,7 @@ fn story(lab: &mut Lab) {
             label: label.clone(),
             fault,
         },
-        StepKind::Wait {
+        StepKind::WaitRecovered {
             probe: app.clone(),
             within: Span::from_secs(5),
         },

@@ -299,7 +299,7 @@ impl Lower<'_> {
     fn drop_packets(&mut self, fields: &Fields<'_>) -> Option<Fault> {
         let packets = fields.number32(&mut self.f, "packets", 1, 1_000_000);
         let (link, _) = self.step_link(fields)?;
-        Some(Fault::Drop {
+        Some(Fault::DropNumbered {
             link,
             packets: packets?,
         })
@@ -379,7 +379,7 @@ impl Lower<'_> {
         };
         self.f.choice(key.at, what, &key.text, &["recovered"]);
         let probe = self.probe_named(key.at, &key.text)?;
-        Some(StepKind::Wait {
+        Some(StepKind::WaitRecovered {
             probe,
             within: within?,
         })

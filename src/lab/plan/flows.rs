@@ -1,15 +1,12 @@
-//! Probes, steps and expectations in the engine's words.
+//! Probes as flows: two for each, one each way.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{
-    ExpectAfter, ExpectPlan, FaultPlan, FlowPlan, PlanError, StepPlan,
-    net::{Net, cables::shape},
-};
+use super::{FlowPlan, PlanError, net::Net};
 use crate::{
-    lab::model::{self, Endpoint, Fault, StepKind},
+    lab::model::Endpoint,
     units::{Family, NodeName, PROBE_PORT_BASE},
 };
 
@@ -73,52 +70,5 @@ fn family_of(address: &IpNet) -> Family {
     match address {
         IpNet::V4(_) => Family::Ipv4Unicast,
         IpNet::V6(_) => Family::Ipv6Unicast,
-    }
-}
-
-pub(super) fn step(step: &model::Step) -> StepPlan {
-    match &step.kind {
-        StepKind::Fault { label, fault: what } => StepPlan::Fault {
-            label: label.clone(),
-            fault: fault(what),
-        },
-        StepKind::Restore { label } => StepPlan::Restore {
-            label: label.clone(),
-        },
-        StepKind::Wait { probe, within } => StepPlan::WaitRecovered {
-            probe: probe.clone(),
-            within: *within,
-        },
-        StepKind::Sleep(span) => StepPlan::Sleep(*span),
-    }
-}
-
-fn fault(fault: &Fault) -> FaultPlan {
-    match fault.clone() {
-        Fault::Silent { link, from } => FaultPlan::Silent { link, from },
-        Fault::Carrier { link, at } => FaultPlan::Carrier { link, at },
-        Fault::Drop { link, packets } => FaultPlan::DropNumbered { link, packets },
-        Fault::BgpShutdown { session, node } => FaultPlan::BgpShutdown { session, node },
-        Fault::Kill { node } => FaultPlan::Kill { node },
-        Fault::Freeze { node } => FaultPlan::Freeze { node },
-        Fault::NodeDeath { node, links } => FaultPlan::NodeDeath { node, links },
-        Fault::Degrade { link, shape: new } => FaultPlan::Degrade {
-            link,
-            shape: new.each_ref().map(shape),
-        },
-    }
-}
-
-pub(super) fn expect(expect: &model::Expect) -> ExpectPlan {
-    ExpectPlan {
-        after: match &expect.after {
-            model::ExpectAfter::Fault(label) => ExpectAfter::Fault(label.clone()),
-            model::ExpectAfter::Restore(label) => ExpectAfter::Restore(label.clone()),
-        },
-        probe: expect.probe.clone(),
-        outage_max: expect.outage_max,
-        lost: expect.lost,
-        via: expect.via.clone(),
-        line: expect.line,
     }
 }
