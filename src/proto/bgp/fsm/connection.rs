@@ -42,6 +42,9 @@ pub(super) const OPEN_HOLD: Duration = Duration::from_secs(240);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     Connecting,
+    /// Open, but our OPEN is held back while another connection is in
+    /// OpenConfirm. What the peer sends is kept for later.
+    OpenDelayed,
     OpenSent,
     OpenConfirm,
     Established,

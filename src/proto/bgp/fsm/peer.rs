@@ -120,7 +120,7 @@ impl Peer {
             Some(Phase::Established) => State::Established,
             Some(Phase::OpenConfirm) => State::OpenConfirm,
             Some(Phase::OpenSent) => State::OpenSent,
-            Some(Phase::Connecting) => State::Connect,
+            Some(Phase::Connecting | Phase::OpenDelayed) => State::Connect,
             None if self.started && self.link_up => State::Active,
             None => State::Idle,
         }
@@ -240,19 +240,13 @@ impl Peer {
             }
             self.connections.push(Connection::new(id, origin));
         }
-        let open = Open::ours(
-            self.settings.asn,
-            self.settings.hold_s(),
-            self.settings.router_id,
-            &self.settings.families,
-        );
-        self.send(id, MessageType::Open, open.encode());
-        if let Some(conn) = self.connection(id) {
-            conn.phase = Phase::OpenSent;
-            conn.hold_at = Some(now + OPEN_HOLD);
-        }
         if origin == Origin::Outgoing {
             self.retry_at = None;
+        }
+        if !self.committed() {
+            self.open(id, now);
+        } else if let Some(conn) = self.connection(id) {
+            conn.phase = Phase::OpenDelayed;
         }
     }
 
@@ -274,11 +268,19 @@ impl Peer {
 
     /// Bytes arrived.
     pub fn handle_data(&mut self, id: ConnId, bytes: &[u8], now: Instant) {
-        let Some(conn) = self.connection(id) else {
+        if let Some(conn) = self.connection(id) {
+            conn.framer.push(bytes);
+            self.handle_frames(id, now);
+        }
+    }
+
+    /// Takes in the messages that have arrived, unless our OPEN is held back.
+    fn handle_frames(&mut self, id: ConnId, now: Instant) {
+        let opened = |conn: &&mut Connection| conn.phase >= Phase::OpenSent;
+        let Some(conn) = self.connection(id).filter(opened) else {
             return;
         };
         let mut framer = std::mem::take(&mut conn.framer);
-        framer.push(bytes);
         loop {
             let result = match framer.next_frame() {
                 Ok(None) => break,
@@ -395,7 +397,9 @@ impl Peer {
                 Ok(())
             }
             // RFC 6608: Finite State Machine Error, naming the state.
-            (Phase::Connecting | Phase::OpenSent, _) => Err(Notification::new(5, 1)),
+            (Phase::Connecting | Phase::OpenDelayed | Phase::OpenSent, _) => {
+                Err(Notification::new(5, 1))
+            }
             (Phase::OpenConfirm, _) => Err(Notification::new(5, 2)),
             (Phase::Established, _) => Err(Notification::new(5, 3)),
         }
@@ -437,17 +441,18 @@ impl Peer {
     /// Connection collision detection (RFC 4271 §6.8, RFC 6286 §2.3): whether
     /// the connection on which this OPEN came stays. A loser that stood in its
     /// way is closed.
+    ///
+    /// A rival in OpenSent counts too, for we know whose it is. Both OPENs then
+    /// are judged before any KEEPALIVE: a connection that has ours is never
+    /// closed for a collision, so the peer loses no Established session to one.
     fn survives_collision(&mut self, id: ConnId, open: &Open) -> bool {
         let Some(rival) = self
             .connections
             .iter()
-            .find(|conn| conn.id != id && conn.phase >= Phase::OpenConfirm)
+            .find(|conn| conn.id != id && conn.phase >= Phase::OpenSent)
         else {
             return true;
         };
-        if rival.phase == Phase::Established {
-            return false;
-        }
         let ours = (self.settings.router_id, self.settings.asn.get());
         let theirs = (open.router_id, open.asn());
         let keep = if ours > theirs {
@@ -465,6 +470,40 @@ impl Peer {
             self.end(rival, Some(&collision), "lost to another connection");
         }
         survives
+    }
+
+    /// Whether our KEEPALIVE has accepted a connection: the peer may consider
+    /// it Established from then on.
+    fn committed(&self) -> bool {
+        let phases = self.connections.iter().map(|conn| conn.phase);
+        phases.max() >= Some(Phase::OpenConfirm)
+    }
+
+    /// Sends our OPEN.
+    fn open(&mut self, id: ConnId, now: Instant) {
+        let open = Open::ours(
+            self.settings.asn,
+            self.settings.hold_s(),
+            self.settings.router_id,
+            &self.settings.families,
+        );
+        self.send(id, MessageType::Open, open.encode());
+        if let Some(conn) = self.connection(id) {
+            conn.phase = Phase::OpenSent;
+            conn.hold_at = Some(now + OPEN_HOLD);
+        }
+    }
+
+    /// Lets a connection go on that waited for one that is no more.
+    fn open_delayed(&mut self, now: Instant) {
+        if self.committed() {
+            return;
+        }
+        let delayed = |conn: &&Connection| conn.phase == Phase::OpenDelayed;
+        if let Some(id) = self.connections.iter().find(delayed).map(|conn| conn.id) {
+            self.open(id, now);
+            self.handle_frames(id, now);
+        }
     }
 
     fn establish(&mut self, id: ConnId, now: Instant) {
@@ -525,6 +564,7 @@ impl Peer {
 
     /// Waits for the ConnectRetryTimer, unless another connection is at work.
     fn retry(&mut self, now: Instant) {
+        self.open_delayed(now);
         if self.may_connect() {
             let wait = self.jitter(self.settings.connect_retry);
             self.retry_at = Some(now + wait.max(ATTEMPT_GAP_MIN));
@@ -533,6 +573,7 @@ impl Peer {
 
     /// Tries again almost at once: after both ends of a collision gave way.
     fn retry_soon(&mut self, now: Instant) {
+        self.open_delayed(now);
         if self.may_connect() {
             self.retry_at = Some(now + self.jitter(2 * ATTEMPT_GAP_MIN).max(ATTEMPT_GAP_MIN));
         }

@@ -8,6 +8,8 @@ use crate::proto::bgp::wire::{
 };
 use crate::units::{Asn, Family};
 
+mod collision;
+
 const IN: ConnId = ConnId::incoming(1);
 
 #[expect(
@@ -228,7 +230,7 @@ fn opens_are_judged() {
 }
 
 /// RFC 4271 §6.8: the connection opened by the higher identifier stays (§6.8),
-/// the higher AS when they are equal (RFC 6286 §2.3); whichever OPEN is second.
+/// the higher AS when they are equal (RFC 6286 §2.3); whichever OPEN is first.
 #[test]
 fn collisions_keep_the_connection_of_the_higher_speaker() {
     for (remote_id, keep) in [
@@ -245,18 +247,40 @@ fn collisions_keep_the_connection_of_the_higher_speaker() {
             bench.peer.handle_connected(IN, Origin::Incoming, bench.now);
             let open = open_from(remote_id).encode();
             let order = if outgoing_first { [out, IN] } else { [IN, out] };
-            bench.feed(order[0], &open);
-            assert_eq!(bench.peer.state(), State::OpenConfirm);
             bench.peer.take_outputs();
-            bench.feed(order[1], &open);
+            bench.feed(order[0], &open);
             let (kept, lost) = match keep {
                 Origin::Outgoing => (out, IN),
                 Origin::Incoming => (IN, out),
             };
             assert_eq!(bench.notified(lost), Some((6, 7)), "id {remote_id}");
             assert!(bench.peer.owns(kept) && !bench.peer.owns(lost));
+            if order[0] != kept {
+                bench.feed(kept, &open);
+            }
             bench.feed(kept, &encode_keepalive());
             assert_eq!(bench.peer.established_conn(), Some(kept));
+        }
+    }
+}
+
+/// A connection that our KEEPALIVE has accepted is left alone: the newcomer gets
+/// no OPEN until that one has ended, and then is not asked to begin anew.
+#[test]
+fn a_newcomer_waits_for_a_connection_in_open_confirm() {
+    for taken in [true, false] {
+        let (mut bench, first) = Bench::reach(State::OpenConfirm);
+        bench.peer.handle_connected(IN, Origin::Incoming, bench.now);
+        bench.feed(IN, &open_from(2).encode());
+        assert!(bench.peer.take_outputs().is_empty());
+        if taken {
+            bench.feed(first, &encode_keepalive());
+            assert_eq!(bench.notified(IN), Some((6, 7)));
+            assert_eq!(bench.peer.established_conn(), Some(first));
+        } else {
+            bench.feed(first, &Notification::new(6, 7).encode());
+            bench.feed(IN, &encode_keepalive());
+            assert_eq!(bench.peer.established_conn(), Some(IN));
         }
     }
 }
