@@ -10,150 +10,20 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    path::Path,
+    process::{Command, Output},
     thread,
-    time::{Duration, Instant},
 };
 
 use backhoe::os::process::PidFd;
 use serde_json::Value;
 
-/// Marks every process a test starts, directly or not.
-const MARK: &str = "BACKHOE_CLI_TEST";
-/// No command here takes this long unless it hangs.
-const HANGS: Duration = Duration::from_secs(75);
+#[path = "cli/answers.rs"]
+mod answers;
+#[path = "cli/bench.rs"]
+mod bench;
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn headline() -> String {
-    root().join("labs/dx-vpn-backup.yaml").display().to_string()
-}
-
-/// One test's directory, its labs, and its mark.
-struct Bench {
-    dir: tempfile::TempDir,
-    mark: String,
-    labs: Vec<String>,
-}
-
-impl Bench {
-    fn new(test: &str) -> Self {
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-            mark: format!("{test}-{}", std::process::id()),
-            labs: Vec::new(),
-        }
-    }
-
-    /// A lab name nobody else uses; the lab is taken down at the end.
-    fn name(&mut self, stem: &str) -> String {
-        let name = format!("{stem}-{}", std::process::id());
-        self.labs.push(name.clone());
-        name
-    }
-
-    fn start(&self, args: &[&str]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_backhoe"))
-            .args(args)
-            .current_dir(self.dir.path())
-            .env(MARK, &self.mark)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        finished(self.start(args), &args.join(" "))
-    }
-
-    /// Runs a command that must succeed; its standard output.
-    fn ok(&self, args: &[&str]) -> String {
-        let output = self.run(args);
-        let (out, err) = words(&output);
-        assert!(output.status.success(), "{args:?}: {out}{err}");
-        out
-    }
-
-    fn json(&self, args: &[&str]) -> Value {
-        serde_json::from_str(&self.ok(args)).unwrap()
-    }
-
-    /// Runs a command that must fail with `code`; what it said.
-    fn fails(&self, code: i32, args: &[&str]) -> String {
-        let output = self.run(args);
-        let (out, err) = words(&output);
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {out}{err}");
-        err
-    }
-
-    /// Processes that carry this test's mark, wherever they live.
-    fn left(&self) -> Vec<u32> {
-        let mark = format!("{MARK}={}", self.mark);
-        let pids = fs::read_dir("/proc").unwrap().flatten();
-        pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .filter(|pid| {
-                let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-                environ
-                    .split(|&byte| byte == 0)
-                    .any(|v| v == mark.as_bytes())
-            })
-            .collect()
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        for lab in &self.labs {
-            // Most are down already.
-            let _ = self.run(&["down", lab]);
-        }
-    }
-}
-
-fn words(output: &Output) -> (String, String) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (text(&output.stdout), text(&output.stderr))
-}
-
-/// The end of a command, which must come.
-fn finished(mut child: Child, what: &str) -> Output {
-    let handle = PidFd::open(i32::try_from(child.id()).unwrap()).unwrap();
-    let read = |stream: Box<dyn Read + Send>| {
-        thread::spawn(move || {
-            let (mut stream, mut bytes) = (stream, Vec::new());
-            stream.read_to_end(&mut bytes).unwrap();
-            bytes
-        })
-    };
-    let stdout = child.stdout.take().map(|s| read(Box::new(s)));
-    let stderr = child.stderr.take().map(|s| read(Box::new(s)));
-    if !handle.ended_within(HANGS).unwrap() {
-        child.kill().unwrap();
-        panic!("`backhoe {what}` hangs");
-    }
-    let joined = |reader: Option<thread::JoinHandle<Vec<u8>>>| {
-        reader.map(|r| r.join().unwrap()).unwrap_or_default()
-    };
-    Output {
-        status: child.wait().unwrap(),
-        stdout: joined(stdout),
-        stderr: joined(stderr),
-    }
-}
-
-/// Waits for a thing that takes time, and says what when it does not come.
-fn until(what: &str, mut seen: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !seen() {
-        assert!(Instant::now() < deadline, "not seen: {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
+use bench::{Bench, finished, headline, root, until, words};
 
 fn session<'v>(status: &'v Value, name: &str, node: &str) -> &'v Value {
     let sessions = status["state"]["sessions"].as_array().unwrap();
@@ -185,10 +55,7 @@ fn a_lab_that_stays_up_is_seen_cut_restored_entered_and_taken_down() {
     looked_at(&bench, &lab);
     cut_by_hand(&bench, &lab);
 
-    let entered = bench.run(&["exec", "--lab", &lab, "app", "--", "sh", "-c", "exit 7"]);
-    assert_eq!(entered.status.code(), Some(7));
-    let logs = bench.ok(&["logs", "--lab", &lab, "dc1"]);
-    assert!(logs.contains("==> dc1.speaker.log <=="), "{logs}");
+    entered(&bench, &lab);
 
     let again = bench.fails(2, &["up", &headline(), "--name", &lab]);
     assert!(again.contains("is already up"), "{again}");
@@ -197,6 +64,25 @@ fn a_lab_that_stays_up_is_seen_cut_restored_entered_and_taken_down() {
     let twice = bench.fails(2, &["down", &lab]);
     assert!(twice.contains(&format!("no lab `{lab}` is up")), "{twice}");
     until("every process gone", || bench.left().is_empty());
+}
+
+fn entered(bench: &Bench, lab: &str) {
+    let left = bench.run(&["exec", "--lab", lab, "app", "--", "sh", "-c", "exit 7"]);
+    assert_eq!(left.status.code(), Some(7));
+    // A host by its own name, and as probes name it.
+    for host in ["app", "dc1.app"] {
+        let named = ["exec", "--lab", lab, host, "--", "sh", "-c"];
+        let who = bench.ok(&[&named[..], &["echo $BACKHOE_NODE; hostname"]].concat());
+        assert_eq!(who, "app\napp\n");
+        let fib = bench.json(&["inspect", "--lab", lab, host, "fib", "--json"]);
+        assert!(!fib.as_array().unwrap().is_empty(), "{fib}");
+        let logs = bench.json(&["logs", "--lab", lab, host, "--json"]);
+        assert_eq!(logs, serde_json::json!({ "node": host, "logs": [] }));
+    }
+    let elsewhere = bench.fails(125, &["exec", "--lab", lab, "vgw.app", "--", "true"]);
+    assert!(elsewhere.contains("no node `vgw.app`"), "{elsewhere}");
+    let logs = bench.ok(&["logs", "--lab", lab, "dc1"]);
+    assert!(logs.contains("==> dc1.speaker.log <=="), "{logs}");
 }
 
 fn looked_at(bench: &Bench, lab: &str) {
@@ -294,6 +180,11 @@ fn cut_by_hand(bench: &Bench, lab: &str) {
     let status = bench.json(&["status", lab, "--json"]);
     assert_eq!(link(&status, "uplink", "isp")["fault"], "one-way");
     assert_eq!(link(&status, "uplink", "dc1")["fault"], Value::Null);
+
+    // `restore circuit` must not be able to mean two things.
+    let args = ["cut", "--lab", lab, "edge", "--as", "circuit"];
+    let vague = bench.fails(2, &args);
+    assert!(vague.contains("`circuit` is a link of this lab"), "{vague}");
 
     let restored = bench.ok(&["restore", "--lab", lab, "deaf"]);
     assert!(
@@ -424,8 +315,14 @@ fn a_run_prints_one_json_document_and_its_name_is_taken_meanwhile() {
         second.contains(&format!("lab {lab} is already up")),
         "{second}"
     );
-    let own = bench.fails(1, &["cut", "--lab", &lab, "circuit"]);
-    assert!(own.contains("scenario is running"), "{own}");
+    let own = bench.fails(2, &["cut", "--lab", &lab, "circuit"]);
+    assert!(
+        own.contains(&format!("the scenario of {lab} is running")),
+        "{own}"
+    );
+    let restore = ["restore", "--lab", &lab, "--all", "--json"];
+    let (own, _) = bench.fails_json(2, &restore);
+    assert_eq!(own["error"]["kind"], "conflict", "{own}");
 
     let output = finished(first, "run --json");
     let (out, err) = words(&output);

@@ -76,6 +76,30 @@ pub(super) struct Args {
     pub(super) command: Command,
 }
 
+impl Command {
+    /// Whether the answer must be one JSON document, whatever happens.
+    pub(super) fn json(&self) -> bool {
+        match self {
+            Self::Run(args) => args.output.json,
+            Self::Check(args) => args.output.json,
+            Self::Plan(args) => args.output.json,
+            Self::Up(args) => args.output.json,
+            Self::Down(args) => args.output.json,
+            Self::Ls(args) => args.output.json,
+            Self::Status(args) => args.output.json,
+            Self::Inspect(args) => args.output.json,
+            Self::Logs(args) => args.output.json,
+            Self::Cut(args) => args.output.json,
+            Self::Restore(args) => args.output.json,
+            Self::Doctor(args) => args.output.json,
+            // A schema is JSON either way.
+            Self::Schema(args) => args.output.json,
+            // Their output is another program's, or a script.
+            Self::Exec(_) | Self::Shell(_) | Self::Completions(_) | Self::Man(_) => false,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Build a lab, run its scenario, measure, report, and take it down: the main job
@@ -119,6 +143,22 @@ pub(super) enum Command {
     Man(ManArgs),
 }
 
+/// In which form the answer comes.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub(super) struct Output {
+    /// One JSON document on stdout, also when the command fails
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// The lab that a command means.
+#[derive(Debug, ClapArgs)]
+pub(super) struct Which {
+    /// Which lab (backhoe ls); may be left out when only one is up
+    #[arg(long, value_name = "NAME")]
+    pub(super) lab: Option<String>,
+}
+
 #[derive(Debug, ClapArgs)]
 pub(super) struct RunArgs {
     /// The lab file
@@ -136,9 +176,8 @@ pub(super) struct RunArgs {
     /// What carries the links
     #[arg(long, value_name = "BACKEND", value_enum, default_value_t)]
     pub(super) wire: WireArg,
-    /// One JSON document on stdout
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 /// What carries a lab's links.
@@ -171,9 +210,8 @@ pub(super) struct CheckArgs {
     /// Also check that this host has what the lab needs
     #[arg(long)]
     pub(super) host: bool,
-    /// One JSON document on stdout
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -181,9 +219,8 @@ pub(super) struct PlanArgs {
     /// The lab file
     #[arg(value_name = "LAB", value_hint = ValueHint::FilePath)]
     pub(super) lab: PathBuf,
-    /// The plan as JSON
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -206,9 +243,8 @@ pub(super) struct UpArgs {
     /// Stay in the foreground; the lab ends with this command
     #[arg(long)]
     pub(super) foreground: bool,
-    /// One JSON document on stdout
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -219,29 +255,25 @@ pub(super) struct DownArgs {
     /// Every lab that is up, if any
     #[arg(long, conflicts_with = "labs")]
     pub(super) all: bool,
-    /// One JSON document on stdout
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct LsArgs {
-    /// One JSON document on stdout
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct StatusArgs {
     /// Which lab; may be left out when only one is up
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", conflicts_with = "lab")]
     pub(super) named: Option<String>,
-    /// The same as an option
-    #[arg(long, value_name = "NAME", conflicts_with = "named")]
-    pub(super) lab: Option<String>,
-    /// One JSON document on stdout
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) which: Which,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 /// What can be seen of a node.
@@ -255,38 +287,36 @@ pub(super) enum Inspectable {
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct InspectArgs {
-    /// Which lab; may be left out when only one is up
-    #[arg(long, value_name = "NAME")]
-    pub(super) lab: Option<String>,
+    #[command(flatten)]
+    pub(super) which: Which,
     /// The node
     #[arg(value_name = "NODE")]
     pub(super) node: String,
     /// What of it
     #[arg(value_name = "WHAT", value_enum)]
     pub(super) what: Inspectable,
-    /// One JSON document on stdout
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct LogsArgs {
-    /// Which lab; may be left out when only one is up
-    #[arg(long, value_name = "NAME")]
-    pub(super) lab: Option<String>,
+    #[command(flatten)]
+    pub(super) which: Which,
     /// The node
     #[arg(value_name = "NODE")]
     pub(super) node: String,
     /// Go on with what is added, until the lab ends
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "json")]
     pub(super) follow: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct CutArgs {
-    /// Which lab; may be left out when only one is up
-    #[arg(long, value_name = "NAME")]
-    pub(super) lab: Option<String>,
+    #[command(flatten)]
+    pub(super) which: Which,
     /// A link, a session or a node
     #[arg(value_name = "TARGET")]
     pub(super) target: String,
@@ -302,16 +332,14 @@ pub(super) struct CutArgs {
     /// What `restore` will call it [default: TARGET]
     #[arg(long = "as", value_name = "LABEL")]
     pub(super) label: Option<String>,
-    /// One JSON document on stdout
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct RestoreArgs {
-    /// Which lab; may be left out when only one is up
-    #[arg(long, value_name = "NAME")]
-    pub(super) lab: Option<String>,
+    #[command(flatten)]
+    pub(super) which: Which,
     /// What was cut, or the label it was given (backhoe status)
     #[arg(
         value_name = "TARGET|LABEL",
@@ -322,16 +350,14 @@ pub(super) struct RestoreArgs {
     /// Everything that is cut
     #[arg(long)]
     pub(super) all: bool,
-    /// One JSON document on stdout
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct ExecArgs {
-    /// Which lab; may be left out when only one is up
-    #[arg(long, value_name = "NAME")]
-    pub(super) lab: Option<String>,
+    #[command(flatten)]
+    pub(super) which: Which,
     /// The node
     #[arg(value_name = "NODE")]
     pub(super) node: String,
@@ -347,22 +373,23 @@ pub(super) struct ExecArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct ShellArgs {
-    /// Which lab; may be left out when only one is up
-    #[arg(long, value_name = "NAME")]
-    pub(super) lab: Option<String>,
+    #[command(flatten)]
+    pub(super) which: Which,
     /// The node
     #[arg(value_name = "NODE")]
     pub(super) node: String,
 }
 
 #[derive(Debug, ClapArgs)]
-pub(super) struct SchemaArgs {}
+pub(super) struct SchemaArgs {
+    #[command(flatten)]
+    pub(super) output: Output,
+}
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct DoctorArgs {
-    /// One JSON document on stdout
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, ClapArgs)]

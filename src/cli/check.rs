@@ -1,78 +1,60 @@
 //! `backhoe check`.
 
-use serde::Serialize;
+use std::path::Path;
 
-use super::{Exit, args::CheckArgs, load, output};
-use crate::lab::spec::{Diagnostic, Severity};
-
-#[derive(Serialize)]
-struct Found<'a> {
-    file: &'a str,
-    line: u32,
-    column: u32,
-    severity: &'static str,
-    code: &'a str,
-    message: &'a str,
-    help: Option<&'a str>,
-}
+use super::{Exit, args::CheckArgs, finding::Finding, load, output};
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Exit> {
     let mut refused = Vec::new();
-    let mut rows = Vec::new();
+    let mut findings = Vec::new();
+    let mut codes = Vec::new();
     for path in &args.labs {
-        let loaded = load::read(path)?;
-        let found = &loaded.checked.diagnostics;
-        if args.json {
-            rows.extend(
-                found.0.iter().map(|d| {
-                    serde_json::to_value(row(&loaded.file, d)).map_err(anyhow::Error::from)
-                }),
-            );
-        } else {
-            let text = found.render(&loaded.file, &loaded.text);
-            if !text.is_empty() {
-                output::talk(text.trim_end());
-            }
-        }
-        if loaded.checked.lab.is_none() {
-            refused.push(loaded.file);
-        } else {
-            if args.host {
-                load::on_host(path)?;
-            } else {
-                load::anywhere(&loaded)?;
-            }
-            if !args.json {
-                output::data(&format!("{}: ok", loaded.file))?;
+        let file = path.display().to_string();
+        match one(path, args, &mut findings) {
+            Ok(()) if args.output.json => {}
+            Ok(()) => output::data(&format!("{file}: ok"))?,
+            Err(exit) => {
+                // A refused file's findings have been printed where they were found.
+                if !matches!(exit, Exit::LabFile(..)) {
+                    exit.say();
+                }
+                codes.push(exit.code());
+                refused.push(file);
             }
         }
     }
-    if args.json {
-        let rows = rows.into_iter().collect::<Result<Vec<_>, _>>()?;
-        output::json(&serde_json::json!({ "ok": refused.is_empty(), "diagnostics": rows }))?;
+    if args.output.json {
+        output::json(&serde_json::json!({ "ok": refused.is_empty(), "diagnostics": findings }))?;
     }
-    if refused.is_empty() {
-        Ok(())
-    } else {
-        Err(Exit::Usage(if args.json {
-            String::new()
-        } else {
-            format!("refused: {}", refused.join(", "))
-        }))
+    // What the user can mend comes before what the host lacks.
+    match codes.into_iter().min_by_key(|&code| (code == 3, code)) {
+        None => Ok(()),
+        Some(code) => {
+            output::talk(&format!("backhoe: refused: {}", refused.join(", ")));
+            Err(Exit::Status(code))
+        }
     }
 }
 
-fn row<'a>(file: &'a str, found: &'a Diagnostic) -> Found<'a> {
-    Found {
-        file,
-        line: found.line,
-        column: found.column,
-        severity: match found.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        },
-        code: found.code,
-        message: &found.message,
-        help: found.help.as_deref(),
+/// Checks one file; everything found of it goes to `findings`.
+fn one(path: &Path, args: &CheckArgs, findings: &mut Vec<Finding>) -> Result<(), Exit> {
+    let file = path.display().to_string();
+    let loaded = load::read(path).inspect_err(|exit| whole(&file, exit, findings))?;
+    findings.extend(Finding::all(&file, &loaded.checked.diagnostics));
+    loaded.print();
+    if loaded.checked.lab.is_none() {
+        return Err(loaded.refused());
+    }
+    let planned = if args.host {
+        load::on_host(&loaded)
+    } else {
+        load::anywhere(&loaded)
+    };
+    planned.inspect_err(|exit| whole(&file, exit, findings))
+}
+
+fn whole(file: &str, exit: &Exit, findings: &mut Vec<Finding>) {
+    if let Some(error) = exit.error() {
+        findings.push(Finding::whole(file, &error.kind, error.message));
     }
 }

@@ -8,7 +8,7 @@ use super::{
 use crate::engine::api::{Client, CutRequest, FaultDone, RestoreRequest};
 
 pub(super) fn run(args: &CutArgs) -> Result<(), Exit> {
-    let client = Client::new(ls::choose(args.lab.as_deref())?);
+    let client = Client::new(ls::choose(args.which.lab.as_deref())?);
     let done = client.cut(&CutRequest {
         target: args.target.clone(),
         how: args.how.clone(),
@@ -16,7 +16,7 @@ pub(super) fn run(args: &CutArgs) -> Result<(), Exit> {
         at: args.at.clone(),
         label: args.label.clone(),
     })?;
-    if args.json {
+    if args.output.json {
         return output::json(&done);
     }
     output::data(&format!(
@@ -29,12 +29,12 @@ pub(super) fn run(args: &CutArgs) -> Result<(), Exit> {
 }
 
 pub(super) fn restore(args: &RestoreArgs) -> Result<(), Exit> {
-    let client = Client::new(ls::choose(args.lab.as_deref())?);
+    let client = Client::new(ls::choose(args.which.lab.as_deref())?);
     let all = client.restore(&RestoreRequest {
         label: args.fault.clone(),
         all: args.all,
     })?;
-    if args.json {
+    if args.output.json {
         return output::json(&all);
     }
     if all.is_empty() {

@@ -11,7 +11,7 @@ use crate::{
 pub(super) fn run(args: &DoctorArgs) -> Result<(), Exit> {
     let probe = host::probe()?;
     let all = findings(&probe);
-    if args.json {
+    if args.output.json {
         output::json(
             &serde_json::json!({ "kernel": probe.kernel, "uid": probe.uid, "findings": all }),
         )?;
@@ -19,10 +19,11 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Exit> {
         output::data(&render(&probe.kernel, &all))?;
     }
     match all.iter().find(|finding| finding.verdict == Verdict::Fatal) {
-        Some(fatal) => Err(Exit::Host(format!(
-            "no lab runs here: {}: {}",
-            fatal.what, fatal.found
-        ))),
+        Some(fatal) => {
+            let lack = Exit::Host(format!("no lab runs here: {}: {}", fatal.what, fatal.found));
+            lack.say();
+            Err(Exit::Status(lack.code()))
+        }
         None => Ok(()),
     }
 }

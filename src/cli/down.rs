@@ -1,5 +1,7 @@
 //! `backhoe down`.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::{Exit, args::DownArgs, ls, output};
@@ -34,12 +36,12 @@ pub(super) fn run(args: &DownArgs) -> Result<(), Exit> {
     let mut ended = Vec::new();
     for lab in labs {
         let gone = down(lab)?;
-        if !args.json {
+        if !args.output.json {
             output::data(&words(&gone))?;
         }
         ended.push(gone);
     }
-    if args.json {
+    if args.output.json {
         output::json(&ended)?;
     }
     Ok(())
@@ -69,12 +71,24 @@ fn words(ended: &Ended) -> String {
     };
     match &ended.was {
         Some(was) => format!(
-            "{} {how}: {} nodes, up for {}; journal and logs: {}",
+            "{} {how}: {} nodes, up for {}; {}",
             ended.lab,
             was.nodes,
             ls::up_for(was),
-            was.out_dir
+            left_behind(Path::new(&was.out_dir))
         ),
         None => format!("{} {how}", ended.lab),
+    }
+}
+
+/// What is left to read; somebody may have deleted it while the lab was up.
+fn left_behind(out_dir: &Path) -> String {
+    let (dir, journal) = (out_dir.display(), out_dir.join("journal.jsonl"));
+    if journal.exists() {
+        format!("journal and logs: {dir}")
+    } else if out_dir.exists() {
+        format!("its journal was deleted meanwhile; what is left: {dir}")
+    } else {
+        format!("nothing is left to read: {dir} was deleted meanwhile")
     }
 }

@@ -7,27 +7,23 @@ use super::{
     args::{ExecArgs, ShellArgs},
     ls,
 };
-use crate::{engine::node, units::NodeName};
+use crate::engine::node;
 
 /// env(1)'s status for its own failures.
 const OWN_FAILURE: u8 = 125;
 
 pub(super) fn run(args: &ExecArgs) -> Result<(), Exit> {
-    enter(args.lab.as_deref(), &args.node, &args.argv)
+    enter(args.which.lab.as_deref(), &args.node, &args.argv)
 }
 
 pub(super) fn shell(args: &ShellArgs) -> Result<(), Exit> {
     let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
-    enter(args.lab.as_deref(), &args.node, &[shell])
+    enter(args.which.lab.as_deref(), &args.node, &[shell])
 }
 
 fn enter(lab: Option<&str>, node: &str, argv: &[OsString]) -> Result<(), Exit> {
-    let named = ls::choose(lab).and_then(|lab| {
-        let node = NodeName::new(node).map_err(|error| Exit::Usage(error.to_string()))?;
-        Ok((lab, node))
-    });
-    let status = match named {
-        Ok((lab, node)) => node::exec(&lab, &node, argv),
+    let status = match ls::choose(lab) {
+        Ok(lab) => node::exec(&lab, node, argv),
         Err(Exit::Usage(text)) => {
             super::output::talk(&format!("backhoe: {text}"));
             OWN_FAILURE

@@ -5,22 +5,44 @@ use std::{
     process::ExitCode,
 };
 
-use crate::engine::api::ClientError;
+use serde::Serialize;
+
+use super::{finding::Finding, output};
+use crate::engine::api::{ClientError, ErrorInfo};
 
 /// Why a command did not simply succeed.
 #[derive(Debug)]
 pub enum Exit {
-    /// 2: the command line or the lab file is wrong; the text has been printed if empty.
+    /// 2: the command line is wrong, or means something that is not there.
     Usage(String),
+    /// 2: a lab file is refused. Its findings have been printed.
+    LabFile(String, Vec<Finding>),
+    /// 2: the lab refuses: what was asked for makes no sense for it, or not now.
+    Refused(ErrorInfo),
     /// 3: the host lacks something.
     Host(String),
-    /// 4: an expectation was missed; the report has said which.
-    Missed,
-    /// Another program's own status (`exec`, `shell`), or 128 and the signal that
-    /// interrupted the command.
+    /// 4: the lab stood, and did not get as far as a result.
+    Failed(String),
+    /// 128 and the number of the signal that interrupted the command; the lab is down.
+    Interrupted(u8),
+    /// Everything has been said, in JSON too; this code remains: another program's own
+    /// (`exec`, `shell`), or that of an answer which says itself what is wrong.
     Status(u8),
     /// 1: anything else.
     Bug(anyhow::Error),
+}
+
+/// `error` of a JSON answer.
+#[derive(Debug, Serialize)]
+pub(super) struct Error {
+    /// `usage`, `lab-file`, `host`, `failed`, `interrupted`, `bug`, or the kind
+    /// that the lab's API gave.
+    pub(super) kind: String,
+    /// In words.
+    pub(super) message: String,
+    /// What is wrong with the lab file, and where.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    diagnostics: Vec<Finding>,
 }
 
 impl From<anyhow::Error> for Exit {
@@ -38,9 +60,8 @@ impl From<io::Error> for Exit {
 impl From<ClientError> for Exit {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::NotUp(_) | ClientError::NotYours { .. } | ClientError::Wrong(_) => {
-                Self::Usage(error.to_string())
-            }
+            ClientError::NotUp(_) | ClientError::NotYours { .. } => Self::Usage(error.to_string()),
+            ClientError::Wrong(info) => Self::Refused(info),
             ClientError::Refused(_) | ClientError::Silent(..) | ClientError::Broken(_) => {
                 Self::Bug(error.into())
             }
@@ -48,26 +69,72 @@ impl From<ClientError> for Exit {
     }
 }
 
-/// Prints what is left to say and picks the documented code.
-pub(super) fn code(result: Result<(), Exit>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Exit::Usage(text)) => say(&text, 2),
-        Err(Exit::Host(text)) => say(&text, 3),
-        Err(Exit::Missed) => ExitCode::from(4),
-        Err(Exit::Status(status)) => ExitCode::from(status),
-        // A reader that has seen enough (`| head`) is no error.
-        Err(Exit::Bug(error)) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(Exit::Bug(error)) => say(&format!("{error:#}"), 1),
+impl Exit {
+    /// The documented code.
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::Bug(_) => 1,
+            Self::Usage(_) | Self::LabFile(..) | Self::Refused(_) => 2,
+            Self::Host(_) => 3,
+            Self::Failed(_) => 4,
+            Self::Interrupted(signal) => 128_u8.saturating_add(*signal),
+            Self::Status(status) => *status,
+        }
+    }
+
+    /// What is left to say; `None` when everything has been said.
+    pub(super) fn error(&self) -> Option<Error> {
+        let (kind, message) = match self {
+            Self::Usage(text) => ("usage", text.clone()),
+            Self::LabFile(text, _) => ("lab-file", text.clone()),
+            Self::Refused(info) => (info.kind.as_str(), info.message.clone()),
+            Self::Host(text) => ("host", text.clone()),
+            Self::Failed(text) => ("failed", text.clone()),
+            Self::Interrupted(signal) => (
+                "interrupted",
+                format!("interrupted by signal {signal}; the lab was taken down"),
+            ),
+            Self::Bug(error) => ("bug", format!("{error:#}")),
+            Self::Status(_) => return None,
+        };
+        let diagnostics = if let Self::LabFile(_, findings) = self {
+            findings.clone()
+        } else {
+            Vec::new()
+        };
+        Some(Error {
+            kind: kind.to_owned(),
+            message: message.trim_end().to_owned(),
+            diagnostics,
+        })
+    }
+
+    /// Says it on stderr.
+    pub(super) fn say(&self) {
+        match (self, self.error()) {
+            // The signal's own line has said it.
+            (Self::Interrupted(_), _) | (_, None) => {}
+            // With stderr gone there is nobody left to tell.
+            (_, Some(error)) => drop(writeln!(io::stderr(), "backhoe: {}", error.message)),
+        }
     }
 }
 
-fn say(text: &str, code: u8) -> ExitCode {
-    if !text.is_empty() {
-        // With stderr gone there is nobody left to tell.
-        let _ = writeln!(io::stderr(), "backhoe: {}", text.trim_end());
+/// Says what is left to say, as JSON too where that was asked for, and picks the code.
+pub(super) fn code(result: Result<(), Exit>, json: bool) -> ExitCode {
+    let Err(exit) = result else {
+        return ExitCode::SUCCESS;
+    };
+    // A reader that has seen enough (`| head`) is no error.
+    if matches!(&exit, Exit::Bug(error) if is_broken_pipe(error)) {
+        return ExitCode::SUCCESS;
     }
-    ExitCode::from(code)
+    exit.say();
+    if let Some(error) = exit.error().filter(|_| json) {
+        // The code says it even where nobody reads.
+        let _ = output::json(&serde_json::json!({ "error": error }));
+    }
+    ExitCode::from(exit.code())
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

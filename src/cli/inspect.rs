@@ -16,7 +16,7 @@ use crate::engine::{
 };
 
 pub(super) fn run(args: &InspectArgs) -> Result<(), Exit> {
-    let client = Client::new(ls::choose(args.lab.as_deref())?);
+    let client = Client::new(ls::choose(args.which.lab.as_deref())?);
     let what = match args.what {
         Inspectable::Bgp => "bgp",
         Inspectable::Bfd => "bfd",
@@ -24,7 +24,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<(), Exit> {
         Inspectable::Fib => "fib",
     };
     let answer = client.inspect(&args.node, what)?;
-    if args.json {
+    if args.output.json {
         return output::json(&answer);
     }
     let table = match args.what {

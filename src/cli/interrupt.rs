@@ -79,7 +79,7 @@ impl Interrupts {
     pub(super) fn caught(&self) -> Option<Exit> {
         match self.0.caught.load(Ordering::SeqCst) {
             0 => None,
-            number => Some(Exit::Status(128_u8.saturating_add(number))),
+            number => Some(Exit::Interrupted(number)),
         }
     }
 }

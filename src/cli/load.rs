@@ -4,15 +4,16 @@ use std::{
     fs,
     io::{self, Read},
     path::Path,
+    string::FromUtf8Error,
 };
 
-use super::{Exit, output};
+use super::{Exit, finding::Finding, output};
 use crate::{
     engine::doctor,
     lab::{
         model::{Daemon, Lab},
-        plan::{self, FrrFacts, HostFacts, Plan},
-        spec::{self, Checked, Diagnostics},
+        plan::{self, FrrFacts, HostFacts, Plan, PlanError},
+        spec::{self, Checked, Diagnostic, Diagnostics, Severity},
     },
     os::host::{self, HostProbe},
     units::LabName,
@@ -47,6 +48,28 @@ pub(super) struct Loaded {
     pub(super) checked: Checked,
 }
 
+impl Loaded {
+    /// Every error and warning, on stderr.
+    pub(super) fn print(&self) {
+        let findings = self.checked.diagnostics.render(&self.file, &self.text);
+        if !findings.is_empty() {
+            output::talk(findings.trim_end());
+        }
+    }
+
+    /// Why there is no lab.
+    pub(super) fn refused(&self) -> Exit {
+        let found = &self.checked.diagnostics;
+        let is_error = |d: &&Diagnostic| d.severity == Severity::Error;
+        let errors = found.0.iter().filter(is_error).count();
+        let s = if errors == 1 { "" } else { "s" };
+        Exit::LabFile(
+            format!("{}: {errors} error{s}; nothing was built", self.file),
+            Finding::all(&self.file, found),
+        )
+    }
+}
+
 /// Reads and checks a lab file.
 pub(super) fn read(path: &Path) -> Result<Loaded, Exit> {
     let file = path.display().to_string();
@@ -58,22 +81,10 @@ pub(super) fn read(path: &Path) -> Result<Loaded, Exit> {
         };
         Exit::Usage(format!("{file}: {error}{hint}"))
     })?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let before = error.as_bytes().get(..at).unwrap_or_default();
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let line_start = before
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
-        let column = String::from_utf8_lossy(before.get(line_start..).unwrap_or_default())
-            .chars()
-            .count()
-            + 1;
-        Exit::Usage(format!(
-            "{file}:{line}:{column}: error: the file is not UTF-8 text"
-        ))
-    })?;
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return Ok(not_text(file, &error)),
+    };
     let directory = path.parent().unwrap_or_else(|| Path::new("")).to_path_buf();
     let include = |name: &str| {
         let wanted = directory.join(name);
@@ -89,30 +100,47 @@ pub(super) fn read(path: &Path) -> Result<Loaded, Exit> {
     })
 }
 
-/// Reads a lab; every error and warning goes to stderr.
-pub(super) fn lab(path: &Path) -> Result<Lab, Exit> {
-    let loaded = read(path)?;
-    let findings = loaded
-        .checked
-        .diagnostics
-        .render(&loaded.file, &loaded.text);
-    if !findings.is_empty() {
-        output::talk(findings.trim_end());
-    }
-    match loaded.checked.lab {
-        Some(lab) => Ok(lab),
-        None => Err(refused(&loaded.checked.diagnostics, &loaded.file)),
+/// A file that is not text, at its first byte that is none.
+fn not_text(file: String, error: &FromUtf8Error) -> Loaded {
+    let at = error.utf8_error().valid_up_to();
+    let bytes = error.as_bytes();
+    let before = String::from_utf8_lossy(bytes.get(..at).unwrap_or_default());
+    let line = before.matches('\n').count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let wrong = bytes.get(at).copied().unwrap_or_default();
+    Loaded {
+        file,
+        text: String::from_utf8_lossy(bytes).into_owned(),
+        checked: Checked {
+            lab: None,
+            diagnostics: Diagnostics(vec![Diagnostic {
+                severity: Severity::Error,
+                line: number(line),
+                column: number(column),
+                length: 1,
+                message: format!("the file is not UTF-8 text: here is the byte 0x{wrong:02X}"),
+                help: Some("a lab file is text in UTF-8; save it in that encoding".to_owned()),
+                code: "not-utf8",
+            }]),
+        },
     }
 }
 
-fn refused(found: &Diagnostics, file: &str) -> Exit {
-    let errors = found
-        .0
-        .iter()
-        .filter(|d| d.severity == spec::Severity::Error)
-        .count();
-    let s = if errors == 1 { "" } else { "s" };
-    Exit::Usage(format!("{file}: {errors} error{s}; nothing was built"))
+/// Reads a lab; every error and warning goes to stderr.
+pub(super) fn lab(path: &Path) -> Result<Lab, Exit> {
+    let loaded = read(path)?;
+    loaded.print();
+    match loaded.checked.lab {
+        Some(lab) => Ok(lab),
+        None => Err(loaded.refused()),
+    }
 }
 
 /// Plans a lab for this host.
@@ -127,18 +155,19 @@ pub(super) fn plan(path: &Path, name: Option<&LabName>) -> Result<(Plan, HostPro
     if let Some(name) = name {
         lab.name = name.clone();
     }
+    for_host(&path.display().to_string(), &lab)
+}
+
+/// Plans `lab` for what this host has.
+fn for_host(file: &str, lab: &Lab) -> Result<(Plan, HostProbe), Exit> {
     let probe = host::probe()?;
     let with_frr = lab
         .nodes
         .values()
         .any(|node| matches!(node.daemon, Daemon::Frr { .. }));
-    let plan = plan::plan(&lab, &doctor::facts(&probe, with_frr)).map_err(|errors| {
-        let text = errors
-            .iter()
-            .map(|error| format!("{}: error: {error}", path.display()))
-            .collect::<Vec<_>>()
-            .join("\n");
-        if errors.iter().any(plan::PlanError::is_lack_of_host) {
+    let plan = plan::plan(lab, &doctor::facts(&probe, with_frr)).map_err(|errors| {
+        let text = listed(file, &errors);
+        if errors.iter().any(PlanError::is_lack_of_host) {
             Exit::Host(format!(
                 "{text}\n`backhoe doctor` says what this host lacks and the command that adds it"
             ))
@@ -149,16 +178,24 @@ pub(super) fn plan(path: &Path, name: Option<&LabName>) -> Result<(Plan, HostPro
     Ok((plan, probe))
 }
 
+fn listed(file: &str, errors: &[PlanError]) -> String {
+    let each = errors.iter().map(|error| format!("{file}: error: {error}"));
+    each.collect::<Vec<_>>().join("\n")
+}
+
 /// Checks that this host can build the lab.
-pub(super) fn on_host(path: &Path) -> Result<(), Exit> {
-    let (_, probe) = plan(path, None)?;
+pub(super) fn on_host(loaded: &Loaded) -> Result<(), Exit> {
+    let Some(lab) = &loaded.checked.lab else {
+        return Ok(());
+    };
+    let (_, probe) = for_host(&loaded.file, lab)?;
     match doctor::findings(&probe)
         .into_iter()
         .find(|f| f.verdict == doctor::Verdict::Fatal)
     {
         Some(fatal) => Err(Exit::Host(format!(
             "{}: no lab runs on this host: {}: {}{}",
-            path.display(),
+            loaded.file,
             fatal.what,
             fatal.found,
             fatal
@@ -187,13 +224,7 @@ pub(super) fn anywhere(loaded: &Loaded) -> Result<(), Exit> {
     };
     match plan::plan(lab, &everything) {
         Ok(_) => Ok(()),
-        Err(errors) => Err(Exit::Usage(
-            errors
-                .iter()
-                .map(|error| format!("{}: error: {error}", loaded.file))
-                .collect::<Vec<_>>()
-                .join("\n"),
-        )),
+        Err(errors) => Err(Exit::Usage(listed(&loaded.file, &errors))),
     }
 }
 

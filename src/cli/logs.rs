@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, thread, time::Duration};
 
+use serde_json::{Value, json};
+
 use super::{Exit, args::LogsArgs, ls, output};
 use crate::engine::api::{Client, ClientError};
 
@@ -9,8 +11,11 @@ use crate::engine::api::{Client, ClientError};
 const LOOK: Duration = Duration::from_millis(250);
 
 pub(super) fn run(args: &LogsArgs) -> Result<(), Exit> {
-    let client = Client::new(ls::choose(args.lab.as_deref())?);
+    let client = Client::new(ls::choose(args.which.lab.as_deref())?);
     let mut text = client.logs(&args.node)?;
+    if args.output.json {
+        return output::json(&each(&args.node, &text));
+    }
     if text.is_empty() {
         output::talk(&format!("{} runs nothing that logs", args.node));
     } else {
@@ -32,6 +37,18 @@ pub(super) fn run(args: &LogsArgs) -> Result<(), Exit> {
         }
         text = now;
     }
+}
+
+/// The logs as JSON: each file with its text.
+fn each(node: &str, text: &str) -> Value {
+    let logs: Vec<Value> = by_program(text)
+        .into_iter()
+        .map(|(heading, text)| {
+            let file = heading.trim_start_matches("==> ").trim_end_matches(" <==");
+            json!({ "file": file, "text": text })
+        })
+        .collect();
+    json!({ "node": node, "logs": logs })
 }
 
 /// What each program has added, under its heading.
@@ -79,6 +96,10 @@ mod tests {
         let before = "==> a.x.log <==\n1\n==> a.y.log <==\n";
         let now = "==> a.x.log <==\n1\n2\n==> a.y.log <==\n==> a.z.log <==\n3\n";
         assert_eq!(added(before, before), "");
+        assert_eq!(
+            each("a", before)["logs"],
+            json!([{ "file": "a.x.log", "text": "1\n" }, { "file": "a.y.log", "text": "" }])
+        );
         assert_eq!(
             added(before, now),
             "==> a.x.log <==\n2\n==> a.z.log <==\n3\n"

@@ -1,5 +1,7 @@
 //! `backhoe ls`, and how a command finds the lab it means.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::{
@@ -35,7 +37,7 @@ pub(super) fn run(args: &LsArgs) -> Result<(), Exit> {
             }),
         }
     }
-    if args.json {
+    if args.output.json {
         return output::json(&found);
     }
     if found.is_empty() {
@@ -49,7 +51,7 @@ pub(super) fn run(args: &LsArgs) -> Result<(), Exit> {
                 lab.lab.clone(),
                 lab.nodes.to_string(),
                 format!("{} ago", up_for(lab)),
-                lab.out_dir.clone(),
+                present(Path::new(&lab.out_dir)),
             ],
             Found::Silent { lab, .. } => [
                 lab.clone(),
@@ -65,6 +67,14 @@ pub(super) fn run(args: &LsArgs) -> Result<(), Exit> {
 /// For how long a lab has been up.
 pub(super) fn up_for(lab: &Summary) -> String {
     age(clock::mono_ns().saturating_sub(lab.up_since) / 1_000_000)
+}
+
+/// A path of a run as it is shown: one that is no longer there says so.
+pub(super) fn present(path: &Path) -> String {
+    match path.exists() {
+        true => path.display().to_string(),
+        false => format!("{} (deleted meanwhile)", path.display()),
+    }
 }
 
 /// The named lab, or the only one that is up.

@@ -10,6 +10,7 @@ mod doctor;
 mod down;
 mod exec;
 mod exit;
+mod finding;
 mod hidden;
 mod inspect;
 mod interrupt;
@@ -40,7 +41,11 @@ pub fn main() -> ExitCode {
     if let Some(code) = hidden::dispatch() {
         return code;
     }
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return mistyped(&error),
+    };
+    let json = args.command.json();
     let result = match args.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
@@ -60,5 +65,29 @@ pub fn main() -> ExitCode {
         Command::Exec(args) => exec::run(&args),
         Command::Shell(args) => exec::shell(&args),
     };
-    exit::code(result)
+    exit::code(result, json)
+}
+
+/// A command line that means nothing; help and version, too.
+fn mistyped(error: &clap::Error) -> ExitCode {
+    // With its reader gone there is nobody left to tell.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    let mut typed = std::env::args_os()
+        .skip(1)
+        .take_while(|argument| argument != "--");
+    let is_run = typed.next().is_some_and(|command| command == "run");
+    if typed.any(|argument| argument == "--json") {
+        let text = error.to_string();
+        let text = text.trim_start_matches("error: ").trim_end();
+        let exit = Exit::Usage(text.to_owned());
+        // The code says it even where nobody reads.
+        let _ = match is_run {
+            true => run::print_failure(&exit, &run::SoFar::default()),
+            false => output::json(&serde_json::json!({ "error": exit.error() })),
+        };
+    }
+    ExitCode::from(2)
 }

@@ -4,7 +4,7 @@ use super::{Exit, args::PlanArgs, load, output};
 
 pub(super) fn run(args: &PlanArgs) -> Result<(), Exit> {
     let (plan, _) = load::plan(&args.lab, None)?;
-    if args.json {
+    if args.output.json {
         output::json(&plan)
     } else {
         output::data(&plan.to_string())

@@ -13,11 +13,12 @@ pub(super) struct Progress {
     bar: Option<ProgressBar>,
     last: String,
     quiet: bool,
+    cuts: bool,
 }
 
 impl Progress {
-    /// `quiet`: say nothing.
-    pub(super) fn new(quiet: bool) -> Self {
+    /// `quiet`: say nothing. `cuts`: the scenario applies faults.
+    pub(super) fn new(quiet: bool, cuts: bool) -> Self {
         let bar = (!quiet && io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new_spinner();
             if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}") {
@@ -30,12 +31,13 @@ impl Progress {
             bar,
             last: String::new(),
             quiet,
+            cuts,
         }
     }
 
     /// Shows what an event means for somebody who waits.
     pub(super) fn event(&mut self, event: &Event) {
-        if let Some(text) = words(&event.kind) {
+        if let Some(text) = words(&event.kind, self.cuts) {
             self.say(text);
         }
     }
@@ -63,7 +65,7 @@ impl Progress {
     clippy::wildcard_enum_match_arm,
     reason = "most events are for the journal, not for somebody who waits"
 )]
-fn words(kind: &EventKind) -> Option<String> {
+fn words(kind: &EventKind, cuts: bool) -> Option<String> {
     Some(match kind {
         EventKind::Built {
             nodes,
@@ -100,12 +102,14 @@ fn words(kind: &EventKind) -> Option<String> {
             "converged in {:.1} s: BGP {bgp}, BFD {bfd}, tunnels {tunnels}",
             ms / 1e3
         ),
-        EventKind::ProbesStarted { flows, rate } => {
+        EventKind::ProbesStarted { flows, rate } if *flows > 0 => {
             format!(
                 "probing: {flows} flows, {rate} packets a second; waiting for a loss-free second"
             )
         }
-        EventKind::Steady { .. } => "steady; waiting for a random instant to cut".to_owned(),
+        EventKind::Steady { .. } if cuts => {
+            "steady; waiting for a random instant to cut".to_owned()
+        }
         EventKind::FaultApplied { fault, target, .. } => {
             format!("{fault} applied to {target}; waiting for traffic to recover")
         }
@@ -129,4 +133,20 @@ fn words(kind: &EventKind) -> Option<String> {
         ),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_scenario_that_cuts_waits_for_an_instant_to_cut() {
+        let steady = EventKind::Steady {
+            sent: 2_000,
+            lost: 0,
+        };
+        let said = words(&steady, true).unwrap_or_default();
+        assert!(said.contains("random instant to cut"), "{said}");
+        assert_eq!(words(&steady, false), None);
+    }
 }

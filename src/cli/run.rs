@@ -12,7 +12,7 @@ use super::{
     Exit,
     args::RunArgs,
     interrupt::{self, Interrupts},
-    load, output,
+    load, ls, output,
     progress::Progress,
 };
 use crate::{
@@ -20,30 +20,72 @@ use crate::{
         api::{self, Client},
         init::{self, Goal, LaunchError, LaunchSpec, Mode, RunOptions},
     },
+    lab::plan::StepPlan,
     os::clock,
     results::{
         event::{Event, EventKind},
-        measure::RunResult,
+        measure::{RunResult, Warning},
         report,
     },
     units::LabName,
 };
 
+/// What is known of a run that comes to no result.
+#[derive(Debug, Default)]
+pub(super) struct SoFar {
+    lab: Option<LabName>,
+    out_dir: Option<PathBuf>,
+    warnings: Vec<Warning>,
+}
+
 pub(super) fn run(args: &RunArgs) -> Result<(), Exit> {
+    let mut so_far = SoFar {
+        lab: args.name.clone(),
+        ..SoFar::default()
+    };
+    let ended = experiment(args, &mut so_far);
+    match ended {
+        Err(exit) if args.output.json && exit.error().is_some() => {
+            exit.say();
+            print_failure(&exit, &so_far)?;
+            Err(Exit::Status(exit.code()))
+        }
+        other => other,
+    }
+}
+
+/// The document of a run without a result: the fields of one that everybody reads, and why.
+pub(super) fn print_failure(exit: &Exit, so_far: &SoFar) -> Result<(), Exit> {
+    output::json(&serde_json::json!({
+        "lab": so_far.lab,
+        "trusted": false,
+        "error": exit.error(),
+        "warnings": so_far.warnings,
+        "outages": [],
+        "out_dir": so_far.out_dir,
+    }))
+}
+
+fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
     let command_started = Some(clock::mono_ns());
     let interrupts = Interrupts::catch()?;
     let (plan, _) = load::plan(&args.lab, args.name.as_ref())?;
     let lab = plan.lab.clone();
+    let cuts = plan
+        .scenario
+        .iter()
+        .any(|step| matches!(step, StepPlan::Fault { .. }));
+    so_far.lab = Some(lab.clone());
     must_be_free(&lab)?;
     let out_dir = out_dir(args.out.as_deref(), &lab)?;
-    let seed = args.seed.unwrap_or_else(clock::real_ns);
+    so_far.out_dir = Some(out_dir.clone());
     let spec = LaunchSpec {
         plan,
         out_dir: out_dir.clone(),
         mode: Mode::Foreground,
         options: RunOptions {
             goal: Goal::Scenario,
-            seed,
+            seed: args.seed.unwrap_or_else(clock::real_ns),
             wire: args.wire.into(),
             command_started,
         },
@@ -52,31 +94,28 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Exit> {
         Ok(launched) => launched,
         Err(error) => return Err(interrupt::no_lab(&interrupts, error)),
     };
-    let failure = follow(lab, args.json);
+    let failure = follow(lab, (args.output.json, cuts), &mut so_far.warnings);
     let status = launched.wait()?;
     if let Some(caught) = interrupts.caught() {
         output::talk(&format!(
             "the lab is down; what was seen until then: {}",
-            out_dir.join("journal.jsonl").display()
+            ls::present(&out_dir.join("journal.jsonl"))
         ));
         return Err(caught);
     }
-    if let Some(failure) = failure {
-        return Err(failed(failure, &out_dir));
-    }
-    let path = out_dir.join("result.json");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(failed(format!("the lab ended early ({status})"), &out_dir));
+    let text = match (failure, fs::read_to_string(out_dir.join("result.json"))) {
+        (None, Ok(text)) => text,
+        (None, Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        (failure, _) => {
+            output::talk(&format!("run directory: {}", ls::present(&out_dir)));
+            let ended = || format!("the lab ended early ({status})");
+            return Err(Exit::Failed(failure.unwrap_or_else(ended)));
         }
-        Err(error) => return Err(error.into()),
     };
-    if args.json {
-        output::data(&text)?;
-    }
     let result: RunResult = serde_json::from_str(&text).context("result.json")?;
-    if !args.json {
+    if args.output.json {
+        output::data(&text)?;
+    } else {
         output::data(&report::terminal(
             &result,
             report::Style {
@@ -86,39 +125,46 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Exit> {
         ))?;
         output::talk(&format!("run directory: {}", out_dir.display()));
     }
-    if result.expectations_missed() > 0 {
-        Err(Exit::Missed)
-    } else {
-        Ok(())
+    match result.expectations_missed() {
+        0 => Ok(()),
+        // The report has said which.
+        _ => Err(Exit::Status(4)),
     }
 }
 
 /// Shows progress until the lab has ended; the reason when it failed.
-fn follow(lab: LabName, quiet: bool) -> Option<String> {
-    let mut progress = Progress::new(quiet);
+fn follow(
+    lab: LabName,
+    (quiet, cuts): (bool, bool),
+    warnings: &mut Vec<Warning>,
+) -> Option<String> {
+    let mut progress = Progress::new(quiet, cuts);
     let mut failure = None;
     // A lab that is already gone has left its result behind, or its absence.
     let _ = Client::new(lab).events(|line| {
         if let Ok(event) = serde_json::from_str::<Event>(line) {
             progress.event(&event);
-            if let EventKind::Warning { code, text, .. } = &event.kind
-                && code == "run-failed"
+            if let EventKind::Warning {
+                code,
+                text,
+                untrusted,
+            } = event.kind
             {
-                failure = Some(text.clone());
+                if code == "run-failed" {
+                    failure = Some(text.clone());
+                }
+                warnings.push(Warning {
+                    code,
+                    text,
+                    untrusted,
+                    flow: None,
+                });
             }
         }
         ControlFlow::Continue(())
     });
     progress.done();
     failure
-}
-
-fn failed(text: String, out_dir: &Path) -> Exit {
-    output::talk(&format!(
-        "backhoe: {text}\nrun directory: {}",
-        out_dir.display()
-    ));
-    Exit::Missed
 }
 
 /// A name can be up once. Said before anything is built, and before a directory is made for it.
@@ -138,14 +184,25 @@ pub(super) fn no_lab(error: anyhow::Error) -> Exit {
     }
 }
 
-/// The run's directory, made before anything is built, so that a bad path costs nothing.
+/// The run's directory, made and tried before anything is built, so that a bad path
+/// costs nothing.
 pub(super) fn out_dir(given: Option<&Path>, lab: &LabName) -> Result<PathBuf, Exit> {
     let path = given.map_or_else(
         || PathBuf::from("runs").join(format!("{lab}-{}", clock::real_ns() / 1_000_000)),
         Path::to_path_buf,
     );
-    fs::create_dir_all(&path)
-        .map_err(|error| Exit::Usage(format!("cannot create {}: {error}", path.display())))?;
+    fresh(&path).map_err(|error| {
+        let hint = match given {
+            Some(_) => "choose another with --out DIR",
+            None => "the run's files go below the directory you are in unless you say --out DIR",
+        };
+        let path = path.display();
+        Exit::Usage(format!("cannot write to {path}: {error}; {hint}"))
+    })
+}
+
+fn fresh(path: &Path) -> io::Result<PathBuf> {
+    fs::create_dir_all(path)?;
     // What an earlier run left there would pass for this one's.
     for name in ["journal.jsonl", "result.json", "wires.json"] {
         forget(fs::remove_file(path.join(name)))?;
@@ -153,8 +210,12 @@ pub(super) fn out_dir(given: Option<&Path>, lab: &LabName) -> Result<PathBuf, Ex
     for name in ["packets", "logs", "config"] {
         forget(fs::remove_dir_all(path.join(name)))?;
     }
+    // Somebody else's directory can be there and yet take no file.
+    let first = path.join("journal.jsonl");
+    fs::File::create_new(&first)?;
+    fs::remove_file(&first)?;
     // An absolute path means the same to every process of the lab.
-    Ok(fs::canonicalize(&path)?)
+    fs::canonicalize(path)
 }
 
 fn forget(removed: io::Result<()>) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! `backhoe status`: a lab that is up, at one glance.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
 use super::{
     Exit,
@@ -17,9 +17,9 @@ use crate::{
 };
 
 pub(super) fn run(args: &StatusArgs) -> Result<(), Exit> {
-    let lab = ls::choose(args.lab.as_deref().or(args.named.as_deref()))?;
+    let lab = ls::choose(args.which.lab.as_deref().or(args.named.as_deref()))?;
     let status = Client::new(lab).status()?;
-    if args.json {
+    if args.output.json {
         return output::json(&status);
     }
     output::data(&render(&status, clock::mono_ns()))
@@ -38,7 +38,7 @@ fn render(status: &Status, now: u64) -> String {
         "{}  since {} ago, {doing}\njournal and logs: {}\n",
         lab.lab,
         age(ms_since(status.up_since)),
-        status.out_dir
+        ls::present(Path::new(&status.out_dir))
     );
     for table in [
         faults(lab, &ms_since),

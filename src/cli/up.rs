@@ -78,14 +78,14 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
         missing: None,
     };
     if !args.no_wait {
-        follow(&mut outcome, args.json);
+        follow(&mut outcome, args.output.json);
     }
     if let Some(caught) = interrupts.caught() {
         launched.wait()?;
         output::talk(&format!("{lab} is down"));
         return Err(caught);
     }
-    if args.json {
+    if args.output.json {
         output::json(&outcome)?;
     } else {
         output::data(&words(&outcome, nodes, next.as_deref()))?;
@@ -99,14 +99,15 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
         stay(launched, &interrupts)?;
     }
     match outcome.converged {
-        Some(false) => Err(Exit::Missed),
+        // The answer has said what is missing.
+        Some(false) => Err(Exit::Status(4)),
         Some(true) | None => Ok(()),
     }
 }
 
 /// Shows progress until there is nothing more to wait for.
 fn follow(outcome: &mut Outcome, quiet: bool) {
-    let mut progress = Progress::new(quiet);
+    let mut progress = Progress::new(quiet, false);
     let seen = Client::new(outcome.lab.clone()).events(|line| {
         let Ok(event) = serde_json::from_str::<Event>(line) else {
             return ControlFlow::Continue(());
@@ -142,8 +143,9 @@ fn follow(outcome: &mut Outcome, quiet: bool) {
 /// Until the lab is taken down, by somebody else or by a signal.
 fn stay(launched: Launched, interrupts: &Interrupts) -> Result<(), Exit> {
     let status = launched.wait()?;
+    // The answer was given when the lab stood.
     if let Some(caught) = interrupts.caught() {
-        return Err(caught);
+        return Err(Exit::Status(caught.code()));
     }
     match status.code() {
         Some(0) => Ok(()),

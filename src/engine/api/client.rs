@@ -16,8 +16,8 @@ use tokio::runtime::{Builder, Runtime};
 use super::{
     socket,
     types::{
-        CutRequest, ErrorBody, FaultDone, FaultRequest, NodeInfo, RestoreRequest, RunRequest,
-        Status, Summary,
+        CutRequest, ErrorBody, ErrorInfo, FaultDone, FaultRequest, NodeInfo, RestoreRequest,
+        RunRequest, Status, Summary,
     },
 };
 use crate::{
@@ -48,8 +48,8 @@ pub enum ClientError {
         uid: u32,
     },
     /// The question makes no sense for this lab.
-    #[error("{0}")]
-    Wrong(String),
+    #[error("{}", .0.message)]
+    Wrong(ErrorInfo),
     /// The lab tried, and failed.
     #[error("{0}")]
     Refused(String),
@@ -255,14 +255,17 @@ impl Client {
         }
         let body = response.into_body().collect().await.map_err(broken)?;
         let text = body.to_bytes();
-        let reason = serde_json::from_slice::<ErrorBody>(&text).map_or_else(
-            |_| format!("{status}: {}", String::from_utf8_lossy(&text)),
+        let why = serde_json::from_slice::<ErrorBody>(&text).map_or_else(
+            |_| ErrorInfo {
+                kind: "failed".to_owned(),
+                message: format!("{status}: {}", String::from_utf8_lossy(&text)),
+            },
             |body| body.error,
         );
         Err(if status.is_client_error() {
-            ClientError::Wrong(reason)
+            ClientError::Wrong(why)
         } else {
-            ClientError::Refused(reason)
+            ClientError::Refused(why.message)
         })
     }
 

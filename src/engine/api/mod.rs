@@ -17,6 +17,6 @@ pub use request::{Refusal, Reply, Request};
 pub use server::{Server, serve};
 pub use socket::{bind, list};
 pub use types::{
-    CutRequest, ErrorBody, FaultDone, FaultRequest, NodeInfo, Phase, RestoreRequest, RunRequest,
-    Status, Summary,
+    CutRequest, ErrorBody, ErrorInfo, FaultDone, FaultRequest, NodeInfo, Phase, RestoreRequest,
+    RunRequest, Status, Summary,
 };

@@ -18,6 +18,8 @@ pub enum Refusal {
     NotFound(String),
     /// It makes no sense for this lab: 400.
     Wrong(String),
+    /// It would make sense, but not while things are as they are: 409.
+    Conflict(String),
     /// This part of the engine is not there: 501.
     NotImplemented(String),
     /// It was tried and failed: 500.

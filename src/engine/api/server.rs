@@ -13,6 +13,7 @@ use axum::{
     body::Body,
     extract::{Path, State},
     http::{StatusCode, header},
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
     serve::Listener,
@@ -26,13 +27,15 @@ use tokio::{
 
 use super::{
     Feed, Refusal, Reply, Request,
-    types::{CutRequest, ErrorBody, FaultRequest, RestoreRequest, RunRequest},
+    types::{CutRequest, ErrorBody, ErrorInfo, FaultRequest, RestoreRequest, RunRequest},
 };
 
 /// How long answers under way may take once the lab ends.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// How long to wait when the process is out of descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
+/// No refusal of the framework is longer, bytes.
+const LONGEST_REFUSAL: usize = 16 << 10;
 /// The owner of the lab, as seen inside it.
 const OWNER: u32 = 0;
 
@@ -114,6 +117,7 @@ fn routes(api: Api) -> Router {
         .route("/v1/run", post(run_scenario))
         .route("/v1/down", post(down))
         .with_state(api)
+        .layer(middleware::map_response(shaped))
 }
 
 async fn summary(State(api): State<Api>) -> Response {
@@ -183,14 +187,52 @@ impl Api {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let (code, error) = match self {
-            Self::NotFound(error) => (StatusCode::NOT_FOUND, error),
-            Self::Wrong(error) => (StatusCode::BAD_REQUEST, error),
-            Self::NotImplemented(error) => (StatusCode::NOT_IMPLEMENTED, error),
-            Self::Failed(error) => (StatusCode::INTERNAL_SERVER_ERROR, error),
+        let (code, message) = match self {
+            Self::NotFound(message) => (StatusCode::NOT_FOUND, message),
+            Self::Wrong(message) => (StatusCode::BAD_REQUEST, message),
+            Self::Conflict(message) => (StatusCode::CONFLICT, message),
+            Self::NotImplemented(message) => (StatusCode::NOT_IMPLEMENTED, message),
+            Self::Failed(message) => (StatusCode::INTERNAL_SERVER_ERROR, message),
         };
-        (code, Json(ErrorBody { error })).into_response()
+        error(code, message)
     }
+}
+
+fn error(code: StatusCode, message: String) -> Response {
+    let kind = match code {
+        StatusCode::NOT_FOUND => "not-found",
+        StatusCode::CONFLICT => "conflict",
+        StatusCode::NOT_IMPLEMENTED => "not-implemented",
+        code if code.is_client_error() => "wrong",
+        _ => "failed",
+    };
+    let error = ErrorInfo {
+        kind: kind.to_owned(),
+        message,
+    };
+    (code, Json(ErrorBody { error })).into_response()
+}
+
+/// Gives the framework's own refusals (no such path, another method, a body that
+/// cannot be read) the shape of all others.
+async fn shaped(response: Response) -> Response {
+    let code = response.status();
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if is_json || !(code.is_client_error() || code.is_server_error()) {
+        return response;
+    }
+    let said = axum::body::to_bytes(response.into_body(), LONGEST_REFUSAL).await;
+    let said = String::from_utf8_lossy(&said.unwrap_or_default()).into_owned();
+    let message = match code {
+        StatusCode::NOT_FOUND => "there is nothing at this path; docs/runtime.md lists them all",
+        StatusCode::METHOD_NOT_ALLOWED => "this path takes another method: GET reads, POST acts",
+        _ if said.is_empty() => code.canonical_reason().unwrap_or("refused"),
+        _ => said.as_str(),
+    };
+    error(code, message.to_owned())
 }
 
 /// Drops connections of anybody but the lab's owner.

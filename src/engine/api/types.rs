@@ -134,6 +134,15 @@ pub struct RunRequest {
 /// The body of every answer that is not a success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
-    /// Why, in a sentence.
-    pub error: String,
+    /// What went wrong.
+    pub error: ErrorInfo,
+}
+
+/// Why there is no other answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorInfo {
+    /// A stable word: `wrong`, `not-found`, `conflict`, `not-implemented` or `failed`.
+    pub kind: String,
+    /// In a sentence.
+    pub message: String,
 }

@@ -4,7 +4,10 @@
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::fd::{AsRawFd, OwnedFd},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::{Path, PathBuf},
 };
 
@@ -26,6 +29,15 @@ impl RunDir {
     /// A path that leads there from this process, whatever is mounted over the real one.
     pub fn path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+    }
+
+    /// Whether somebody has removed it. What is open can still be used, but nobody
+    /// will find it.
+    pub fn is_deleted(&self) -> bool {
+        // The kernel's own mark in proc(5); a file system need not count links to a
+        // directory.
+        fs::read_link(self.path())
+            .is_ok_and(|path| path.as_os_str().as_bytes().ends_with(b" (deleted)"))
     }
 
     /// Creates (or empties) a file.

@@ -8,9 +8,9 @@ use std::{
 use anyhow::Context as _;
 
 use crate::{
-    engine::api::Client,
+    engine::api::{Client, NodeInfo},
     os::process::{self, ExecError, PidFd},
-    units::{LabName, NodeName},
+    units::LabName,
 };
 
 /// Statuses of env(1): its own failure, a program that cannot be run, one that is not there.
@@ -18,21 +18,21 @@ const OWN_FAILURE: u8 = 125;
 const NOT_RUNNABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
-/// Runs `argv` in `node` with this process's terminal and environment and
+/// Runs `argv` in `node` (`app`, or `dc1.app` for the same host) with this process's terminal and environment and
 /// returns its status (128 and the signal, if one killed it); 125 when backhoe
 /// itself failed, 126 when the program cannot be run, 127 when it is not there.
 /// The program ends with the lab. The calling process must have one thread, and
 /// is inside the lab afterwards: exit.
-pub fn exec(lab: &LabName, node: &NodeName, argv: &[OsString]) -> u8 {
+pub fn exec(lab: &LabName, node: &str, argv: &[OsString]) -> u8 {
     try_exec(lab, node, argv).unwrap_or_else(|error| {
         say(&format!("{error:#}"));
         OWN_FAILURE
     })
 }
 
-fn try_exec(lab: &LabName, node: &NodeName, argv: &[OsString]) -> anyhow::Result<u8> {
+fn try_exec(lab: &LabName, node: &str, argv: &[OsString]) -> anyhow::Result<u8> {
     let client = Client::new(lab.clone());
-    let holder = client.node(node.as_str())?.pid;
+    let NodeInfo { name, pid: holder } = client.node(node)?;
     let init = client.summary()?.init_pid;
     let handle = PidFd::open(init).context("the lab is gone")?;
     // Only a number has travelled so far. The lab answering again means that its
@@ -43,7 +43,7 @@ fn try_exec(lab: &LabName, node: &NodeName, argv: &[OsString]) -> anyhow::Result
     let env = [
         ("PATH", path.as_str()),
         ("BACKHOE_LAB", lab.as_str()),
-        ("BACKHOE_NODE", node.as_str()),
+        ("BACKHOE_NODE", name.as_str()),
     ];
     let child = process::fork_in_lab(&handle, || {
         let error = process::exec_in_node(holder, argv, &env);

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     sync::{Arc, mpsc::Receiver},
     thread::JoinHandle,
 };
@@ -17,7 +18,7 @@ use crate::{
         live::Live,
     },
     lab::plan::{DaemonPlan, NodePlan},
-    os::process::{Exit, Watcher},
+    os::process::{Exit, PidFd, Watcher},
     results::{
         event::{EventKind, MonoNs},
         measure::RunInput,
@@ -105,8 +106,8 @@ impl Supervisor {
             Request::Logs(node, reply) => drop(reply.send(self.logs(&node))),
             Request::Inspect { node, what, reply } => {
                 let answer = self
-                    .known_node(&node)
-                    .and_then(|()| self.inspect(&node, &what));
+                    .holder(&node)
+                    .and_then(|(node, _)| self.inspect(node.as_str(), &what));
                 drop(reply.send(answer));
             }
             Request::Fault(ask, reply) => drop(reply.send(self.fault(&ask))),
@@ -159,9 +160,11 @@ impl Supervisor {
     pub(super) fn idle(&self) -> Result<(), Refusal> {
         match self.facts.goal {
             Goal::StayUp => Ok(()),
-            Goal::Scenario => Err(Refusal::Failed(
-                "the lab's scenario is running; use `backhoe up` for faults by hand".to_owned(),
-            )),
+            Goal::Scenario => Err(Refusal::Conflict(format!(
+                "the scenario of {} is running, and a fault by hand would spoil its measurement; \
+                 wait for its end, or bring the lab up for that: backhoe up",
+                self.live.plan().lab
+            ))),
         }
     }
 
@@ -223,37 +226,54 @@ impl Supervisor {
         self.live.inspect(node, what).map_err(refused)
     }
 
-    fn known_node(&self, node: &str) -> Result<(), Refusal> {
-        if self.live.holders().any(|(name, _)| name.as_str() == node) {
-            Ok(())
-        } else {
-            Err(self.no_node(node))
-        }
+    /// The node that `said` means, by its own name or as a host behind its node (`dc1.app`),
+    /// and the process that holds it.
+    fn holder(&self, said: &str) -> Result<(&NodeName, &PidFd), Refusal> {
+        let behind = |name: &NodeName| {
+            let mut plans = self.live.plan().nodes.iter();
+            plans
+                .find(|plan| plan.name == *name)
+                .and_then(|plan| plan.behind.as_ref())
+                .is_some_and(|at| format!("{at}.{name}") == said)
+        };
+        self.live
+            .holders()
+            .find(|(name, _)| name.as_str() == said)
+            .or_else(|| self.live.holders().find(|(name, _)| behind(name)))
+            .ok_or_else(|| self.no_node(said))
     }
 
-    fn node(&self, node: &str) -> Result<NodeInfo, Refusal> {
-        let (_, holder) = self
-            .live
-            .holders()
-            .find(|(name, _)| name.as_str() == node)
-            .ok_or_else(|| self.no_node(node))?;
+    fn node(&self, said: &str) -> Result<NodeInfo, Refusal> {
+        let (name, holder) = self.holder(said)?;
         Ok(NodeInfo {
-            name: node.to_owned(),
+            name: name.to_string(),
             pid: holder.pid(),
         })
     }
 
-    fn logs(&self, node: &str) -> Result<String, Refusal> {
-        self.known_node(node)?;
+    fn logs(&self, said: &str) -> Result<String, Refusal> {
+        let (node, _) = self.holder(said)?;
+        let dir = &self.facts.out_dir;
+        if self.live.run_dir().is_deleted() {
+            return Err(Refusal::NotFound(format!(
+                "the logs of {node} are gone: {dir} was deleted while the lab was up"
+            )));
+        }
         let mut names = Vec::new();
-        // No directory: no program has logged anything.
-        if let Ok(entries) = fs::read_dir(self.live.run_dir().path().join(LOGS)) {
-            names.extend(
+        match fs::read_dir(self.live.run_dir().path().join(LOGS)) {
+            Ok(entries) => names.extend(
                 entries
                     .flatten()
                     .filter_map(|entry| entry.file_name().into_string().ok())
-                    .filter(|name| belongs(name, node)),
-            );
+                    .filter(|name| belongs(name, node.as_str())),
+            ),
+            // Without programs there never was one.
+            Err(error) if error.kind() == ErrorKind::NotFound && !self.logs_expected(node) => {}
+            Err(error) => {
+                return Err(Refusal::NotFound(format!(
+                    "the logs of {node} cannot be read: {dir}/{LOGS}: {error}"
+                )));
+            }
         }
         names.sort();
         let mut text = String::new();
@@ -267,6 +287,15 @@ impl Supervisor {
             text.push_str(&String::from_utf8_lossy(&log));
         }
         Ok(text)
+    }
+
+    /// Whether `node` runs a program that has a log.
+    fn logs_expected(&self, node: &NodeName) -> bool {
+        let plan = self.live.plan();
+        let mut tunnels = plan.tunnels.iter().flat_map(|tunnel| &tunnel.ends);
+        let mut nodes = plan.nodes.iter();
+        tunnels.any(|end| end.node == *node)
+            || nodes.any(|plan| plan.name == *node && plan.daemon != DaemonPlan::None)
     }
 
     fn no_node(&self, node: &str) -> Refusal {

@@ -36,16 +36,25 @@ impl Supervisor {
         let label = ask.label.as_deref().unwrap_or(&ask.target);
         // A label is typed like any other name.
         LinkName::new(label).map_err(|error| Refusal::Wrong(error.to_string()))?;
+        if label != ask.target
+            && let Some(what) = plan::what_is(self.live.plan(), label)
+        {
+            return Err(Refusal::Wrong(format!(
+                "`{label}` is a {what} of this lab, so `restore {label}` could mean either; \
+                 name this cut of {} otherwise: --as LABEL",
+                ask.target
+            )));
+        }
         for (taken, applied) in self.live.faults() {
             if applied.fault == fault {
-                return Err(Refusal::Wrong(format!(
+                return Err(Refusal::Conflict(format!(
                     "{} is already cut ({}); restore it first: backhoe restore {taken}",
                     fault.target(),
                     fault.name()
                 )));
             }
             if taken == label {
-                return Err(Refusal::Wrong(format!(
+                return Err(Refusal::Conflict(format!(
                     "a fault called `{label}` is in force ({} of {}); name this one: --as LABEL",
                     applied.fault.name(),
                     applied.fault.target()
@@ -90,7 +99,8 @@ fn how(word: &str) -> Result<How, Refusal> {
 
 type Faults = std::collections::BTreeMap<String, AppliedFault>;
 
-/// The label of the fault that `name` means: a label, or what one fault hits.
+/// The label of the fault that `name` means. A label comes before a target: whoever
+/// gave one meant it. Without one, what exactly one fault hits.
 fn named(name: &str, faults: &Faults) -> Result<String, Refusal> {
     if faults.contains_key(name) {
         return Ok(name.to_owned());

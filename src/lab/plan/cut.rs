@@ -62,6 +62,20 @@ pub fn cut(plan: &Plan, cut: &Cut<'_>) -> Result<FaultPlan, CutError> {
     }
 }
 
+/// What carries `name`: a `link`, a `session` or a `node`.
+pub fn what_is(plan: &Plan, name: &str) -> Option<&'static str> {
+    let is_direct = plan.direct.iter().any(|link| link.link.as_str() == name);
+    if is_direct || links(plan).any(|link| link == name) {
+        Some("link")
+    } else if sessions(plan).any(|session| session == name) {
+        Some("session")
+    } else if nodes(plan).any(|node| node == name) {
+        Some("node")
+    } else {
+        None
+    }
+}
+
 /// What is meant when only a target is named.
 fn usual(plan: &Plan, target: &str) -> Result<How, CutError> {
     if links(plan).any(|name| name == target) {

@@ -25,7 +25,7 @@ mod tests;
 mod types;
 
 pub use compile::plan;
-pub use cut::{Cut, CutError, cut};
+pub use cut::{Cut, CutError, cut, what_is};
 pub use error::PlanError;
 pub use facts::{FrrFacts, HostFacts};
 pub use types::*;
