@@ -13,12 +13,12 @@ use std::{
 };
 
 use backhoe::{
-    engine::api::Client,
+    engine::api::{Client, CutRequest, RestoreRequest},
     lab::{
         op::{Netns, Op, RouteTarget, VethEnd},
         plan::{DaemonPlan, NodePlan, Plan},
     },
-    os::process::PidFd,
+    os::{clock, process::PidFd},
     units::{Bytes, IfName, LabName, NodeName},
 };
 use serde_json::Value;
@@ -468,4 +468,51 @@ fn the_journal_and_the_event_stream_are_the_same_lines() {
     assert_eq!(journal.lines().collect::<Vec<_>>(), seen);
     assert!(seen.first().unwrap().contains("run-started"));
     assert!(seen.last().unwrap().contains("run-finished"));
+}
+
+/// A frozen daemon takes seconds not to answer, and meanwhile faults are applied and
+/// restored as ever.
+#[test]
+fn nobody_waits_for_a_frozen_daemon_but_who_asked_it() {
+    let user = User::root();
+    let lab = concat!(env!("CARGO_MANIFEST_DIR"), "/labs/two-routers.yaml");
+    let ready = user.up_with(&["up", "--json", lab, "--name", "frozen", "--out", "out"]);
+    let pids = members(pid(&ready, "init_pid"), pid(&ready, "outer_pid"));
+    let supervisor = named(&pids, "backhoe-super");
+    let client = Client::new(LabName::new("frozen").unwrap());
+    let cut = |target: &str, how: &str| {
+        let request = CutRequest {
+            target: target.to_owned(),
+            how: Some(how.to_owned()),
+            from: None,
+            at: None,
+            label: None,
+        };
+        client.cut(&request).unwrap()
+    };
+    cut("a", "freeze");
+    let looking = || {
+        let threads = fs::read_dir(format!("/proc/{supervisor}/task")).unwrap();
+        let mut names = threads
+            .flatten()
+            .filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
+        names.any(|name| name == "look\n").then_some(())
+    };
+    std::thread::scope(|scope| {
+        let status = scope.spawn(|| (client.status().unwrap(), clock::mono_ns()));
+        await_some("the status to be asked for", SOON, looking);
+        let silent = cut("left", "silent");
+        let all = RestoreRequest {
+            label: Some("left".to_owned()),
+            all: false,
+        };
+        let restored = client.restore(&all).unwrap();
+        let (status, answered) = status.join().unwrap();
+        let answers = status.state.nodes.iter().find(|node| node.name == "a");
+        assert_eq!(answers.unwrap().answers, Some(false));
+        assert!(silent.after < answered && restored[0].after < answered);
+    });
+    let output = user.run(&["restore", "a", "--lab", "frozen"]);
+    assert!(output.status.success());
+    assert!(user.run(&["down", "frozen"]).status.success());
 }

@@ -26,9 +26,9 @@ pub enum Refusal {
     Failed(String),
 }
 
-/// One thing to do for the supervisor.
+/// A question that changes nothing, and is answered beside everything else.
 #[derive(Debug)]
-pub enum Request {
+pub enum Look {
     /// What is known without asking any daemon.
     Summary(Reply<Summary>),
     /// How things stand.
@@ -46,6 +46,13 @@ pub enum Request {
         /// The answer.
         reply: Reply<Value>,
     },
+}
+
+/// One thing to do for the supervisor.
+#[derive(Debug)]
+pub enum Request {
+    /// Only look.
+    Look(Look),
     /// Apply a fault.
     Fault(FaultRequest, Reply<FaultDone>),
     /// Apply a fault described in a scenario's words.

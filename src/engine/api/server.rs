@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use super::{
-    Feed, Refusal, Reply, Request,
+    Feed, Look, Refusal, Reply, Request,
     types::{CutRequest, ErrorBody, ErrorInfo, FaultRequest, RestoreRequest, RunRequest},
 };
 
@@ -121,11 +121,11 @@ fn routes(api: Api) -> Router {
 }
 
 async fn summary(State(api): State<Api>) -> Response {
-    api.json(Request::Summary).await
+    api.look(Look::Summary).await
 }
 
 async fn status(State(api): State<Api>) -> Response {
-    api.json(Request::Status).await
+    api.look(Look::Status).await
 }
 
 async fn events(State(api): State<Api>) -> Response {
@@ -134,19 +134,21 @@ async fn events(State(api): State<Api>) -> Response {
 }
 
 async fn node(State(api): State<Api>, Path(node): Path<String>) -> Response {
-    api.json(|reply| Request::Node(node, reply)).await
+    api.look(|reply| Look::Node(node, reply)).await
 }
 
 async fn logs(State(api): State<Api>, Path(node): Path<String>) -> Response {
-    match api.ask(|reply| Request::Logs(node, reply)).await {
+    match api
+        .ask(|reply| Request::Look(Look::Logs(node, reply)))
+        .await
+    {
         Ok(text) => text.into_response(),
         Err(refusal) => refusal.into_response(),
     }
 }
 
 async fn inspect(State(api): State<Api>, Path((node, what)): Path<(String, String)>) -> Response {
-    api.json(|reply| Request::Inspect { node, what, reply })
-        .await
+    api.look(|reply| Look::Inspect { node, what, reply }).await
 }
 
 async fn fault(State(api): State<Api>, Json(body): Json<FaultRequest>) -> Response {
@@ -175,6 +177,10 @@ impl Api {
         let (reply, answer) = oneshot::channel();
         self.requests.send(request(reply)).map_err(|_| ending())?;
         answer.await.unwrap_or_else(|_| Err(ending()))
+    }
+
+    async fn look<T: Serialize>(&self, look: impl FnOnce(Reply<T>) -> Look) -> Response {
+        self.json(|reply| Request::Look(look(reply))).await
     }
 
     async fn json<T: Serialize>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Response {

@@ -1,6 +1,6 @@
 //! The routing daemons of a lab, whatever they are.
 
-use std::{collections::BTreeMap, fs::File, io, net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, fs::File, io, net::IpAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 
@@ -25,9 +25,13 @@ pub(super) enum Daemon {
     Frr(Frr),
 }
 
-/// All of them, by node.
+/// All of them, by node. Shared, so that nobody who waits for the answer of one
+/// keeps the others from being used.
 #[derive(Debug, Default)]
-pub(super) struct Daemons(BTreeMap<NodeName, Daemon>);
+pub(super) struct Daemons(BTreeMap<NodeName, Arc<Daemon>>);
+
+/// What a daemon is to do, with everything prepared that takes time.
+pub(super) type Order<'a> = Box<dyn FnOnce() -> anyhow::Result<()> + 'a>;
 
 impl Daemons {
     /// Starts every node's daemon. FRR first: it takes longest.
@@ -40,19 +44,20 @@ impl Daemons {
             .partition(|node| matches!(node.daemon, DaemonPlan::Frr { .. }));
         for node in rest.into_iter().chain(frr) {
             if let Some(daemon) = start(live, node)? {
-                running.insert(node.name.clone(), daemon);
+                running.insert(node.name.clone(), Arc::new(daemon));
             }
         }
         Ok(Self(running))
     }
 
-    pub(super) fn get(&self, node: &NodeName) -> anyhow::Result<&Daemon> {
+    pub(super) fn get(&self, node: &NodeName) -> anyhow::Result<Arc<Daemon>> {
         self.0
             .get(node)
+            .cloned()
             .with_context(|| format!("no daemon runs at {node}"))
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&NodeName, &Daemon)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&NodeName, &Arc<Daemon>)> {
         self.0.iter()
     }
 
@@ -66,13 +71,14 @@ impl Daemons {
             .with_context(|| format!("no node {node}"))?;
         // What is left of the old one must be gone before the new one binds its sockets.
         if let Some(old) = self.0.remove(node) {
+            old.retire();
             for process in old.processes() {
                 let _ = process.kill();
                 let _ = process.ended_within(Duration::from_secs(2));
             }
         }
         if let Some(daemon) = start(live, plan)? {
-            self.0.insert(node.clone(), daemon);
+            self.0.insert(node.clone(), Arc::new(daemon));
         }
         Ok(())
     }
@@ -99,6 +105,15 @@ impl Daemon {
         }
     }
 
+    /// Says no more, whoever still holds it.
+    fn retire(&self) {
+        match self {
+            // Its reports end with its process.
+            Self::Embedded(_) => {}
+            Self::Frr(frr) => frr.retire(),
+        }
+    }
+
     /// What it says of its sessions.
     pub(super) fn view(&self) -> anyhow::Result<NodeView> {
         match self {
@@ -118,25 +133,36 @@ impl Daemon {
         }
     }
 
-    /// Ends a session with a NOTIFICATION and keeps it down.
-    pub(super) fn stop_session(&self, session: &SessionName, peer: IpAddr) -> anyhow::Result<()> {
-        match self {
-            Self::Embedded(speaker) => speaker.stop_session(session, "backhoe: bgp-shutdown"),
-            Self::Frr(frr) => configure(frr, &format!("neighbor {peer} shutdown")),
-        }
-    }
-
-    /// Lets it come up again.
-    pub(super) fn start_session(&self, session: &SessionName, peer: IpAddr) -> anyhow::Result<()> {
-        match self {
-            Self::Embedded(speaker) => speaker.start_session(session),
-            Self::Frr(frr) => configure(frr, &format!("no neighbor {peer} shutdown")),
-        }
+    /// Ends a session with a NOTIFICATION and keeps it down, or lets it come up
+    /// again, once the order is given.
+    pub(super) fn session<'a>(
+        &'a self,
+        session: &'a SessionName,
+        peer: IpAddr,
+        up: bool,
+    ) -> anyhow::Result<Order<'a>> {
+        Ok(match self {
+            Self::Embedded(speaker) if up => Box::new(|| speaker.start_session(session)),
+            Self::Embedded(speaker) => {
+                Box::new(|| speaker.stop_session(session, "backhoe: bgp-shutdown"))
+            }
+            Self::Frr(frr) => {
+                let mut vty = frr.terminal("bgpd")?;
+                for command in ["configure terminal", &router_bgp(frr)?] {
+                    vty.ask(command)?;
+                }
+                let no = if up { "no " } else { "" };
+                Box::new(move || {
+                    vty.ask(&format!("{no}neighbor {peer} shutdown"))?;
+                    Ok(())
+                })
+            }
+        })
     }
 }
 
-/// One line under `router bgp`.
-fn configure(frr: &Frr, line: &str) -> anyhow::Result<()> {
+/// The line that leads to the configuration of the BGP instance.
+fn router_bgp(frr: &Frr) -> anyhow::Result<String> {
     let instance = frr.command("bgpd", "show bgp summary json")?;
     let summary: BTreeMap<String, serde_json::Value> = serde_json::from_str(&instance)?;
     let Some(asn) = summary
@@ -145,10 +171,7 @@ fn configure(frr: &Frr, line: &str) -> anyhow::Result<()> {
     else {
         bail!("bgpd has no BGP instance");
     };
-    frr.session(
-        "bgpd",
-        &["configure terminal", &format!("router bgp {asn}"), line],
-    )
+    Ok(format!("router bgp {asn}"))
 }
 
 fn start(live: &Live, node: &NodePlan) -> anyhow::Result<Option<Daemon>> {

@@ -2,12 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::{Context, bail};
 
-use super::Live;
+use super::{Live, daemons::Daemon};
 use crate::{
     engine::wire::{Bracket, Wire},
     lab::{
@@ -110,9 +110,7 @@ impl Live {
                 self.wires()?.drop_numbered(link, *packets)
             }
             FaultPlan::Degrade { link, shape } => self.wires()?.reshape(link, shape),
-            FaultPlan::BgpShutdown { session, node } => {
-                bracketed(|| self.session(session, node, false))
-            }
+            FaultPlan::BgpShutdown { session, node } => self.session(session, node, false),
             FaultPlan::Kill { node } => self.signal(&self.daemons_of(node)?, Signal::Kill),
             FaultPlan::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Freeze),
             FaultPlan::NodeDeath { node, links } => {
@@ -136,9 +134,7 @@ impl Live {
                 let shape: [ShapePlan; 2] = self.wire_plan(link)?.shape.clone();
                 self.wires()?.reshape(link, &shape)
             }
-            FaultPlan::BgpShutdown { session, node } => {
-                bracketed(|| self.session(session, node, true))
-            }
+            FaultPlan::BgpShutdown { session, node } => self.session(session, node, true),
             FaultPlan::Kill { node } => bracketed(|| self.restart(node)),
             FaultPlan::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Thaw),
             FaultPlan::NodeDeath { node, links } => {
@@ -190,7 +186,7 @@ impl Live {
         })
     }
 
-    fn session(&self, session: &SessionName, node: &NodeName, up: bool) -> anyhow::Result<()> {
+    fn session(&self, session: &SessionName, node: &NodeName, up: bool) -> anyhow::Result<Bracket> {
         let peer = self
             .plan()
             .sessions
@@ -198,21 +194,21 @@ impl Live {
             .find(|plan| plan.session == *session)
             .and_then(|plan| plan.ends.iter().find(|end| end.node != *node))
             .with_context(|| format!("no session {session}"))?;
-        let daemons = lock(&self.daemons);
-        let daemon = daemons.get(node)?;
-        if up {
-            daemon.start_session(session, peer.address)
-        } else {
-            daemon.stop_session(session, peer.address)
-        }
+        let daemon = self.daemon(node)?;
+        bracketed(daemon.session(session, peer.address, up)?)
+    }
+
+    /// The daemon of a node. Nothing stays locked while it is asked.
+    pub(super) fn daemon(&self, node: &NodeName) -> anyhow::Result<Arc<Daemon>> {
+        lock(&self.daemons).get(node)
     }
 
     /// The processes of a node's routing daemon. Its tunnels are not among them:
     /// they stand for a kernel's.
     fn daemons_of(&self, node: &NodeName) -> anyhow::Result<Vec<PidFd>> {
-        let daemons = lock(&self.daemons);
-        let processes = daemons.get(node)?.processes();
-        Ok(processes
+        let daemon = self.daemon(node)?;
+        Ok(daemon
+            .processes()
             .into_iter()
             .map(PidFd::try_clone)
             .collect::<std::io::Result<_>>()?)

@@ -1,7 +1,5 @@
 //! One thing of one node, read from its daemon or its kernel.
 
-use std::sync::PoisonError;
-
 use anyhow::{Context, bail};
 use serde_json::Value;
 
@@ -25,8 +23,7 @@ impl Live {
                 .with_context(|| format!("no node `{node}`"))?;
             return Ok(serde_json::to_value(observe::routes(netns)?)?);
         }
-        let daemons = self.daemons.lock().unwrap_or_else(PoisonError::into_inner);
-        let daemon = daemons.get(&name)?;
+        let daemon = self.daemon(&name)?;
         Ok(match what {
             "bgp" => serde_json::to_value(daemon.view()?.bgp)?,
             "bfd" => serde_json::to_value(daemon.view()?.bfd)?,

@@ -1,8 +1,10 @@
 //! A living lab as `status` shows it: the same form for every daemon.
 
+use std::sync::{Arc, PoisonError};
+
 use serde::{Deserialize, Serialize};
 
-use super::{Live, daemons};
+use super::{Live, daemons::Daemon};
 use crate::{
     engine::{
         board::Item,
@@ -157,13 +159,7 @@ pub struct TunnelState {
 impl Live {
     /// Asks every part what it is doing.
     pub fn status(&self) -> LabStatus {
-        let views: Vec<(String, Option<NodeView>)> = {
-            let daemons = self.daemons();
-            daemons
-                .iter()
-                .map(|(node, daemon)| (node.to_string(), daemon.view().ok()))
-                .collect()
-        };
+        let views = self.views();
         let view_of = |node: &str| views.iter().find(|(name, _)| name == node);
         LabStatus {
             lab: self.plan().lab.to_string(),
@@ -296,10 +292,26 @@ impl Live {
         sessions
     }
 
-    fn daemons(&self) -> std::sync::MutexGuard<'_, daemons::Daemons> {
-        self.daemons
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    /// What every daemon says, by node; all are asked at once, so those that do not
+    /// answer cost their time together, not one after the other.
+    fn views(&self) -> Vec<(String, Option<NodeView>)> {
+        let daemons: Vec<(String, Arc<Daemon>)> = {
+            let daemons = self.daemons.lock().unwrap_or_else(PoisonError::into_inner);
+            let shared = daemons.iter();
+            shared
+                .map(|(node, daemon)| (node.to_string(), Arc::clone(daemon)))
+                .collect()
+        };
+        std::thread::scope(|scope| {
+            let asked: Vec<_> = daemons
+                .into_iter()
+                .map(|(node, daemon)| (node, scope.spawn(move || daemon.view().ok())))
+                .collect();
+            asked
+                .into_iter()
+                .map(|(node, view)| (node, view.join().ok().flatten()))
+                .collect()
+        })
     }
 }
 

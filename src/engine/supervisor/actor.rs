@@ -1,38 +1,32 @@
-//! One request after the other, against the one truth.
+//! What changes the lab, one request after the other, against the one truth. What
+//! only looks at it is answered beside that: see [`Reader`].
 
 use std::{
-    fs,
-    io::ErrorKind,
     sync::{Arc, mpsc::Receiver},
     thread::JoinHandle,
 };
 
 use serde_json::Value;
 
-use super::{log::Log, scenario};
+use super::{log::Log, reader::Reader, scenario};
 use crate::{
     engine::{
-        api::{NodeInfo, Phase, Refusal, Request, Server, Status, Summary},
-        board,
+        api::{Refusal, Request, Server},
         init::{Goal, Timings},
         live::Live,
     },
-    lab::plan::{DaemonPlan, NodePlan},
-    os::process::{Exit, PidFd, Watcher},
+    os::process::{Exit, Watcher},
     results::{
         event::{EventKind, MonoNs},
         measure::RunInput,
     },
-    units::{NodeName, nearest},
+    units::NodeName,
 };
-
-/// Where the logs of a node's programs are, in the run's directory: `NODE.PROGRAM.log`.
-pub(super) const LOGS: &str = "logs";
 
 /// The supervisor at work.
 pub(super) struct Supervisor {
     pub(super) live: Arc<Live>,
-    pub(super) facts: Facts,
+    pub(super) facts: Arc<Facts>,
     pub(super) requests: Receiver<Request>,
     pub(super) server: Server,
     pub(super) journal: JoinHandle<std::io::Result<()>>,
@@ -83,44 +77,24 @@ impl Supervisor {
                 } => {
                     self.program_ended(&node, &program, exit);
                 }
-                other @ (Request::Summary(_)
-                | Request::Status(_)
-                | Request::Node(..)
-                | Request::Logs(..)
-                | Request::Inspect { .. }
-                | Request::Fault(..)
-                | Request::Cut(..)
-                | Request::Restore(..)
-                | Request::Run(..)) => self.answer(other),
+                Request::Look(look) => self.reader().answer(look),
+                // A reply that cannot be sent belongs to a client that hung up.
+                Request::Fault(ask, reply) => drop(reply.send(self.fault(&ask))),
+                Request::Cut(ask, reply) => drop(reply.send(self.cut(&ask))),
+                Request::Restore(ask, reply) => drop(reply.send(self.restore(&ask))),
+                Request::Run(_, reply) => drop(reply.send(Err(Refusal::NotImplemented(
+                    "a lab that is up does not run its scenario; `backhoe run` does".to_owned(),
+                )))),
             }
         }
         1
     }
 
-    fn answer(&self, request: Request) {
-        // A reply that cannot be sent belongs to a client that hung up.
-        match request {
-            Request::Summary(reply) => drop(reply.send(Ok(self.summary()))),
-            Request::Status(reply) => drop(reply.send(Ok(self.status()))),
-            Request::Node(node, reply) => drop(reply.send(self.node(&node))),
-            Request::Logs(node, reply) => drop(reply.send(self.logs(&node))),
-            Request::Inspect { node, what, reply } => {
-                let answer = self
-                    .holder(&node)
-                    .and_then(|(node, _)| self.inspect(node.as_str(), &what));
-                drop(reply.send(answer));
-            }
-            Request::Fault(ask, reply) => drop(reply.send(self.fault(&ask))),
-            Request::Cut(ask, reply) => drop(reply.send(self.cut(&ask))),
-            Request::Restore(ask, reply) => drop(reply.send(self.restore(&ask))),
-            Request::Run(_, reply) => drop(reply.send(Err(Refusal::NotImplemented(
-                "a lab that is up does not run its scenario; `backhoe run` does".to_owned(),
-            )))),
-            Request::Down(_)
-            | Request::Interrupted
-            | Request::HolderEnded(..)
-            | Request::ProgramEnded { .. }
-            | Request::ScenarioEnded(_) => {}
+    fn reader(&self) -> Reader {
+        Reader {
+            live: Arc::clone(&self.live),
+            facts: Arc::clone(&self.facts),
+            log: Arc::clone(&self.log),
         }
     }
 
@@ -168,145 +142,6 @@ impl Supervisor {
         }
     }
 
-    fn phase(&self) -> Phase {
-        match self.facts.goal {
-            Goal::StayUp => Phase::Up,
-            Goal::Scenario => Phase::Running,
-        }
-    }
-
-    fn summary(&self) -> Summary {
-        let plan = self.live.plan();
-        Summary {
-            lab: plan.lab.to_string(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            phase: self.phase(),
-            nodes: plan.nodes.len(),
-            outer_pid: self.facts.outer_pid,
-            init_pid: self.facts.init_pid,
-            out_dir: self.facts.out_dir.clone(),
-            up_since: self.facts.up_since,
-        }
-    }
-
-    fn status(&self) -> Status {
-        let mut state = self.live.status();
-        for link in &mut state.links {
-            link.measured = self.log.measured(&link.link, &link.from);
-        }
-        let wanted = board::wanted(self.live.plan());
-        Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            phase: self.phase(),
-            outer_pid: self.facts.outer_pid,
-            init_pid: self.facts.init_pid,
-            out_dir: self.facts.out_dir.clone(),
-            up_since: self.facts.up_since,
-            timings: self.facts.timings,
-            waiting: self.live.board().progress(&wanted).waiting,
-            state,
-        }
-    }
-
-    fn inspect(&self, node: &str, what: &str) -> Result<Value, Refusal> {
-        if !Live::INSPECTABLE.contains(&what) {
-            return Err(Refusal::NotFound(format!(
-                "nothing of a node is called `{what}`; there are {}",
-                Live::INSPECTABLE.join(", ")
-            )));
-        }
-        let plan = self.live.plan().nodes.iter();
-        let silent =
-            |plan: &NodePlan| plan.name.as_str() == node && plan.daemon == DaemonPlan::None;
-        if what != "fib" && plan.into_iter().any(silent) {
-            return Err(Refusal::Wrong(format!(
-                "{node} runs no routing daemon, so it has no {what}; its fib can be seen"
-            )));
-        }
-        self.live.inspect(node, what).map_err(refused)
-    }
-
-    /// The node that `said` means, by its own name or as a host behind its node (`dc1.app`),
-    /// and the process that holds it.
-    fn holder(&self, said: &str) -> Result<(&NodeName, &PidFd), Refusal> {
-        let behind = |name: &NodeName| {
-            let mut plans = self.live.plan().nodes.iter();
-            plans
-                .find(|plan| plan.name == *name)
-                .and_then(|plan| plan.behind.as_ref())
-                .is_some_and(|at| format!("{at}.{name}") == said)
-        };
-        self.live
-            .holders()
-            .find(|(name, _)| name.as_str() == said)
-            .or_else(|| self.live.holders().find(|(name, _)| behind(name)))
-            .ok_or_else(|| self.no_node(said))
-    }
-
-    fn node(&self, said: &str) -> Result<NodeInfo, Refusal> {
-        let (name, holder) = self.holder(said)?;
-        Ok(NodeInfo {
-            name: name.to_string(),
-            pid: holder.pid(),
-        })
-    }
-
-    fn logs(&self, said: &str) -> Result<String, Refusal> {
-        let (node, _) = self.holder(said)?;
-        let dir = &self.facts.out_dir;
-        if self.live.run_dir().is_deleted() {
-            return Err(Refusal::NotFound(format!(
-                "the logs of {node} are gone: {dir} was deleted while the lab was up"
-            )));
-        }
-        let mut names = Vec::new();
-        match fs::read_dir(self.live.run_dir().path().join(LOGS)) {
-            Ok(entries) => names.extend(
-                entries
-                    .flatten()
-                    .filter_map(|entry| entry.file_name().into_string().ok())
-                    .filter(|name| belongs(name, node.as_str())),
-            ),
-            // Without programs there never was one.
-            Err(error) if error.kind() == ErrorKind::NotFound && !self.logs_expected(node) => {}
-            Err(error) => {
-                return Err(Refusal::NotFound(format!(
-                    "the logs of {node} cannot be read: {dir}/{LOGS}: {error}"
-                )));
-            }
-        }
-        names.sort();
-        let mut text = String::new();
-        for name in names {
-            let log = self
-                .live
-                .run_dir()
-                .read(format!("{LOGS}/{name}"))
-                .map_err(|error| Refusal::Failed(format!("{name}: {error}")))?;
-            text.push_str(&format!("==> {name} <==\n"));
-            text.push_str(&String::from_utf8_lossy(&log));
-        }
-        Ok(text)
-    }
-
-    /// Whether `node` runs a program that has a log.
-    fn logs_expected(&self, node: &NodeName) -> bool {
-        let plan = self.live.plan();
-        let mut tunnels = plan.tunnels.iter().flat_map(|tunnel| &tunnel.ends);
-        let mut nodes = plan.nodes.iter();
-        tunnels.any(|end| end.node == *node)
-            || nodes.any(|plan| plan.name == *node && plan.daemon != DaemonPlan::None)
-    }
-
-    fn no_node(&self, node: &str) -> Refusal {
-        let names: Vec<&str> = self.live.holders().map(|(name, _)| name.as_str()).collect();
-        let hint = match nearest(node, names.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are {}", names.join(", ")),
-        };
-        Refusal::NotFound(format!("no node `{node}`; {hint}"))
-    }
-
     /// Writes the journal's last line, answers, and leaves the rest to the kernel:
     /// with this process PID 1 ends, and with that everything.
     fn end(self, outcome: &str, status: u8, answer: impl FnOnce()) -> u8 {
@@ -326,11 +161,4 @@ impl Supervisor {
 
 pub(super) fn refused(error: anyhow::Error) -> Refusal {
     Refusal::Failed(format!("{error:#}"))
-}
-
-/// `NODE.PROGRAM.log`; names of nodes may hold dots, programs' do not.
-fn belongs(file: &str, node: &str) -> bool {
-    file.strip_suffix(".log")
-        .and_then(|stem| stem.rsplit_once('.'))
-        .is_some_and(|(owner, _)| owner == node)
 }

@@ -107,14 +107,14 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
         Goal::Scenario => scenario::start(Arc::clone(&live), terms, ask)?,
         Goal::StayUp => converge::start(Arc::clone(&live), terms)?,
     }
-    let facts = Facts {
+    let facts = Arc::new(Facts {
         outer_pid,
         init_pid,
         out_dir: spec.out_dir.display().to_string(),
         up_since,
         timings,
         goal: spec.options.goal,
-    };
+    });
     let ready = Ready {
         outer_pid,
         init_pid,

@@ -7,6 +7,7 @@ mod faults;
 mod journal;
 mod log;
 mod main;
+mod reader;
 mod scenario;
 
 pub use converge::{NOT_CONVERGED, STANDS};

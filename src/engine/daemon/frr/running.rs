@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use super::{Vty, rib, start, view};
+use super::{Vty, VtyError, rib, start, view};
 use crate::{
     engine::{
         daemon::{NodeView, RouteView},
@@ -137,24 +137,28 @@ impl Frr {
         Ok(routes)
     }
 
-    /// Runs commands one after the other on one terminal of a daemon.
-    pub fn session(&self, daemon: &str, commands: &[&str]) -> anyhow::Result<()> {
-        let mut vty = Vty::connect(&self.root, daemon)?;
-        for command in commands {
-            vty.ask(command)?;
-        }
-        Ok(())
+    /// Reports nothing more: another FRR of this node is about to take its place.
+    pub fn retire(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// A terminal of a daemon.
+    ///
+    /// # Errors
+    /// The daemon does not answer.
+    pub fn terminal(&self, daemon: &str) -> Result<Vty, VtyError> {
+        Vty::connect(&self.root, daemon)
     }
 
     /// Runs a command on a daemon's terminal.
     pub fn command(&self, daemon: &str, command: &str) -> anyhow::Result<String> {
-        Ok(Vty::connect(&self.root, daemon)?.ask(command)?)
+        Ok(self.terminal(daemon)?.ask(command)?)
     }
 }
 
 impl Drop for Frr {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.retire();
         if let Some(asker) = self.asker.take() {
             let _ = asker.join();
         }
