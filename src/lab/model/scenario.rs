@@ -125,6 +125,12 @@ impl How {
         })
     }
 
+    /// The words that fit a `link`, a `session` or a `node`.
+    pub fn of(target: &str) -> Vec<&'static str> {
+        let fits = |word: &&str| Self::parse(word).is_some_and(|how| how.hits() == target);
+        Self::NAMES.into_iter().filter(fits).collect()
+    }
+
     /// What it cuts: a `link`, a `session` or a `node`.
     pub fn hits(self) -> &'static str {
         match self {

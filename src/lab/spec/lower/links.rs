@@ -237,38 +237,39 @@ impl Lower<'_> {
             .did_you_mean(&key.text, ends.iter().map(NodeName::as_str));
     }
 
-    /// Addresses by end, as written; each family at most once at an end.
+    /// Addresses by end, as written; each family at most once at an end. `None`:
+    /// some were refused, and what is left says nothing.
     pub(super) fn end_addresses(
         &mut self,
         fields: &Fields<'_>,
         ends: &[NodeName; 2],
-    ) -> [Vec<IpNet>; 2] {
+    ) -> Option<[Vec<IpNet>; 2]> {
         let mut out = [Vec::new(), Vec::new()];
-        let mut strangers = false;
         let Some((at, tree)) = fields.get("addresses") else {
-            return out;
+            return Some(out);
         };
+        let mut refused = false;
         for (key, tree) in self.f.entries(tree, at, "addresses") {
-            let Some(slot) = ends.iter().position(|node| node.as_str() == key.text) else {
-                self.not_an_end(key, ends);
-                strangers = true;
-                continue;
-            };
             let list = self.one_of_each_family(key, tree);
-            if let Some(out) = out.get_mut(slot) {
-                *out = list;
+            let slot = ends.iter().position(|node| node.as_str() == key.text);
+            match (slot.and_then(|slot| out.get_mut(slot)), list) {
+                (Some(out), Some(list)) => *out = list,
+                (Some(_), None) => refused = true,
+                (None, _) => {
+                    self.not_an_end(key, ends);
+                    refused = true;
+                }
             }
         }
-        if strangers {
-            return [Vec::new(), Vec::new()];
-        }
-        out
+        (!refused).then_some(out)
     }
 
-    fn one_of_each_family(&mut self, key: &Key, tree: &Tree) -> Vec<IpNet> {
+    fn one_of_each_family(&mut self, key: &Key, tree: &Tree) -> Option<Vec<IpNet>> {
         let mut list: Vec<IpNet> = Vec::new();
+        let mut refused = false;
         for item in Findings::one_or_list(tree) {
-            let Some(net) = self.f.address(key.at, item, "addresses") else {
+            let Some(net) = self.f.end_address(key.at, item, "addresses") else {
+                refused = true;
                 continue;
             };
             if list
@@ -285,7 +286,7 @@ impl Lower<'_> {
             }
         }
         list.sort_by_key(|net| net.addr().is_ipv6());
-        list
+        (!refused).then_some(list)
     }
 
     /// Both ends have the same families, in the same networks, at different addresses.
@@ -321,7 +322,9 @@ impl Lower<'_> {
     }
 
     fn link_addresses(&mut self, fields: &Fields<'_>, ends: &[NodeName; 2]) -> [Vec<IpNet>; 2] {
-        let addresses = self.end_addresses(fields, ends);
+        let Some(addresses) = self.end_addresses(fields, ends) else {
+            return [Vec::new(), Vec::new()];
+        };
         let at = fields.at_key("addresses");
         let switches = ends
             .each_ref()

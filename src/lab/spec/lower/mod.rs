@@ -11,6 +11,7 @@ mod scenario;
 mod sessions;
 mod start;
 mod timers;
+mod unusable;
 mod whole;
 
 pub(super) use start::lower;

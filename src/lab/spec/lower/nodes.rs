@@ -169,7 +169,7 @@ impl Lower<'_> {
             }
             Some((at, tree)) => {
                 for item in Findings::one_or_list(tree) {
-                    if let Some(cidr) = self.f.prefix(at, item, "cidr") {
+                    if let Some(cidr) = self.f.routed_prefix(at, item, "cidr") {
                         self.check_cidr(item.at, cidr, &cidrs);
                         cidrs.push(cidr);
                     }
@@ -367,6 +367,17 @@ impl Lower<'_> {
     }
 
     fn check_host_address(&mut self, at: At, net: IpNet, kind: &Kind) {
+        if self.f.refuse_special(at, net.addr()) {
+            return;
+        }
+        if matches!(net, IpNet::V4(v4) if v4.addr().is_link_local()) {
+            let message = format!(
+                "`{}` is link-local (RFC 3927), and a host is reached through routers",
+                net.addr()
+            );
+            self.f.error(at, "unusable-address", message);
+            return;
+        }
         let length = net.prefix_len();
         let longest = net.max_prefix_len() - 2;
         if length > longest || length < 8 {
@@ -488,6 +499,7 @@ impl Lower<'_> {
             for prefix in self.route_prefixes(key, &via) {
                 let via = match via.parse::<IpAddr>() {
                     Ok(address) if address.is_ipv4() == prefix.addr().is_ipv4() => {
+                        self.f.refuse_special(tree.at, address);
                         Via::Address(address)
                     }
                     Ok(address) => {
@@ -536,7 +548,10 @@ impl Lower<'_> {
             at: key.at,
             value: Value::Text(key.text.clone()),
         };
-        self.f.prefix(key.at, &tree, "routes").into_iter().collect()
+        self.f
+            .routed_prefix(key.at, &tree, "routes")
+            .into_iter()
+            .collect()
     }
 
     /// Turns neighbours into links and refuses next hops that are neither.
@@ -664,7 +679,7 @@ pub(super) fn announcements(f: &mut Findings, fields: &Fields<'_>, key: &str) ->
 
 fn announcement(f: &mut Findings, at: At, item: &Tree, key: &str) -> Option<Announce> {
     if !matches!(item.value, Value::Map(_)) {
-        let prefix = f.prefix(at, item, key)?;
+        let prefix = f.routed_prefix(at, item, key)?;
         return Some(Announce {
             prefix,
             while_known: None,
@@ -673,7 +688,7 @@ fn announcement(f: &mut Findings, at: At, item: &Tree, key: &str) -> Option<Anno
     let fields = f.fields(item, &ANNOUNCEMENT, item.at)?;
     let prefix = fields
         .get("prefix")
-        .and_then(|(at, tree)| f.prefix(at, tree, "prefix"));
+        .and_then(|(at, tree)| f.routed_prefix(at, tree, "prefix"));
     let while_known = fields
         .get("while-known")
         .and_then(|(at, tree)| f.prefix(at, tree, "while-known"));

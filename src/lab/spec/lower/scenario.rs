@@ -5,12 +5,12 @@ use super::{
         At,
         keys::{CUT, DEGRADE, DROP, EXPECT, OUTCOME, RESTORED, STEP, WAIT},
         raw::{Tree, Value},
-        reader::{Fields, and_list},
+        reader::{Fields, an, and_list},
     },
     Lower,
 };
 use crate::{
-    lab::model::{Daemon, Expect, ExpectAfter, Fault, How, Kind, Step, StepKind},
+    lab::model::{Daemon, Expect, ExpectAfter, Fault, How, Kind, SessionKind, Step, StepKind},
     units::{LinkName, NodeName, Span},
 };
 
@@ -149,8 +149,11 @@ impl Lower<'_> {
         let how = how?;
         let needs = how.hits();
         if *what != needs {
+            let help = self.what_instead(fields, how, what);
             let message = format!("`how: {how}` cuts a {needs}, not a {what}");
-            self.f.error(fields.at_value("how"), "cut-target", message);
+            self.f
+                .error(fields.at_value("how"), "cut-target", message)
+                .help(help);
             return None;
         }
         for (key, fits) in [("from", how.takes_from()), ("at", how.takes_at())] {
@@ -164,6 +167,62 @@ impl Lower<'_> {
             How::BgpShutdown => self.shutdown(fields),
             How::Kill | How::Freeze | How::Node => self.cut_node(fields, how),
         }
+    }
+
+    /// What fits the target that is named, and the target that fits what is asked.
+    fn what_instead(&self, fields: &Fields<'_>, how: How, what: &str) -> String {
+        let fitting = and_list(&How::of(what)).replace(" and ", " or ");
+        let named = match fields.get(what).map(|(_, tree)| &tree.value) {
+            Some(Value::Text(text)) => text.as_str(),
+            Some(Value::Null | Value::List(_) | Value::Map(_)) | None => "",
+        };
+        let carriers = match (what, how.hits()) {
+            ("session", "link") => self.links_below(named),
+            ("link", "session") => self.sessions_over(named),
+            _ => Vec::new(),
+        };
+        let needs = how.hits();
+        if carriers.is_empty() {
+            return format!("{} is cut by {fitting}", an(what));
+        }
+        let which: Vec<String> = carriers
+            .iter()
+            .map(|name| format!("`{needs}: {name}`"))
+            .collect();
+        format!(
+            "write {}; {} is cut by {fitting}",
+            which.join(" or "),
+            an(what)
+        )
+    }
+
+    /// The links that carry a session.
+    pub(super) fn links_below(&self, session: &str) -> Vec<String> {
+        let links = self
+            .lab
+            .sessions
+            .get(session)
+            .map(|session| match &session.kind {
+                SessionKind::Vpn(vpn) => {
+                    let mut links = vpn.underlay.to_vec();
+                    links.dedup();
+                    links
+                }
+                SessionKind::Vif(vif) => vec![vif.link.clone()],
+                SessionKind::Ebgp { link } | SessionKind::Ibgp { link, .. } => vec![link.clone()],
+            });
+        let names = links.unwrap_or_default();
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    /// The sessions that a link carries.
+    pub(super) fn sessions_over(&self, link: &str) -> Vec<String> {
+        self.lab
+            .sessions
+            .keys()
+            .map(ToString::to_string)
+            .filter(|session| self.links_below(session).iter().any(|l| l == link))
+            .collect()
     }
 
     fn how(&mut self, fields: &Fields<'_>) -> Option<How> {

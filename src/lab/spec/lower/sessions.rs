@@ -342,7 +342,9 @@ impl Lower<'_> {
         ends: &[NodeName; 2],
         vgw_vpn: bool,
     ) -> [Vec<IpNet>; 2] {
-        let addresses = self.end_addresses(fields, ends);
+        let Some(addresses) = self.end_addresses(fields, ends) else {
+            return [Vec::new(), Vec::new()];
+        };
         let at = fields.at_key("addresses");
         self.check_pairs(at, &addresses);
         for net in addresses.iter().flatten() {

@@ -6,7 +6,7 @@ use super::super::{
     At, Diagnostic,
     keys::LAB,
     raw::{Tree, Value},
-    reader::{Fields, Findings},
+    reader::{Fields, Findings, and_list},
 };
 use crate::{
     lab::model::{Kind, Lab, Link, Session},
@@ -28,6 +28,9 @@ pub(super) enum Section {
 }
 
 impl Section {
+    /// Those whose names steps and sessions use.
+    const NAMED: [Self; 4] = [Self::Nodes, Self::Links, Self::Sessions, Self::Probes];
+
     fn word(self) -> &'static str {
         match self {
             Self::Nodes => "node",
@@ -166,10 +169,31 @@ impl Lower<'_> {
         let empty = BTreeMap::new();
         let names = self.known.get(&section).unwrap_or(&empty);
         let candidates: Vec<&str> = names.keys().map(String::as_str).collect();
-        self.f
-            .error(at, "unknown-name", message)
-            .one_of(text, candidates);
+        let elsewhere = self.elsewhere(section, text);
+        let found = self.f.error(at, "unknown-name", message);
+        match elsewhere {
+            Some(help) => found.help(help),
+            None => found.one_of(text, candidates),
+        }
         None
+    }
+
+    /// What a name means that another section declares.
+    fn elsewhere(&self, section: Section, text: &str) -> Option<String> {
+        let other = Section::NAMED
+            .into_iter()
+            .find(|other| self.is_known(*other, text))?;
+        let is = format!("`{text}` is a {}", other.word());
+        let (relation, related) = match (section, other) {
+            (Section::Links, Section::Sessions) => ("runs over", self.links_below(text)),
+            (Section::Sessions, Section::Links) => ("carries", self.sessions_over(text)),
+            _ => ("", Vec::new()),
+        };
+        Some(if related.is_empty() {
+            is
+        } else {
+            format!("{is}; it {relation} {}", and_list(&related))
+        })
     }
 
     pub(super) fn node_named(&mut self, at: At, text: &str) -> Option<NodeName> {
