@@ -391,6 +391,64 @@ fn interrupted(bench: &Bench, args: &[&str], word: &str, signal: &str) -> Output
 }
 
 #[test]
+fn links_of_switches_are_measured_and_what_is_not_is_said() {
+    let mut bench = Bench::new("switch");
+    let lab = bench.name("switch");
+    fs::write(
+        bench.dir.path().join("segment.yaml"),
+        "nodes:
+  s: { kind: switch }
+  t: { kind: switch }
+  h: { kind: host }
+  g: { kind: host }
+  u: { kind: switch }
+  v: { kind: host }
+links:
+  left:  { ends: [h, s], delay: 2ms, addresses: { h: 10.0.0.1/24 } }
+  trunk: { ends: [s, t], delay: 4ms }
+  right: { ends: [t, g], delay: 6ms, rate: 50mbit, addresses: { g: 10.0.0.2/24 } }
+  six:   { ends: [u, v], addresses: { v: '2001:db8::1/64' } }
+probes:
+  p: { between: [h, g] }
+scenario:
+  - sleep: 1s
+",
+    )
+    .unwrap();
+    let result = bench.ok(&["run", "segment.yaml", "--name", &lab, "--json"]);
+    let result: Value = serde_json::from_str(&result).unwrap();
+    let measured: Vec<(&str, f64, f64)> = result["links"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|link| {
+            (
+                link["link"].as_str().unwrap(),
+                link["declared_delay_ms"].as_f64().unwrap(),
+                link["delay_p50_ms"].as_f64().unwrap(),
+            )
+        })
+        .collect();
+    let links: Vec<&str> = measured.iter().map(|(link, ..)| *link).collect();
+    assert_eq!(links, ["left", "left", "right", "right", "trunk", "trunk"]);
+    for (link, declared, delay) in measured {
+        assert!(
+            (declared..declared + 3.0).contains(&delay),
+            "{link}: {delay}"
+        );
+    }
+    assert!(
+        result["links"][2]["rate_plus_minus_bps"].is_u64(),
+        "{result}"
+    );
+    assert_eq!(result["unmeasured"][0]["link"], "six");
+    assert_eq!(
+        result["unmeasured"][0]["why"],
+        "switch u has no address, and no IPv4 network to take one from"
+    );
+}
+
+#[test]
 fn signals_take_the_lab_down_and_nothing_remains() {
     let mut bench = Bench::new("signals");
     let lab = bench.name("signals");

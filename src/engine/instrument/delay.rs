@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{Namespaces, Reach, rate, reaches};
+use super::{
+    Namespaces, rate,
+    reach::{Loan, Reach, survey},
+};
 use crate::{
     engine::{
         probe::{ProbeConfig, Probes},
         sink::EventSink,
     },
     lab::plan::{FlowPlan, Plan},
-    os::{clock, udp_probe::sleep_until},
+    os::{clock, kernel::LentAddress, udp_probe::sleep_until},
     results::event::{EventKind, FlowLog},
     units::ProbeName,
 };
@@ -26,42 +29,73 @@ const SIZE: u16 = 200;
 const PORT: u16 = 41_000;
 
 /// Measures delay of every wire and rate of every wire that declares one, and
-/// reports `LinkMeasured` for each direction. Takes about half a second.
+/// reports `LinkMeasured` for each direction, or `LinkUnmeasured`. A switch has an
+/// address of its network meanwhile. Takes about half a second.
 ///
 /// # Errors
 /// A socket could not be opened at a link's end.
 pub fn measure(plan: &Plan, netns: &Namespaces, sink: &EventSink) -> anyhow::Result<()> {
-    let reaches = reaches(plan);
-    if reaches.is_empty() {
+    let survey = survey(plan);
+    for (link, why) in survey.unmeasured {
+        unmeasured(sink, link.as_str(), why);
+    }
+    if survey.reaches.is_empty() {
         return Ok(());
     }
-    let flows = flows(&reaches)?;
+    let _lent = lend(&survey.loans, netns)?;
+    let flows = flows(&survey.reaches)?;
     let logs = run(&flows, netns).context("measuring the links' delay")?;
-    for (index, reach) in reaches.iter().enumerate() {
+    for (index, reach) in survey.reaches.iter().enumerate() {
         for direction in 0..2 {
             let (from, to) = (direction, 1 - direction);
             let shape = &reach.wire.shape[direction];
             let Some(delays) = logs.get(2 * index + direction).map(delays_us) else {
                 continue;
             };
-            let rate_bps = shape.rate.map(|declared| {
+            let [from, to] = [from, to].map(|end| reach.wire.ends[end].node.to_string());
+            if delays.is_empty() {
+                let why = format!("nothing sent from {from} arrived at {to}");
+                unmeasured(sink, reach.wire.link.as_str(), why);
+                continue;
+            }
+            let rate = shape.rate.map(|declared| {
                 rate::measure(reach, direction, declared, netns)
                     .with_context(|| format!("measuring the rate of link {}", reach.wire.link))
             });
-            let rate_bps = rate_bps.transpose()?.flatten();
+            let rate = rate.transpose()?.flatten();
             sink.now(EventKind::LinkMeasured {
                 link: reach.wire.link.to_string(),
-                from: reach.wire.ends[from].node.to_string(),
-                to: reach.wire.ends[to].node.to_string(),
+                from,
+                to,
                 declared_delay_us: shape.delay.as_nanos() as f64 / 1e3,
                 delay_p50_us: quantile(&delays, 0.5),
                 delay_p99_us: quantile(&delays, 0.99),
                 declared_rate_bps: shape.rate.map(|rate| rate.bits_per_second()),
-                rate_bps,
+                rate_bps: rate.map(|rate| rate.bps),
+                rate_plus_minus_bps: rate.map(|rate| rate.plus_minus),
             });
         }
     }
     Ok(())
+}
+
+fn unmeasured(sink: &EventSink, link: &str, why: String) {
+    sink.now(EventKind::LinkUnmeasured {
+        link: link.to_owned(),
+        why,
+    });
+}
+
+/// Addresses for the bridges of switches, until what is returned is dropped.
+fn lend(loans: &[Loan], netns: &Namespaces) -> anyhow::Result<Vec<LentAddress>> {
+    loans
+        .iter()
+        .filter_map(|loan| Some((loan, netns.get(&loan.switch)?)))
+        .map(|(loan, netns)| {
+            LentAddress::new(netns, loan.bridge, loan.address.into())
+                .with_context(|| format!("an address to measure switch {} from", loan.switch))
+        })
+        .collect()
 }
 
 fn flows(reaches: &[Reach<'_>]) -> anyhow::Result<Vec<FlowPlan>> {

@@ -90,6 +90,19 @@ pub(super) fn set_down(index: u32) -> Message {
 
 /// Without duplicate address detection: a tentative IPv6 address cannot send for a second.
 pub(super) fn add_address(index: u32, address: ipnet::IpNet) -> Message {
+    create(RouteNetlinkMessage::NewAddress(address_message(
+        index, address,
+    )))
+}
+
+pub(super) fn del_address(index: u32, address: ipnet::IpNet) -> Message {
+    request(
+        RouteNetlinkMessage::DelAddress(address_message(index, address)),
+        0,
+    )
+}
+
+fn address_message(index: u32, address: ipnet::IpNet) -> AddressMessage {
     let mut message = AddressMessage::default();
     message.header.index = index;
     message.header.prefix_len = address.prefix_len();
@@ -104,7 +117,7 @@ pub(super) fn add_address(index: u32, address: ipnet::IpNet) -> Message {
         AddressAttribute::Local(address.addr()),
         AddressAttribute::Address(address.addr()),
     ];
-    create(RouteNetlinkMessage::NewAddress(message))
+    message
 }
 
 pub(super) fn add_route(prefix: ipnet::IpNet, to: &RouteTarget) -> io::Result<Message> {

@@ -2,6 +2,7 @@
 //! it over netlink, [`Recorder`] writes it down for tests.
 
 mod contract;
+mod lend;
 mod linux;
 mod message;
 mod recorder;
@@ -9,6 +10,7 @@ mod socket;
 mod sysctl;
 
 pub use contract::{Kernel, OpError};
+pub use lend::LentAddress;
 pub use linux::Linux;
 pub use message::WIRE_GSO_MAX;
 pub use recorder::Recorder;

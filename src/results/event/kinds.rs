@@ -105,8 +105,18 @@ pub enum EventKind {
         delay_p99_us: f64,
         /// Declared rate, bits a second.
         declared_rate_bps: Option<u64>,
-        /// Measured rate, bits a second.
+        /// Measured rate, bits a second: the median of packet trains.
         rate_bps: Option<u64>,
+        /// Half the distance between the quartiles of those trains.
+        #[serde(default)]
+        rate_plus_minus_bps: Option<u64>,
+    },
+    /// A link, or one direction of it, could not be measured.
+    LinkUnmeasured {
+        /// The link.
+        link: String,
+        /// Why not.
+        why: String,
     },
     /// A BGP session changed state at one end (from the daemon itself).
     Session {

@@ -32,6 +32,9 @@ pub struct RunResult {
     pub instrument: Option<Instrument>,
     /// Measured links beside their declarations.
     pub links: Vec<LinkResult>,
+    /// Links that were not measured.
+    #[serde(default)]
+    pub unmeasured: Vec<Unmeasured>,
     /// How long sessions took.
     pub converged: Option<Converged>,
     /// Each flow before the first fault.
@@ -117,11 +120,23 @@ pub struct LinkResult {
     pub declared_rate_bps: Option<u64>,
     /// Measured rate, bits a second.
     pub rate_bps: Option<u64>,
+    /// Half the distance between the quartiles of the measurements behind it.
+    #[serde(default)]
+    pub rate_plus_minus_bps: Option<u64>,
     /// Declared random loss, percent.
     pub declared_loss_percent: f64,
     /// Share of the probes offered to the wire over the whole run that it lost by
     /// declared loss, percent; absent when no probe came by.
     pub loss_percent: Option<f64>,
+}
+
+/// A link, or one direction of it, that was not measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unmeasured {
+    /// The link.
+    pub link: String,
+    /// Why not.
+    pub why: String,
 }
 
 /// Everything that had to come up came up.

@@ -9,7 +9,7 @@ use super::{
     quality::{self, Warnings},
     result::{
         Build, Converged, FlowResult, Instrument, LinkResult, Outage, RunResult, Steady,
-        TransitionResult,
+        TransitionResult, Unmeasured,
     },
     topology::Map,
     window::{self, Window},
@@ -103,6 +103,7 @@ fn from_events(lab: &str, scene: &Scene<'_>) -> RunResult {
         build: None,
         instrument: None,
         links: Vec::new(),
+        unmeasured: Vec::new(),
         converged: None,
         steady: Vec::new(),
         transitions: Vec::new(),
@@ -197,6 +198,7 @@ fn read_calibration(kind: &EventKind, result: &mut RunResult) {
             delay_p99_us,
             declared_rate_bps,
             rate_bps,
+            rate_plus_minus_bps,
         } => result.links.push(LinkResult {
             link: link.clone(),
             from: from.clone(),
@@ -206,8 +208,13 @@ fn read_calibration(kind: &EventKind, result: &mut RunResult) {
             delay_p99_ms: delay_p99_us / 1000.0,
             declared_rate_bps: *declared_rate_bps,
             rate_bps: *rate_bps,
+            rate_plus_minus_bps: *rate_plus_minus_bps,
             declared_loss_percent: 0.0,
             loss_percent: None,
+        }),
+        EventKind::LinkUnmeasured { link, why } => result.unmeasured.push(Unmeasured {
+            link: link.clone(),
+            why: why.clone(),
         }),
         _ => {}
     }

@@ -113,6 +113,13 @@ fn links(result: &RunResult, page: &mut Page) {
             &format!("{} (declared → measured)", each.join(", ")),
         );
     }
+    let mut label = if each.is_empty() { "links" } else { "" };
+    for link in &result.unmeasured {
+        page.row(
+            std::mem::take(&mut label),
+            &format!("{} not measured: {}", link.link, link.why),
+        );
+    }
 }
 
 /// One link, declared and measured; the direction that is further off.
@@ -125,7 +132,11 @@ fn link(l: &LinkResult) -> String {
     );
     if let (Some(declared), Some(measured)) = (l.declared_rate_bps, l.rate_bps) {
         let mbit = |bps: u64| words::short(bps as f64 / 1e6);
-        text += &format!(" {} → {} Mbit/s", mbit(declared), mbit(measured));
+        text += &format!(" {} → {}", mbit(declared), mbit(measured));
+        if let Some(spread) = l.rate_plus_minus_bps {
+            text += &format!(" ± {}", mbit(spread));
+        }
+        text += " Mbit/s";
     }
     if let Some(loss) = l.loss_percent.filter(|_| l.declared_loss_percent > 0.0) {
         text += &format!(

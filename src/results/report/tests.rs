@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::results::{
-    event::EventKind,
+    event::{Event, EventKind},
     measure::{
         RunInput, measure,
         tests::lab::{self, CUT, Sim, ms},
@@ -182,6 +182,37 @@ fn an_empty_run_is_a_short_report() {
     assert_eq!(
         plain(&input),
         "result     trusted; one trial, no distribution\n"
+    );
+}
+
+#[test]
+fn a_rate_has_its_spread_and_a_link_that_was_not_measured_its_reason() {
+    let mut input = lab::run(false);
+    let at = input.events[0].at;
+    let mut also = |kind| input.events.push(Event { at, kind });
+    also(EventKind::LinkMeasured {
+        link: "port".to_owned(),
+        from: "app".to_owned(),
+        to: "s1".to_owned(),
+        declared_delay_us: 1000.0,
+        delay_p50_us: 1020.0,
+        delay_p99_us: 1100.0,
+        declared_rate_bps: Some(100_000_000),
+        rate_bps: Some(99_400_000),
+        rate_plus_minus_bps: Some(350_000),
+    });
+    also(EventKind::LinkUnmeasured {
+        link: "v6".to_owned(),
+        why: "switch s2 has no address".to_owned(),
+    });
+    let text = plain(&input);
+    assert!(
+        text.contains("port 1 → 1.02 ms 100 → 99.4 ± 0.35 Mbit/s"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\n           v6 not measured: switch s2 has no address\n"),
+        "{text}"
     );
 }
 

@@ -96,7 +96,12 @@ fn every_kind() -> Vec<EventKind> {
             delay_p50_us: 4020.0,
             delay_p99_us: 4100.0,
             declared_rate_bps: Some(1_000_000_000),
-            rate_bps: None,
+            rate_bps: Some(997_000_000),
+            rate_plus_minus_bps: Some(3_000_000),
+        },
+        EventKind::LinkUnmeasured {
+            link: s("port"),
+            why: s("nothing sent from h arrived at s"),
         },
         EventKind::Session {
             session: s("prod"),
@@ -201,6 +206,7 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::Converged { .. }
             | EventKind::Calibrated { .. }
             | EventKind::LinkMeasured { .. }
+            | EventKind::LinkUnmeasured { .. }
             | EventKind::Session { .. }
             | EventKind::Bfd { .. }
             | EventKind::Tunnel { .. }

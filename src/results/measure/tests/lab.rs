@@ -419,6 +419,7 @@ fn preamble(input: &mut RunInput) {
             delay_p99_us: measured + 30.0,
             declared_rate_bps: None,
             rate_bps: None,
+            rate_plus_minus_bps: None,
         };
         at(input, START - 3_000_000_000, kind);
     }
