@@ -121,6 +121,7 @@ fn ring(lab: &str, size: u8) -> Plan {
         scenario: Vec::new(),
         expect: Vec::new(),
         notes: Vec::new(),
+        stand_ins: Vec::new(),
     }
 }
 

@@ -208,7 +208,7 @@ impl Live {
                     since: applied.at.before,
                 })
                 .collect(),
-            notes: self.plan().notes.clone(),
+            notes: [&self.plan().notes[..], &self.plan().stand_ins].concat(),
         }
     }
 

@@ -53,13 +53,13 @@ pub(super) fn run(
     stop: &AtomicBool,
     sink: &EventSink,
 ) -> Sent {
-    let realtime = sched::try_fifo(PRIORITY).is_ok();
-    if !realtime {
-        sink.warn(
-            "no-realtime",
-            "SCHED_FIFO was refused: the probe sender competes with everything else on this host",
-            false,
+    let refused = sched::try_fifo(PRIORITY).err();
+    let realtime = refused.is_none();
+    if let Some(error) = refused {
+        let text = format!(
+            "probe sender: no realtime priority ({error}), so under load packets leave late by milliseconds"
         );
+        sink.warn("no-realtime", text, false);
     }
     // Refused only by a seccomp filter; lateness is measured either way.
     let _ = sched::tight_timers();

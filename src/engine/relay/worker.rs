@@ -133,7 +133,7 @@ impl Worker {
         }
         if let Err(error) = sched::try_fifo(FIFO_PRIORITY) {
             let text = format!(
-                "the relay runs without realtime priority ({error}): under load, links are late by milliseconds"
+                "relay: no realtime priority ({error}), so under load packets leave late by milliseconds"
             );
             self.sink.warn("no-realtime", text, false);
         }

@@ -49,6 +49,7 @@ fn assemble(
     host: &HostFacts,
     nodes: Vec<super::NodePlan>,
 ) -> Result<Plan, PlanError> {
+    let (notes, stand_ins) = notes(net, legs, host);
     Ok(Plan {
         lab: net.lab.name.clone(),
         nodes,
@@ -65,7 +66,8 @@ fn assemble(
             .map(|step| step.kind.clone())
             .collect(),
         expect: net.lab.expect.clone(),
-        notes: notes(net, legs, host),
+        notes,
+        stand_ins,
     })
 }
 

@@ -15,7 +15,7 @@ use crate::lab::op::{Netns, Op};
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "lab {}", self.lab)?;
-        for note in &self.notes {
+        for note in self.notes.iter().chain(&self.stand_ins) {
             writeln!(f, "note: {note}")?;
         }
         for node in &self.nodes {

@@ -3,8 +3,10 @@
 use super::{facts::HostFacts, net::Net, routing::Leg};
 use crate::lab::model::{Daemon, SessionKind};
 
-pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> Vec<String> {
+/// The notes, and apart from them what stands in for something else.
+pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<String>, Vec<String>) {
     let mut notes = net.lab.notes.clone();
+    let mut stand_ins = Vec::new();
     let mut note = |text: String| {
         if !notes.contains(&text) {
             notes.push(text);
@@ -32,14 +34,14 @@ pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> Vec<String
                     .filter_map(|end| net.lab.nodes.get(end))
                     .any(|node| node.kind.is_aws());
                 if to_aws {
-                    note(format!("{name}: WireGuard stands in for AWS's IPsec"));
+                    stand_ins.push(format!("{name}: WireGuard stands in for AWS's IPsec"));
                 }
             }
             SessionKind::Ebgp { .. } | SessionKind::Ibgp { .. } => {}
         }
     }
     if legs.iter().any(|leg| leg.modelled) {
-        note(
+        stand_ins.push(
             "AWS's inside (location to gateway) is modelled: iBGP with BFD 300 ms x 3; \
              AWS publishes no figure"
                 .to_owned(),
@@ -56,5 +58,5 @@ pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> Vec<String
     {
         note(format!("FRR {}: {bad}", facts.version));
     }
-    notes
+    (notes, stand_ins)
 }

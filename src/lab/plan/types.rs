@@ -43,8 +43,12 @@ pub struct Plan {
     pub scenario: Vec<StepPlan>,
     /// What must hold afterwards.
     pub expect: Vec<ExpectPlan>,
-    /// Warnings every report repeats (stand-ins, simplifications, modelled parts).
+    /// Warnings every report repeats: simplifications, and what the file's reader warned of.
     pub notes: Vec<String>,
+    /// What stands in for something else or is modelled, in words. A result says it of the
+    /// tunnels and sessions concerned.
+    #[serde(default)]
+    pub stand_ins: Vec<String>,
 }
 
 /// A namespace with a host name, a private /run and perhaps a routing daemon.

@@ -44,8 +44,26 @@ impl Warnings {
         self.about(None, code, untrusted, text.into());
     }
 
+    /// One line for what was said of several in the same words: `dc1: …` and `vgw: …`
+    /// become `dc1, vgw: …`.
     pub(super) fn finish(self) -> Vec<Warning> {
-        self.list
+        let mut all: Vec<Warning> = Vec::new();
+        for warning in self.list {
+            let same = all.iter_mut().find_map(|known| {
+                let alike = (&known.code, known.untrusted, known.flow)
+                    == (&warning.code, warning.untrusted, None);
+                let (who, what) = known.text.split_once(": ")?;
+                let (more, the_same) = warning.text.split_once(": ")?;
+                let joined = format!("{who}, {more}: {what}");
+                let once = warning.flow.is_none() && alike && what == the_same;
+                once.then_some((known, joined))
+            });
+            match same {
+                Some((known, joined)) => known.text = joined,
+                None => all.push(warning),
+            }
+        }
+        all
     }
 }
 
@@ -82,7 +100,7 @@ pub(super) fn of_run(input: &RunInput, scene: &Scene<'_>, warnings: &mut Warning
             "modelled",
             false,
             format!(
-                "`{}` ({} to {}) is a model of AWS's inside, for which AWS publishes no figure; convergence across it is this lab's, not AWS's",
+                "`{}` ({} to {}): a model of AWS's inside, for which AWS publishes no figure; convergence across it is this lab's, not AWS's",
                 session.name, session.nodes[0], session.nodes[1]
             ),
         );
@@ -204,15 +222,20 @@ fn bfd_before(scene: &Scene<'_>, fault: MonoNs, warnings: &mut Warnings) {
     }
 }
 
-/// Warnings about one flow in one transition.
+/// Warnings about one flow in one transition; `several`: there is more than one probe.
 pub(super) fn of_outage(
     view: &FlowView<'_>,
     window: &Window,
     told: &Told,
-    warnings: &mut Warnings,
+    (several, warnings): (bool, &mut Warnings),
 ) {
     let o = &told.outage;
-    let name = format!("{} → {} after {}", o.from, o.to, title(o));
+    let probe = if several {
+        format!("{}: ", o.probe)
+    } else {
+        String::new()
+    };
+    let name = format!("{probe}{} → {} after {}", o.from, o.to, title(o));
     let mut warn = |code: &str, untrusted: bool, text: String| {
         warnings.about(Some(o.flow), code, untrusted, format!("{name}: {text}"));
     };
@@ -313,18 +336,23 @@ fn quiet_loss(view: &FlowView<'_>, window: &Window) -> (usize, usize) {
 }
 
 /// Warnings about one flow's bookkeeping.
-pub(super) fn of_flow(flow: &FlowResult, warnings: &mut Warnings) {
+pub(super) fn of_flow(flow: &FlowResult, several: bool, warnings: &mut Warnings) {
+    let probe = if several {
+        format!("{}: ", flow.probe)
+    } else {
+        String::new()
+    };
     let missing = flow.sent.saturating_sub(flow.received);
     let counted = flow.wire_cut + flow.wire_loss + flow.wire_queue + flow.node_dropped;
     if missing != counted || flow.unaccounted > 0 || flow.contradicted > 0 {
         warnings.about(Some(flow.flow), "wire-disagrees", true, format!(
-            "{} → {}: {missing} packets did not arrive, but wires and nodes account for {counted} ({} of them in vain, {} missing unexplained); the instrument itself lost packets, so lower the rate or free the host",
+            "{probe}{} → {}: {missing} packets did not arrive, but wires and nodes account for {counted} ({} of them in vain, {} missing unexplained); the instrument itself lost packets, so lower the rate or free the host",
             flow.from, flow.to, flow.contradicted, flow.unaccounted
         ));
     }
     if flow.stray > 0 {
         warnings.about(Some(flow.flow), "stray", false, format!(
-            "{} → {}: {} arrivals carry numbers that were never sent; another run's packets, or a sender's log cut short",
+            "{probe}{} → {}: {} arrivals carry numbers that were never sent; another run's packets, or a sender's log cut short",
             flow.from, flow.to, flow.stray
         ));
     }

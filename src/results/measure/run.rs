@@ -35,6 +35,9 @@ pub fn measure(input: &RunInput) -> RunResult {
     let mut result = from_events(&input.lab, &scene);
     losses(input, &mut result.links);
     let mut told: Vec<(usize, Told)> = Vec::new();
+    let mut probes = input.flows.iter().map(|log| &log.probe);
+    let first = probes.next();
+    let several = probes.any(|probe| Some(probe) != first);
     for log in &input.flows {
         let view = FlowView::new(log, &input.wires, &map);
         let owners = window::owners(&view, &windows);
@@ -43,7 +46,7 @@ pub fn measure(input: &RunInput) -> RunResult {
         let mut unaccounted = 0;
         for (index, window) in windows.iter().enumerate() {
             let one = outage::tell(&scene, &view, &account, &owners, (index, window));
-            quality::of_outage(&view, window, &one, &mut warnings);
+            quality::of_outage(&view, window, &one, (several, &mut warnings));
             node_dropped += one.outage.node_dropped;
             unaccounted += one.unaccounted;
             told.push((index, one));
@@ -55,7 +58,7 @@ pub fn measure(input: &RunInput) -> RunResult {
         };
         let (by_node, by_nobody) = account.split(&view, &nowhere, &early);
         let flow = flow_result(&view, node_dropped + by_node, unaccounted + by_nobody);
-        quality::of_flow(&flow, &mut warnings);
+        quality::of_flow(&flow, several, &mut warnings);
         result.steady.push(steady(&view, &owners, &map));
         result.flows.push(flow);
     }

@@ -16,8 +16,11 @@ pub fn markdown(result: &RunResult) -> String {
 fn write(result: &RunResult, out: &mut String) -> std::fmt::Result {
     writeln!(out, "## {}\n", escape(&result.lab))?;
     writeln!(out, "{}.\n", words::trust(result))?;
-    writeln!(out, "| step | probe | lost | outage | path | delay |")?;
-    writeln!(out, "|---|---|---:|---|---|---|")?;
+    let several = words::several(result);
+    if !result.outages.is_empty() {
+        writeln!(out, "| step | probe | lost | outage | path | delay |")?;
+        writeln!(out, "|---|---|---:|---|---|---|")?;
+    }
     for o in &result.outages {
         let step = match o.transition {
             Transition::Initial => format!("{} ({} {})", o.label, o.fault, o.target),
@@ -27,7 +30,7 @@ fn write(result: &RunResult, out: &mut String) -> std::fmt::Result {
             out,
             "| {} | {} | {} | {} {} | {} | {} |",
             escape(&step),
-            escape(&words::direction(o)),
+            escape(&words::flow(several, o)),
             words::count(o.lost),
             words::outage(o),
             escape(&words::marks(o)),
@@ -51,7 +54,7 @@ fn write(result: &RunResult, out: &mut String) -> std::fmt::Result {
             writeln!(
                 out,
                 "- {}{what}: {}",
-                escape(&words::direction(o)),
+                escape(&words::flow(several, o)),
                 escape(&path)
             )?;
         }

@@ -21,6 +21,7 @@ pub struct Style {
 pub fn terminal(result: &RunResult, style: Style) -> String {
     let mut page = Page {
         style,
+        several: words::several(result),
         text: String::new(),
     };
     bring_up(result, &mut page);
@@ -92,7 +93,7 @@ fn bring_up(result: &RunResult, page: &mut Page) {
         );
     }
     for s in &result.steady {
-        page.row("steady", &steady(s));
+        page.row("steady", &steady(s, page.several));
     }
 }
 
@@ -148,11 +149,10 @@ fn link(l: &LinkResult) -> String {
     text
 }
 
-fn steady(s: &Steady) -> String {
+fn steady(s: &Steady, several: bool) -> String {
     let mut text = format!(
-        "{} → {}: {}/{} delivered",
-        s.from,
-        s.to,
+        "{}: {}/{} delivered",
+        words::direction(several, &s.probe, [&s.from, &s.to]),
         words::count(s.sent.saturating_sub(s.lost + s.lost_declared)),
         words::count(s.sent)
     );
@@ -169,6 +169,10 @@ fn initial(transition: &TransitionResult, outages: &[&Outage], page: &mut Page) 
     let mut text = format!("{}, {}", transition.target, transition.fault);
     text += &instant(transition);
     page.row(&transition.label, &text);
+    if outages.is_empty() {
+        page.row("", "no probe ran, so no outage was measured");
+        return;
+    }
     page.gap();
     table(outages, page);
     details(outages, page);
@@ -191,7 +195,7 @@ fn table(outages: &[&Outage], page: &mut Page) {
     let mut rows = vec![["probe", "lost", "outage", "", "path", "delay"].map(str::to_owned)];
     rows.extend(outages.iter().map(|o| {
         [
-            words::direction(o),
+            words::flow(page.several, o),
             words::count(o.lost),
             words::outage(o),
             words::marks(o),
@@ -216,7 +220,7 @@ fn table(outages: &[&Outage], page: &mut Page) {
 /// Critical paths, loss periods, and the wires' own count.
 fn details(outages: &[&Outage], page: &mut Page) {
     for o in outages {
-        let name = words::direction(o);
+        let name = words::flow(page.several, o);
         if let Some(path) = words::critical_path(o) {
             page.line(&format!("  {name}  {path}"));
         }
@@ -254,13 +258,16 @@ fn reversion(transition: &TransitionResult, outages: &[&Outage], page: &mut Page
         .max_by(|a, b| a.0.total_cmp(&b.0));
     if let Some((at, path)) = back {
         parts.push(format!("traffic back on {path} +{}", words::span(at)));
-    } else {
+    } else if !outages.is_empty() {
         parts.push("no change of path seen".to_owned());
     }
     page.row(
         "restored",
-        &format!("{}: {}", transition.label, parts.join(", ")),
+        format!("{}: {}", transition.label, parts.join(", ")).trim_end_matches([':', ' ']),
     );
+    if outages.is_empty() {
+        return;
+    }
     let each = |of: fn(&Outage) -> u64| {
         let each: Vec<String> = outages.iter().map(|o| words::count(of(o))).collect();
         each.join("/")
@@ -320,6 +327,8 @@ fn many(n: usize, thing: &str) -> String {
 
 struct Page {
     style: Style,
+    /// Directions are named with their probe.
+    several: bool,
     text: String,
 }
 

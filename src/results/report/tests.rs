@@ -137,6 +137,47 @@ fn loss_before_the_fault() {
     insta::assert_snapshot!(plain(&input));
 }
 
+/// Two probes between the same hosts: only their names tell their rows apart.
+fn two_probes() -> RunInput {
+    let mut input = lab::clean_silent_cut(false);
+    let first = (input.flows.clone(), input.wires.clone());
+    for flow in &mut input.flows {
+        flow.probe = "web".to_owned();
+        flow.id += 2;
+    }
+    for wire in &mut input.wires {
+        wire.flow += 2;
+    }
+    let mut topology = input.topology.flows.clone();
+    for flow in &mut topology {
+        flow.flow += 2;
+    }
+    input.topology.flows.extend(topology);
+    input.flows.splice(0..0, first.0);
+    input.wires.extend(first.1);
+    input
+}
+
+#[test]
+fn two_probes_between_the_same_hosts_are_told_apart() {
+    insta::assert_snapshot!(plain(&two_probes()));
+}
+
+#[test]
+fn markdown_of_two_probes() {
+    insta::assert_snapshot!(markdown(&measure(&two_probes())));
+}
+
+#[test]
+fn a_cut_without_probes_claims_nothing_about_them() {
+    let mut input = lab::clean_silent_cut(false);
+    input.flows.clear();
+    input.wires.clear();
+    input.expectations.clear();
+    insta::assert_snapshot!(plain(&input));
+    assert!(!markdown(&measure(&input)).contains("| probe |"));
+}
+
 #[test]
 fn markdown_of_a_silent_cut() {
     insta::assert_snapshot!(markdown(&measure(&lab::clean_silent_cut(false))));

@@ -44,9 +44,26 @@ pub(super) fn range(min_ms: f64, max_ms: f64) -> String {
     }
 }
 
-/// `app → db`.
-pub(super) fn direction(outage: &Outage) -> String {
-    format!("{} → {}", outage.from, outage.to)
+/// Whether directions need their probe's name to be told apart.
+pub(super) fn several(result: &RunResult) -> bool {
+    let mut flows = result.flows.iter();
+    let first = flows.next();
+    flows.any(|flow| first.is_some_and(|first| flow.probe != first.probe))
+}
+
+/// `app → db`; with the probe's name, `web: app → db`, where there are `several`.
+pub(super) fn direction(several: bool, probe: &str, ends: [&str; 2]) -> String {
+    let [from, to] = ends;
+    if several {
+        format!("{probe}: {from} → {to}")
+    } else {
+        format!("{from} → {to}")
+    }
+}
+
+/// The direction of an outage.
+pub(super) fn flow(several: bool, outage: &Outage) -> String {
+    direction(several, &outage.probe, [&outage.from, &outage.to])
 }
 
 /// The outage with its error bar.

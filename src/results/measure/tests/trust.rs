@@ -198,6 +198,27 @@ fn an_interrupted_run_is_not_trusted_and_the_engines_warnings_are_kept() {
 }
 
 #[test]
+fn what_is_said_of_several_nodes_is_one_line() {
+    let mut input = lab::clean_silent_cut(false);
+    let said = |text: &str| EventKind::Warning {
+        code: "bfd-not-realtime".to_owned(),
+        text: text.to_owned(),
+        untrusted: false,
+    };
+    for text in ["dc1: slow", "east: slow", "vgw: slower", "isp: slow"] {
+        lab::at(&mut input, CUT, said(text));
+    }
+    let result = measure(&input);
+    let all: Vec<&str> = result
+        .warnings
+        .iter()
+        .filter(|w| w.code == "bfd-not-realtime")
+        .map(|w| w.text.as_str())
+        .collect();
+    assert_eq!(all, ["dc1, east, isp: slow", "vgw: slower"]);
+}
+
+#[test]
 fn phases_out_of_order_are_reported_as_seen_and_warned_about() {
     let mut input = lab::clean_silent_cut(false);
     for event in &mut input.events {
