@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 
-use crate::units::{Bytes, Percent, Rate, Span};
+use crate::units::{Bytes, Distribution, LossBurst, Percent, Rate, Span};
 
 use super::{
     Ns,
+    corrupt::Corrupt,
     delay::Fibre,
+    duplicate::Duplicate,
     gate::{Gate, GateState},
     loss::Loss,
     numbered::Numbered,
     rate::Transmitter,
+    reorder::Reorder,
 };
 
 #[cfg(test)]
@@ -25,14 +28,34 @@ const FIBRE_LIMIT: u64 = 256 << 20;
 pub struct Shape {
     /// One-way delay.
     pub delay: Span,
-    /// Uniform variation around the delay; more than the delay counts as the delay.
+    /// Variation around the delay; more than the delay counts as the delay.
     pub jitter: Span,
-    /// Random independent loss.
+    /// How it lies around the delay.
+    pub distribution: Distribution,
+    /// Share of packets lost.
     pub loss: Percent,
+    /// Losses come in runs of this mean length; `None`: each by itself.
+    pub loss_burst: Option<LossBurst>,
+    /// Share of packets that go twice.
+    pub duplicate: Percent,
+    /// Share of packets of which a bit is turned over.
+    pub corrupt: Percent,
+    /// Share of packets that take no delay and overtake.
+    pub reorder: Percent,
     /// Serialisation rate.
     pub rate: Option<Rate>,
     /// Bytes that may wait for the rate; `None`: 100 ms at the rate.
     pub queue: Option<Bytes>,
+}
+
+impl Shape {
+    /// Whether each packet meets a fate of its own, so that several of them
+    /// must not be offered as one.
+    pub fn is_by_packet(&self) -> bool {
+        [self.loss, self.duplicate, self.corrupt, self.reorder]
+            .iter()
+            .any(|share| share.millionths() > 0)
+    }
 }
 
 /// What a lane has to know of a packet.
@@ -42,6 +65,13 @@ pub struct Packet {
     pub bytes: u32,
     /// The probe flow it belongs to, for numbered drops.
     pub flow: Option<u16>,
+}
+
+/// What the driver has to do to a packet that goes on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Turn one bit over, chosen by this number.
+    pub damage: Option<u64>,
 }
 
 /// Why a packet vanished.
@@ -77,14 +107,16 @@ pub enum Passing {
     Drop(Reason),
 }
 
-/// What a lane has done so far. `offered` is the sum of all the others and of
-/// what is in flight.
+/// What a lane has done so far. `offered` and `duplicated` together are the sum
+/// of what was delivered, what was dropped and what is in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LaneStats {
     /// Packets offered.
     pub offered: u64,
     /// Bytes offered.
     pub offered_bytes: u64,
+    /// Copies made of packets.
+    pub duplicated: u64,
     /// Packets handed out by `poll`.
     pub delivered: u64,
     /// Bytes handed out by `poll`.
@@ -114,9 +146,15 @@ pub struct Lane<T> {
     gate: Gate,
     numbered: Numbered,
     loss: Loss,
+    duplicate: Duplicate,
+    corrupt: Corrupt,
+    reorder: Reorder,
     transmitter: Transmitter,
     fibre: Fibre,
+    /// In the order of their arrival.
     flying: VecDeque<Flying<T>>,
+    /// Those that overtake, in the order of theirs.
+    ahead: VecDeque<Flying<T>>,
     flying_bytes: u64,
     last_offer: Ns,
     stats: LaneStats,
@@ -130,62 +168,44 @@ impl<T> Lane<T> {
             gate: Gate::default(),
             numbered: Numbered::default(),
             loss: Loss::new(seed),
+            duplicate: Duplicate::new(seed),
+            corrupt: Corrupt::new(seed),
+            reorder: Reorder::new(seed),
             transmitter: Transmitter::default(),
             fibre: Fibre::new(!seed),
             flying: VecDeque::new(),
+            ahead: VecDeque::new(),
             flying_bytes: 0,
             last_offer: 0,
             stats: LaneStats::default(),
         }
     }
 
-    /// Offers a packet that was sent at `sent`. What is delivered waits in the
-    /// lane until [`poll`](Self::poll) hands it out; a dropped payload is gone.
+    /// Offers a packet that was sent at `sent`. `payload` makes what waits in
+    /// the lane until [`poll`](Self::poll) hands it out, once for each copy; of
+    /// a dropped packet it makes none. The verdict is the first copy's.
     ///
     /// Senders' clocks may disagree by nanoseconds across CPUs: the gate judges
     /// by `sent` itself, everything behind it by the latest instant seen.
-    pub fn offer(&mut self, packet: Packet, payload: T, sent: Ns) -> Verdict {
-        let verdict = self.judge(packet, sent);
-        if let Verdict::Deliver(at) = verdict {
-            self.enqueue(packet, payload, at);
+    pub fn offer(&mut self, packet: Packet, sent: Ns, payload: impl FnMut(Mark) -> T) -> Verdict {
+        match self.pass(packet, sent, None, payload) {
+            Passing::Waits(at) => Verdict::Deliver(at),
+            // Not without an instant to be due by.
+            Passing::Now => Verdict::Deliver(sent),
+            Passing::Drop(reason) => Verdict::Drop(reason),
         }
-        verdict
     }
 
     /// Like [`offer`](Self::offer), for a caller who can send without storing:
-    /// the payload is made only if the packet has to wait, and not when it is
-    /// due by `now` with nothing in front of it.
+    /// nothing is made of an undamaged packet that is due by `now` with nothing
+    /// in front of it.
     pub fn pass(
         &mut self,
         packet: Packet,
         sent: Ns,
-        now: Ns,
-        payload: impl FnOnce() -> T,
+        now: Option<Ns>,
+        mut payload: impl FnMut(Mark) -> T,
     ) -> Passing {
-        match self.judge(packet, sent) {
-            Verdict::Drop(reason) => Passing::Drop(reason),
-            Verdict::Deliver(at) if at <= now && self.flying.is_empty() => {
-                self.stats.delivered += 1;
-                self.stats.delivered_bytes += u64::from(packet.bytes);
-                Passing::Now
-            }
-            Verdict::Deliver(at) => {
-                self.enqueue(packet, payload(), at);
-                Passing::Waits(at)
-            }
-        }
-    }
-
-    fn enqueue(&mut self, packet: Packet, payload: T, at: Ns) {
-        self.flying_bytes += u64::from(packet.bytes);
-        self.flying.push_back(Flying {
-            at,
-            bytes: packet.bytes,
-            payload,
-        });
-    }
-
-    fn judge(&mut self, packet: Packet, sent: Ns) -> Verdict {
         self.stats.offered += 1;
         self.stats.offered_bytes += u64::from(packet.bytes);
         let numbered = packet
@@ -194,38 +214,75 @@ impl<T> Lane<T> {
         if numbered || self.gate.at(sent) == GateState::Silent {
             return self.drop_for(Reason::Cut);
         }
-        if self.loss.takes(self.shape.loss) {
+        if self.loss.takes(self.shape.loss, self.shape.loss_burst) {
             return self.drop_for(Reason::Loss);
         }
-        if self.flying_bytes + u64::from(packet.bytes) > FIBRE_LIMIT {
-            return self.drop_for(Reason::Overrun);
+        let copies = self.duplicate.copies(self.shape.duplicate);
+        let mut first = None;
+        for copy in 0..copies {
+            self.stats.duplicated += u64::from(copy > 0);
+            let damage = self.corrupt.damage(self.shape.corrupt);
+            let passing = match self.travel(packet.bytes, sent) {
+                Err(reason) => self.drop_for(reason),
+                Ok((at, _)) if now.is_some_and(|now| at <= now) && self.is_free(copies, damage) => {
+                    self.stats.delivered += 1;
+                    self.stats.delivered_bytes += u64::from(packet.bytes);
+                    Passing::Now
+                }
+                Ok((at, overtakes)) => {
+                    self.enqueue(packet.bytes, payload(Mark { damage }), at, overtakes);
+                    Passing::Waits(at)
+                }
+            };
+            first.get_or_insert(passing);
+        }
+        first.unwrap_or(Passing::Drop(Reason::Loss))
+    }
+
+    fn is_free(&self, copies: usize, damage: Option<u64>) -> bool {
+        copies == 1 && damage.is_none() && self.flying.is_empty() && self.ahead.is_empty()
+    }
+
+    fn enqueue(&mut self, bytes: u32, payload: T, at: Ns, overtakes: bool) {
+        self.flying_bytes += u64::from(bytes);
+        let queue = if overtakes {
+            &mut self.ahead
+        } else {
+            &mut self.flying
+        };
+        queue.push_back(Flying { at, bytes, payload });
+    }
+
+    /// When a packet that has entered arrives, and whether it overtakes others.
+    fn travel(&mut self, bytes: u32, sent: Ns) -> Result<(Ns, bool), Reason> {
+        if self.flying_bytes + u64::from(bytes) > FIBRE_LIMIT {
+            return Err(Reason::Overrun);
         }
         let now = self.last_offer.max(sent);
         self.last_offer = now;
         let departure = match self.shape.rate {
             None => now,
-            Some(rate) => {
-                match self
-                    .transmitter
-                    .accept(packet.bytes, now, rate, self.shape.queue)
-                {
-                    Some(departure) => departure,
-                    None => return self.drop_for(Reason::Queue),
-                }
-            }
+            Some(rate) => self
+                .transmitter
+                .accept(bytes, now, rate, self.shape.queue)
+                .ok_or(Reason::Queue)?,
         };
-        let (delay, jitter) = (self.shape.delay, self.shape.jitter);
-        Verdict::Deliver(self.fibre.arrival(departure, delay, jitter))
+        if self.reorder.takes(self.shape.reorder) {
+            return Ok((departure, true));
+        }
+        let jitter = (self.shape.jitter, self.shape.distribution);
+        let at = self.fibre.arrival(departure, self.shape.delay, jitter);
+        Ok((at, false))
     }
 
-    fn drop_for(&mut self, reason: Reason) -> Verdict {
+    fn drop_for(&mut self, reason: Reason) -> Passing {
         match reason {
             Reason::Cut => self.stats.cut += 1,
             Reason::Loss => self.stats.loss += 1,
             Reason::Queue => self.stats.queue += 1,
             Reason::Overrun => self.stats.overrun += 1,
         }
-        Verdict::Drop(reason)
+        Passing::Drop(reason)
     }
 
     /// The next packet that is due at `now`, with the instant it was due.
@@ -233,7 +290,16 @@ impl<T> Lane<T> {
         if self.next_deadline()? > now {
             return None;
         }
-        let Flying { at, bytes, payload } = self.flying.pop_front()?;
+        let overtakes = match (self.ahead.front(), self.flying.front()) {
+            (Some(ahead), Some(flying)) => ahead.at <= flying.at,
+            (ahead, _) => ahead.is_some(),
+        };
+        let queue = if overtakes {
+            &mut self.ahead
+        } else {
+            &mut self.flying
+        };
+        let Flying { at, bytes, payload } = queue.pop_front()?;
         self.flying_bytes -= u64::from(bytes);
         self.stats.delivered += 1;
         self.stats.delivered_bytes += u64::from(bytes);
@@ -242,7 +308,8 @@ impl<T> Lane<T> {
 
     /// When [`poll`](Self::poll) will next have something.
     pub fn next_deadline(&self) -> Option<Ns> {
-        self.flying.front().map(|flying| flying.at)
+        let fronts = [self.flying.front(), self.ahead.front()];
+        fronts.into_iter().flatten().map(|flying| flying.at).min()
     }
 
     /// A packet that [`poll`](Self::poll) handed out could not leave because
@@ -277,7 +344,7 @@ impl<T> Lane<T> {
     }
 
     /// Changes the shape for packets offered from now on. What has left
-    /// arrives as it would have, and nothing overtakes it.
+    /// arrives as it would have, and nothing overtakes it but what is declared to.
     pub fn reshape(&mut self, shape: Shape) {
         self.shape = shape;
     }
@@ -294,7 +361,7 @@ impl<T> Lane<T> {
 
     /// Packets on their way.
     pub fn in_flight(&self) -> usize {
-        self.flying.len()
+        self.flying.len() + self.ahead.len()
     }
 
     /// Bytes waiting for the rate at `now`.

@@ -1,27 +1,44 @@
-//! Random, independent loss from a seed.
+//! Loss from a seed: independent, or in bursts (Gilbert's model: in the good
+//! state nothing is lost, in the bad one everything).
 
-use rand::RngExt;
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use crate::units::{LossBurst, Percent};
 
-use crate::units::Percent;
+use super::chance::Chance;
 
-/// The lane's source of chance; loss and jitter draw from separate streams, so
-/// that changing one does not reshuffle the other.
+const STREAM: u64 = 0;
+
+/// What takes packets at random.
 #[derive(Debug, Clone)]
 pub(super) struct Loss {
-    rng: ChaCha8Rng,
+    chance: Chance,
+    is_bad: bool,
 }
 
 impl Loss {
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            rng: ChaCha8Rng::seed_from_u64(seed),
+            chance: Chance::new(seed, STREAM),
+            is_bad: false,
         }
     }
 
-    /// Whether the next packet is lost at this probability.
-    pub(super) fn takes(&mut self, probability: Percent) -> bool {
-        probability.millionths() > 0
-            && self.rng.random_range(0..1_000_000) < probability.millionths()
+    /// Whether the next packet is lost, where `share` of all are, in runs of
+    /// `burst` on average.
+    pub(super) fn takes(&mut self, share: Percent, burst: Option<LossBurst>) -> bool {
+        let Some(burst) = burst else {
+            self.is_bad = false;
+            return self.chance.takes(share);
+        };
+        let lost = self.is_bad;
+        let (share, mean) = (u64::from(share.millionths()), u64::from(burst.packets()));
+        // A run ends with probability 1/mean; one begins so often that
+        // begin / (begin + end) is the share.
+        let turns = if self.is_bad {
+            self.chance.of(1, mean)
+        } else {
+            self.chance.of(share, mean * (1_000_000 - share))
+        };
+        self.is_bad ^= turns;
+        lost
     }
 }

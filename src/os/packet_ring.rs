@@ -9,6 +9,7 @@
 
 mod frame;
 mod ring;
+mod segment;
 mod transmit;
 
 pub use frame::{Frame, OwnedFrame, VlanTag, VnetHeader};

@@ -2,6 +2,7 @@
 //! and loss, a token bucket for the rate, and matchall filters that hand what
 //! enters one interface to another, or drop it (tc(8), tc-netem(8)).
 
+mod distribution;
 mod message;
 mod statistics;
 #[cfg(test)]
@@ -9,7 +10,10 @@ mod tests;
 
 use std::{fmt, io};
 
-use crate::{os::netns::NetnsFd, units::Span};
+use crate::{
+    os::netns::NetnsFd,
+    units::{Distribution, Span},
+};
 
 use super::netlink::RouteSocket;
 
@@ -85,19 +89,50 @@ impl fmt::Display for QdiscOp {
     }
 }
 
-/// What netem does. Packets keep their order whatever the jitter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What netem does. Packets keep their order whatever the jitter, but for
+/// those that `reorder` chooses. Shares are in the kernel's unit: `u32::MAX` is
+/// all packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Netem {
     /// One-way delay.
     pub delay: Span,
-    /// Uniform variation around the delay.
+    /// Variation around the delay.
     pub jitter: Span,
-    /// Random loss, in the kernel's unit: `u32::MAX` is all packets.
-    pub loss: u32,
+    /// How it lies around the delay.
+    pub distribution: Distribution,
+    /// What is lost.
+    pub loss: NetemLoss,
+    /// Share of packets that go twice.
+    pub duplicate: u32,
+    /// Share of packets of which one bit is turned over.
+    pub corrupt: u32,
+    /// Share of packets that take no delay and overtake.
+    pub reorder: u32,
     /// Packets on their way at most; beyond it they are dropped.
     pub limit: u32,
-    /// Seed of jitter and loss; kernels before 6.6 ignore it.
+    /// Seed of everything random; kernels before 6.6 ignore it.
     pub seed: u64,
+}
+
+/// What netem loses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetemLoss {
+    /// Each packet by itself: this share.
+    Random(u32),
+    /// In bursts: after a packet that got through one begins with probability
+    /// `begin`, and after each lost one it ends with probability `end`.
+    Gilbert {
+        /// From good to bad.
+        begin: u32,
+        /// From bad to good.
+        end: u32,
+    },
+}
+
+impl Default for NetemLoss {
+    fn default() -> Self {
+        Self::Random(0)
+    }
 }
 
 /// A token bucket with a queue.
@@ -182,10 +217,8 @@ impl Qdiscs {
         const LO: u32 = 1;
         let netem = Netem {
             delay: Span::from_millis(1),
-            jitter: Span::ZERO,
-            loss: 0,
             limit: 1,
-            seed: 0,
+            ..Netem::default()
         };
         let bucket = Bucket {
             bytes_per_second: 1_000_000,

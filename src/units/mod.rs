@@ -3,12 +3,14 @@
 //!
 //! Nothing here knows a clock, a socket or a file.
 
+mod impairment;
 mod names;
 mod policy;
 mod probe;
 mod quantity;
 mod speaker;
 
+pub use impairment::{Distribution, LossBurst, normal_quantile};
 pub use names::{
     HostName, IfName, LabName, LinkName, NameError, NodeName, ProbeName, SessionName, TunnelName,
     nearest,

@@ -280,6 +280,13 @@ impl Percent {
     pub const fn millionths(self) -> u32 {
         self.0
     }
+
+    /// The share that meets this or, independently, the other.
+    pub fn either(self, other: Self) -> Self {
+        let (this, that) = (u64::from(self.0), u64::from(other.0));
+        let both = (this * that).div_ceil(1_000_000);
+        Self((this + that).saturating_sub(both) as u32)
+    }
 }
 
 impl FromStr for Percent {

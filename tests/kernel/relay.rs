@@ -41,10 +41,7 @@ fn link(name: &str) -> LinkName {
 fn delayed(delay: Span) -> ShapePlan {
     ShapePlan {
         delay,
-        jitter: Span::ZERO,
-        loss: Percent::default(),
-        rate: None,
-        queue: None,
+        ..ShapePlan::default()
     }
 }
 

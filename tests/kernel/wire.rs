@@ -44,10 +44,7 @@ fn backends() -> Vec<WireChoice> {
 fn shape(delay: Span) -> ShapePlan {
     ShapePlan {
         delay,
-        jitter: Span::ZERO,
-        loss: Percent::default(),
-        rate: None,
-        queue: None,
+        ..ShapePlan::default()
     }
 }
 

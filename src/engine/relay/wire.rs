@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 
 use crate::{
-    emu::{Lane, Packet, Passing, Reason, Shape},
+    emu::{GateState, Lane, Mark, Packet, Passing, Reason, Shape},
     engine::sink::EventSink,
     lab::plan::ShapePlan,
-    os::packet_ring::{Frame, OwnedFrame, Ring, Sent, Transmitter},
-    units::ProbeHeader,
+    os::packet_ring::{OwnedFrame, Ring, Sent, Transmitter},
+    units::{ProbeHeader, Rate},
 };
 
 use super::{
@@ -26,7 +26,12 @@ pub(super) fn shape(plan: &ShapePlan) -> Shape {
     Shape {
         delay: plan.delay,
         jitter: plan.jitter,
+        distribution: plan.distribution,
         loss: plan.loss,
+        loss_burst: plan.loss_burst,
+        duplicate: plan.duplicate,
+        corrupt: plan.corrupt,
+        reorder: plan.reorder,
         rate: plan.rate,
         queue: plan.queue,
     }
@@ -36,8 +41,42 @@ pub(super) fn shape(plan: &ShapePlan) -> Shape {
 #[derive(Debug)]
 pub(super) struct Parcel {
     frame: OwnedFrame,
+    about: About,
+}
+
+/// What is known of a frame once it is on its way.
+#[derive(Debug, Clone, Copy)]
+struct About {
     wire_bytes: u32,
     probe: Option<ProbeId>,
+    /// A bit of it was turned over: whoever it is for will refuse it.
+    is_damaged: bool,
+}
+
+impl Parcel {
+    fn new(mut frame: OwnedFrame, about: About, mark: Mark) -> Self {
+        if let Some(draw) = mark.damage {
+            frame.damage(draw);
+        }
+        let is_damaged = mark.damage.is_some();
+        let about = About {
+            is_damaged,
+            ..about
+        };
+        Self { frame, about }
+    }
+}
+
+/// A frame that takes longer to send than this is not sent as one, nanoseconds.
+const LONGEST_BURST: u64 = 1_000_000;
+
+/// Whether the packets of an offloaded frame travel one by one: each meets a
+/// fate of its own, or all together would be a burst that no slow link sends.
+fn is_cut_up(shape: &Shape, wire_bytes: u32) -> bool {
+    let slow = |rate: Rate| {
+        u64::from(wire_bytes) * 8 * 1_000_000_000 / rate.bits_per_second() > LONGEST_BURST
+    };
+    shape.is_by_packet() || shape.rate.is_some_and(slow)
 }
 
 /// The moment a batch of frames is looked at.
@@ -61,6 +100,8 @@ pub(super) struct Direction {
     /// Frames the kernel would never take, and frames that overflowed the backlog.
     pub(super) refused: u64,
     pub(super) ring_drops: u64,
+    /// For when the thread has its latest appointment with the lane; `u64::MAX`: none.
+    pub(super) scheduled: u64,
     out: Transmitter,
     backlog: VecDeque<Parcel>,
     watcher: Watcher,
@@ -84,6 +125,7 @@ impl Direction {
             flows: Flows::default(),
             refused: 0,
             ring_drops: 0,
+            scheduled: u64::MAX,
             out,
             backlog: VecDeque::new(),
             watcher: Watcher::new(link, from, to, sink.clone()),
@@ -102,25 +144,40 @@ impl Direction {
         let seen = ethernet(frame.bytes, vlan);
         let probe = seen.as_ref().and_then(|seen| probe_of(seen, moment.run));
         let tag = if frame.vlan.is_some() { 4 } else { 0 };
-        let wire_bytes = frame.vnet.wire_bytes(frame.bytes.len()) + tag;
+        let wire_bytes = frame.vnet.wire_bytes(frame.bytes) + tag;
+        if frame.vnet.is_segmented() && is_cut_up(self.lane.shape(), wire_bytes) {
+            let packets = frame.to_owned_frame().into_packets();
+            if let Some(seen) = seen {
+                let dropped = self.lane.gate().at(at) == GateState::Silent;
+                self.watcher.see(&seen, Passage { at, dropped });
+            }
+            drop(frame);
+            self.take_packets(packets, at);
+            return true;
+        }
         let packet = Packet {
             bytes: wire_bytes,
             flow: probe.map(|(flow, _)| flow),
         };
-        let parcel = |frame: &Frame<'_>| Parcel {
-            frame: frame.to_owned_frame(),
+        let about = About {
             wire_bytes,
             probe,
+            is_damaged: false,
         };
-        let passing = self.lane.pass(packet, at, moment.now, || parcel(&frame));
+        let mut was_damaged = false;
+        let parcel = |mark| Parcel::new(frame.to_owned_frame(), about, mark);
+        let now = (tag == 0 && self.backlog.is_empty()).then_some(moment.now);
+        let passing = self.lane.pass(packet, at, now, |mark| {
+            was_damaged |= mark.damage.is_some();
+            parcel(mark)
+        });
         let mut unsent = None;
         match passing {
-            Passing::Now if tag == 0 && self.backlog.is_empty() => {
+            Passing::Now => {
                 let sent = self.out.send(&frame.vnet, frame.bytes);
-                unsent = settle(sent, &mut self.lane, &mut self.flows, (probe, wire_bytes))
-                    .map(|failure| (failure, parcel(&frame)));
+                unsent = settle(sent, &mut self.lane, &mut self.flows, about)
+                    .map(|failure| (failure, parcel(Mark { damage: None })));
             }
-            Passing::Now => unsent = Some((Failure::Later, parcel(&frame))),
             Passing::Waits(_) => {}
             Passing::Drop(reason) => {
                 if let Some((flow, sequence)) = probe {
@@ -129,7 +186,7 @@ impl Direction {
             }
         }
         if let Some(seen) = seen {
-            let dropped = matches!(passing, Passing::Drop(_));
+            let dropped = was_damaged || matches!(passing, Passing::Drop(_));
             self.watcher.see(&seen, Passage { at, dropped });
         }
         drop(frame);
@@ -140,6 +197,21 @@ impl Direction {
         true
     }
 
+    /// Takes the packets of an offloaded frame through the lane one by one.
+    fn take_packets(&mut self, packets: Vec<OwnedFrame>, at: u64) {
+        for frame in packets {
+            let bytes = u32::try_from(frame.bytes.len()).unwrap_or(u32::MAX);
+            let about = About {
+                wire_bytes: bytes,
+                probe: None,
+                is_damaged: false,
+            };
+            let packet = Packet { bytes, flow: None };
+            self.lane
+                .offer(packet, at, |mark| Parcel::new(frame.clone(), about, mark));
+        }
+    }
+
     /// Sends a parcel that is due.
     pub(super) fn release(&mut self, parcel: Parcel) {
         if !self.backlog.is_empty() {
@@ -147,8 +219,7 @@ impl Direction {
             return;
         }
         let sent = self.out.send(&parcel.frame.vnet, &parcel.frame.bytes);
-        let about = (parcel.probe, parcel.wire_bytes);
-        if let Some(failure) = settle(sent, &mut self.lane, &mut self.flows, about) {
+        if let Some(failure) = settle(sent, &mut self.lane, &mut self.flows, parcel.about) {
             self.unsent(failure, parcel);
         }
     }
@@ -157,8 +228,7 @@ impl Direction {
     pub(super) fn retry(&mut self) {
         while let Some(parcel) = self.backlog.pop_front() {
             let sent = self.out.send(&parcel.frame.vnet, &parcel.frame.bytes);
-            let about = (parcel.probe, parcel.wire_bytes);
-            match settle(sent, &mut self.lane, &mut self.flows, about) {
+            match settle(sent, &mut self.lane, &mut self.flows, parcel.about) {
                 None => {}
                 Some(Failure::Later) => {
                     self.backlog.push_front(parcel);
@@ -183,11 +253,11 @@ impl Direction {
             Failure::Later => "the kernel has had no buffer for a thousand frames".to_owned(),
             Failure::Refused(why) => why,
         };
-        if let Some((flow, sequence)) = parcel.probe {
+        if let Some((flow, sequence)) = parcel.about.probe {
             let fate = Fate::Dropped(Reason::Overrun);
             self.flows.record(flow, sequence, fate);
         }
-        self.lane.discarded(parcel.wire_bytes);
+        self.lane.discarded(parcel.about.wire_bytes);
         self.refused += 1;
         if self.refused == 1 {
             let text = format!(
@@ -205,23 +275,19 @@ enum Failure {
 }
 
 /// Books a send; returns what still has to be dealt with.
-fn settle(
-    sent: Sent,
-    lane: &mut Lane<Parcel>,
-    flows: &mut Flows,
-    (probe, wire_bytes): (Option<ProbeId>, u32),
-) -> Option<Failure> {
+fn settle(sent: Sent, lane: &mut Lane<Parcel>, flows: &mut Flows, about: About) -> Option<Failure> {
     let fate = match sent {
+        Sent::Yes if about.is_damaged => Fate::Dropped(Reason::Loss),
         Sent::Yes => Fate::Carried,
         // The far end has no light: nothing it could receive with.
         Sent::Down => {
-            lane.undelivered(wire_bytes);
+            lane.undelivered(about.wire_bytes);
             Fate::Dropped(Reason::Cut)
         }
         Sent::Later => return Some(Failure::Later),
         Sent::Refused(error) => return Some(Failure::Refused(error.to_string())),
     };
-    if let Some((flow, sequence)) = probe {
+    if let Some((flow, sequence)) = about.probe {
         flows.record(flow, sequence, fate);
     }
     None

@@ -216,17 +216,25 @@ impl Worker {
             let Some(direction) = self.directions.get_mut(index) else {
                 return;
             };
-            let idle = direction.lane.next_deadline().is_none();
             direction.take_frame(moment, |real| believe(clock.to_mono(real), moment.now));
-            if let Some(at) = direction.lane.next_deadline().filter(|_| idle) {
-                self.due.push(Reverse((at, index)));
-            }
+            self.schedule(index);
         }
     }
 
     fn drain_tap(&mut self, index: usize, error: bool) {
         if let Some(tap) = self.taps.get_mut(index) {
             tap.drain(BATCH, self.run, self.clock, error);
+        }
+    }
+
+    /// Makes sure that the direction is looked at when it is due next.
+    fn schedule(&mut self, index: usize) {
+        if let Some(direction) = self.directions.get_mut(index)
+            && let Some(at) = direction.lane.next_deadline()
+            && at < direction.scheduled
+        {
+            direction.scheduled = at;
+            self.due.push(Reverse((at, index)));
         }
     }
 
@@ -244,13 +252,16 @@ impl Worker {
             let Some(direction) = self.directions.get_mut(index) else {
                 return;
             };
+            if at != direction.scheduled {
+                // An earlier one has taken its place.
+                continue;
+            }
             if let Some((due, parcel)) = direction.lane.poll(horizon) {
                 direction.release(parcel);
                 self.punctuality.released(due, now);
             }
-            if let Some(at) = direction.lane.next_deadline() {
-                self.due.push(Reverse((at, index)));
-            }
+            direction.scheduled = u64::MAX;
+            self.schedule(index);
         }
     }
 
@@ -299,6 +310,7 @@ impl Worker {
                         while let Some((_, parcel)) = direction.lane.poll(u64::MAX) {
                             direction.release(parcel);
                         }
+                        direction.scheduled = u64::MAX;
                     }
                 }
                 // A caller that gave up waiting has dropped the receiver.

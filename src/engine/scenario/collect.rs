@@ -113,7 +113,8 @@ fn declared(shape: &ShapePlan) -> DeclaredShape {
     DeclaredShape {
         delay: shape.delay,
         jitter: shape.jitter,
-        loss: shape.loss,
+        // Damaged packets are refused where they arrive, and so count as lost.
+        loss: shape.loss.either(shape.corrupt),
         rate: shape.rate,
     }
 }

@@ -28,10 +28,10 @@ use crate::{
         netns::NetnsFd,
         packet_ring::Geometry,
         poller::Waker,
-        qdisc::{LinkStatistics, QdiscOp, Qdiscs, Statistics},
+        qdisc::{LinkStatistics, NetemLoss, QdiscOp, Qdiscs, Statistics},
     },
     results::event::WireFlowLog,
-    units::{LinkName, NodeName},
+    units::{LinkName, NodeName, Percent},
 };
 
 use super::{
@@ -164,7 +164,7 @@ fn laying<'a>(lanes: &mut [Lane], shapes: impl Iterator<Item = &'a ShapePlan>) -
     for (lane, shape) in lanes.iter_mut().zip(shapes) {
         let dev = lane.exit;
         let netem = netem(shape, lane.seed);
-        lane.is_lossy = netem.loss > 0;
+        lane.is_lossy = netem.loss != NetemLoss::default();
         ops.push(QdiscOp::AddNetem { dev, netem });
         if let Some(bucket) = bucket(shape, lane.mtu) {
             lane.has_rate = true;
@@ -180,16 +180,18 @@ fn laying<'a>(lanes: &mut [Lane], shapes: impl Iterator<Item = &'a ShapePlan>) -
 }
 
 fn manner(shape: &ShapePlan) -> Manner {
-    let is_fixed = shape.jitter.as_nanos() == 0 && shape.rate.is_none();
+    let is_fixed =
+        shape.jitter.as_nanos() == 0 && shape.rate.is_none() && shape.reorder == Percent::default();
     Manner {
         longest_flight: longest_flight(shape),
-        otherwise: if shape.loss.millionths() > 0 {
+        otherwise: if shape.loss.millionths() > 0 || shape.corrupt.millionths() > 0 {
             Reason::Loss
         } else if shape.rate.is_some() {
             Reason::Queue
         } else {
             Reason::Cut
         },
+        corrupts: shape.corrupt.millionths() > 0,
         exact_delay: is_fixed.then(|| shape.delay.as_nanos()),
     }
 }
@@ -412,7 +414,7 @@ impl KernelWire {
 fn reshaping(lane: &mut Lane, shape: &ShapePlan) -> Vec<QdiscOp> {
     let dev = lane.exit;
     let netem = netem(shape, lane.seed);
-    lane.is_lossy |= netem.loss > 0;
+    lane.is_lossy |= netem.loss != NetemLoss::default();
     let mut ops = vec![QdiscOp::ChangeNetem { dev, netem }];
     match bucket(shape, lane.mtu) {
         Some(bucket) if lane.has_rate => ops.push(QdiscOp::ChangeRate { dev, bucket }),
@@ -440,6 +442,8 @@ fn counts((near, near_then): Counted, (far, far_then): Counted, is_lossy: bool) 
     let (loss, overrun) = if is_lossy { (dropped, 0) } else { (0, dropped) };
     let known = delivered + queue + dropped + u64::from(far.queued);
     LaneStats {
+        // The kernel does not count them; they hide as many drops.
+        duplicated: delivered.saturating_sub(offered),
         offered,
         offered_bytes: near.rx_bytes.saturating_sub(near_then.rx_bytes),
         delivered,

@@ -70,6 +70,8 @@ pub(super) struct Manner {
     pub(super) longest_flight: u64,
     /// Why packets vanish while nothing is cut.
     pub(super) otherwise: Reason,
+    /// Whether some packets leave damaged.
+    pub(super) corrupts: bool,
     /// How long every packet is on its way, if that is the same for all.
     pub(super) exact_delay: Option<u64>,
 }
@@ -238,6 +240,7 @@ impl Watch {
 
     /// Takes the next frame of a ring; control protocols are read as they enter.
     fn look(&mut self, index: usize) -> Option<Sighting> {
+        let damaging = self.directions.get(index ^ 1)?.manner.corrupts;
         let Direction {
             ring,
             ledger,
@@ -249,6 +252,9 @@ impl Watch {
         let vlan = frame.vlan.map_or(0, |tag| tag.tci & 0x0fff);
         let seen = ethernet(frame.bytes, vlan);
         let probe = seen.as_ref().and_then(|seen| probe_of(seen, self.run));
+        // What leaves damaged does not arrive: whoever it is for refuses it.
+        let refused = damaging && frame.outgoing && !frame.is_intact();
+        let probe = probe.filter(|_| !refused);
         if let Some(seen) = seen.filter(|_| !frame.outgoing) {
             let dropped = ledger.is_closed(at);
             watcher.see(&seen, Passage { at, dropped });

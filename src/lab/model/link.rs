@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::Tags;
-use crate::units::{Bytes, NodeName, Percent, Rate, Span};
+use crate::units::{Bytes, Distribution, LossBurst, NodeName, Percent, Rate, Span};
 
 /// MTU of a link that does not say otherwise.
 pub const DEFAULT_MTU: Bytes = Bytes::new(1500);
@@ -40,10 +40,25 @@ pub struct Link {
 pub struct Shape {
     /// One-way delay.
     pub delay: Span,
-    /// Uniform variation around the delay, at most the delay itself.
+    /// Variation around the delay, at most the delay itself.
     pub jitter: Span,
-    /// Random independent loss.
+    /// How it lies around the delay.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub distribution: Distribution,
+    /// Share of packets lost.
     pub loss: Percent,
+    /// Losses come in runs of this mean length; `None`: each by itself. Only with a loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_burst: Option<LossBurst>,
+    /// Share of packets that arrive twice.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub duplicate: Percent,
+    /// Share of packets of which a bit is turned over.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub corrupt: Percent,
+    /// Share of packets that take no delay and overtake; only with a delay.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reorder: Percent,
     /// Serialisation rate.
     pub rate: Option<Rate>,
     /// Bytes that may wait for the rate before packets are dropped; only with a
@@ -56,4 +71,8 @@ impl Shape {
     pub fn is_transparent(&self) -> bool {
         *self == Self::default()
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

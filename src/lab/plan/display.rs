@@ -10,7 +10,10 @@ use super::{
     DaemonPlan, DirectPlan, ExpectAfter, ExpectPlan, FaultPlan, FlowPlan, Medium, NodePlan, Plan,
     SessionPlan, ShapePlan, StepPlan, TunnelPlan, WirePlan,
 };
-use crate::lab::op::{Netns, Op};
+use crate::{
+    lab::op::{Netns, Op},
+    units::{Distribution, Percent, Span},
+};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -128,11 +131,26 @@ impl Display for ShapePlan {
             return f.write_str("nothing");
         }
         write!(f, "{}", self.delay)?;
-        if self.jitter != crate::units::Span::ZERO {
+        if self.jitter != Span::ZERO {
             write!(f, " +-{}", self.jitter)?;
         }
-        if self.loss != crate::units::Percent::default() {
+        if self.distribution != Distribution::default() {
+            write!(f, " {}", self.distribution)?;
+        }
+        if self.loss != Percent::default() {
             write!(f, " loss {}", self.loss)?;
+        }
+        if let Some(burst) = self.loss_burst {
+            write!(f, " in bursts of {burst}")?;
+        }
+        for (what, share) in [
+            ("duplicate", self.duplicate),
+            ("corrupt", self.corrupt),
+            ("reorder", self.reorder),
+        ] {
+            if share != Percent::default() {
+                write!(f, " {what} {share}")?;
+            }
         }
         if let Some(rate) = self.rate {
             write!(f, " {rate}")?;

@@ -77,7 +77,7 @@ const fn needed(key: &'static str, holds: Holds, doc: &'static str) -> Word {
     }
 }
 
-use crate::lab::model::How;
+use crate::{lab::model::How, units::Distribution};
 use Holds::{
     Bfd, Duration, Either, Flag, Keys, ListOf, MapOf, Name, Number, OneOf, OneOrList, PacketRate,
     Percent, Prefix, Rate, Size, Steps, Text,
@@ -203,12 +203,40 @@ pub(super) static LINK: Table = Table {
         word(
             "jitter",
             Either(&[Duration, MapOf(&Duration)]),
-            "Uniform variation around the delay.",
+            "Variation around the delay.",
+        ),
+        word(
+            "distribution",
+            Either(&[
+                OneOf(&Distribution::NAMES),
+                MapOf(&OneOf(&Distribution::NAMES)),
+            ]),
+            "How jitter lies around the delay; default `uniform`.",
         ),
         word(
             "loss",
             Either(&[Percent, MapOf(&Percent)]),
-            "Random independent loss.",
+            "Share of packets lost at random.",
+        ),
+        word(
+            "loss-burst",
+            Either(&[Number(2, 1000), MapOf(&Number(2, 1000))]),
+            "Mean number of packets lost in a row (Gilbert's model).",
+        ),
+        word(
+            "duplicate",
+            Either(&[Percent, MapOf(&Percent)]),
+            "Share of packets that arrive twice.",
+        ),
+        word(
+            "corrupt",
+            Either(&[Percent, MapOf(&Percent)]),
+            "Share of packets of which one bit is turned over.",
+        ),
+        word(
+            "reorder",
+            Either(&[Percent, MapOf(&Percent)]),
+            "Share of packets that take no delay and overtake the others.",
         ),
         word("rate", Either(&[Rate, MapOf(&Rate)]), "Serialisation rate."),
         word(
@@ -539,12 +567,40 @@ pub(super) static DEGRADE: Table = Table {
         word(
             "jitter",
             Either(&[Duration, MapOf(&Duration)]),
-            "Uniform variation around the delay.",
+            "Variation around the delay.",
+        ),
+        word(
+            "distribution",
+            Either(&[
+                OneOf(&Distribution::NAMES),
+                MapOf(&OneOf(&Distribution::NAMES)),
+            ]),
+            "How jitter lies around the delay; default `uniform`.",
         ),
         word(
             "loss",
             Either(&[Percent, MapOf(&Percent)]),
-            "Random independent loss.",
+            "Share of packets lost at random.",
+        ),
+        word(
+            "loss-burst",
+            Either(&[Number(2, 1000), MapOf(&Number(2, 1000))]),
+            "Mean number of packets lost in a row (Gilbert's model).",
+        ),
+        word(
+            "duplicate",
+            Either(&[Percent, MapOf(&Percent)]),
+            "Share of packets that arrive twice.",
+        ),
+        word(
+            "corrupt",
+            Either(&[Percent, MapOf(&Percent)]),
+            "Share of packets of which one bit is turned over.",
+        ),
+        word(
+            "reorder",
+            Either(&[Percent, MapOf(&Percent)]),
+            "Share of packets that take no delay and overtake the others.",
         ),
         word("rate", Either(&[Rate, MapOf(&Rate)]), "Serialisation rate."),
         word(

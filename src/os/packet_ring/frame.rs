@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::segment::{Layout, is_intact};
+
 /// The kernel's `struct virtio_net_hdr`, native-endian: what checksum and
 /// segmentation work is still to be done on the frame behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,16 +24,48 @@ impl VnetHeader {
         self.0[at..at + 2].copy_from_slice(&value.to_ne_bytes());
     }
 
-    /// The bytes a frame of `len` takes on a wire once the kernel's
-    /// segmentation offload has cut it up: every segment repeats the headers.
-    pub fn wire_bytes(&self, len: usize) -> u32 {
-        let (headers, segment) = (usize::from(self.field(2)), usize::from(self.field(4)));
+    /// The bytes a frame takes on a wire once the kernel's segmentation
+    /// offload has cut it up: every segment repeats the headers.
+    pub fn wire_bytes(&self, frame: &[u8]) -> u32 {
+        let (len, segment) = (frame.len(), usize::from(self.segment_size()));
         let len32 = u32::try_from(len).unwrap_or(u32::MAX);
-        if self.0[1] == Self::GSO_NONE || segment == 0 || headers >= len {
+        if !self.is_segmented() || segment == 0 {
             return len32;
         }
-        let further = (len - headers).div_ceil(segment) - 1;
+        // The kernel's `hdr_len` is a hint that may count payload, too.
+        let Some(headers) = Layout::of(frame).map(|layout| layout.headers()) else {
+            return len32;
+        };
+        let further = (len - headers).div_ceil(segment).saturating_sub(1);
         len32.saturating_add(u32::try_from(further * headers).unwrap_or(u32::MAX))
+    }
+
+    /// Payload bytes of each packet of a segmented frame.
+    pub(super) fn segment_size(&self) -> u16 {
+        self.field(4)
+    }
+
+    /// Of a packet whose checksum is still to be computed: where what it covers
+    /// begins, and where it goes, counted from there.
+    pub(super) fn unfinished(start: usize, offset: usize) -> Self {
+        let mut header = Self::default();
+        header.0[0] = Self::NEEDS_CSUM;
+        header.set_field(6, start as u16);
+        header.set_field(8, offset as u16);
+        header
+    }
+
+    /// Where an unfinished checksum begins and goes.
+    pub(super) fn unfinished_checksum(&self) -> Option<(usize, usize)> {
+        (self.0[0] & Self::NEEDS_CSUM != 0)
+            .then(|| (usize::from(self.field(6)), usize::from(self.field(8))))
+    }
+
+    #[cfg(test)]
+    pub(super) fn segmented(mut self, kind: u8, size: u16) -> Self {
+        self.0[1] = kind;
+        self.set_field(4, size);
+        self
     }
 
     /// Whether several packets travel as this one frame.
@@ -78,6 +112,8 @@ pub struct Frame<'a> {
     pub outgoing: bool,
     /// EtherType the kernel found.
     pub protocol: u16,
+    /// Whether the checksum is complete, not left to the kernel.
+    pub is_finished: bool,
 }
 
 impl Drop for Frame<'_> {
@@ -87,6 +123,11 @@ impl Drop for Frame<'_> {
 }
 
 impl Frame<'_> {
+    /// Whether no finished TCP or UDP checksum is wrong.
+    pub fn is_intact(&self) -> bool {
+        !self.is_finished || is_intact(self.bytes)
+    }
+
     /// A copy that outlives the slot, with its VLAN tag back in place.
     pub fn to_owned_frame(&self) -> OwnedFrame {
         let mut vnet = self.vnet;
@@ -131,11 +172,16 @@ mod tests {
 
     #[test]
     fn segments_repeat_their_headers_on_the_wire() {
-        assert_eq!(VnetHeader::default().wire_bytes(1_514), 1_514);
-        // 66 bytes of headers, 3 segments of 1448, 1448 and 100 bytes.
-        let gso = header(1, 1, [66, 1_448, 34, 16]);
-        assert_eq!(gso.wire_bytes(66 + 2_996), 66 + 2_996 + 2 * 66);
-        assert_eq!(gso.wire_bytes(10), 10, "nonsense stays harmless");
+        let mut frame = vec![0; 66 + 2_996];
+        frame[12..15].copy_from_slice(&[8, 0, 0x45]);
+        frame[23] = 6;
+        frame[46] = 0x80;
+        assert_eq!(VnetHeader::default().wire_bytes(&frame[..1_514]), 1_514);
+        // 66 bytes of headers, 3 segments of 1448, 1448 and 100 bytes, whatever
+        // the kernel's hint says.
+        let gso = header(1, 1, [2_000, 1_448, 34, 16]);
+        assert_eq!(gso.wire_bytes(&frame), 66 + 2_996 + 2 * 66);
+        assert_eq!(gso.wire_bytes(&frame[..10]), 10, "nonsense stays harmless");
     }
 
     #[test]
@@ -154,6 +200,7 @@ mod tests {
             truncated: false,
             outgoing: false,
             protocol: 0x0800,
+            is_finished: false,
         };
         let owned = frame.to_owned_frame();
         assert_eq!(owned.bytes[..12], bytes[..12]);

@@ -238,6 +238,7 @@ impl Ring {
             truncated: header.tp_len != header.tp_snaplen || !fits,
             outgoing: address.sll_pkttype == libc::PACKET_OUTGOING,
             protocol: u16::from_be(address.sll_protocol),
+            is_finished: bits & libc::TP_STATUS_CSUMNOTREADY == 0,
         })
     }
 

@@ -1,9 +1,9 @@
 //! Changes as bytes: `struct tcmsg` and nested attributes (rtnetlink(7),
 //! linux/pkt_sched.h, linux/pkt_cls.h, linux/tc_act).
 
-use crate::os::netlink::Messages;
+use crate::{os::netlink::Messages, units::Distribution};
 
-use super::{Bucket, Netem, QdiscOp};
+use super::{Bucket, Netem, NetemLoss, QdiscOp, distribution};
 
 pub(super) const NEW_QDISC: u16 = 36;
 const DEL_QDISC: u16 = 37;
@@ -29,6 +29,9 @@ const NETEM_CLASS: u32 = 0x1_0001;
 /// `2:`.
 pub(super) const RATE_HANDLE: u32 = 0x2_0000;
 
+/// NLA_F_NESTED.
+const NESTED: u16 = 1 << 15;
+
 /// Filters are asked in ascending order of priority.
 const DROP_PRIORITY: u32 = 1;
 const REDIRECT_PRIORITY: u32 = 2;
@@ -46,8 +49,14 @@ pub(super) fn requests(ops: &[QdiscOp]) -> Messages {
                 let place = place(*dev, CLSACT_HANDLE, TC_H_CLSACT, 0);
                 qdisc(&mut out, NEW, &place, "clsact", &[]);
             }
-            QdiscOp::AddNetem { dev, netem } => add_netem(&mut out, NEW, *dev, netem),
-            QdiscOp::ChangeNetem { dev, netem } => add_netem(&mut out, 0, *dev, netem),
+            QdiscOp::AddNetem { dev, netem } => {
+                let fresh = netem.distribution == Distribution::default();
+                add_netem(&mut out, NEW, *dev, &netem_options(netem, !fresh));
+            }
+            QdiscOp::ChangeNetem { dev, netem } => {
+                // An earlier table would stay in force.
+                add_netem(&mut out, 0, *dev, &netem_options(netem, true));
+            }
             QdiscOp::AddRate { dev, bucket } => add_rate(&mut out, NEW, *dev, bucket),
             QdiscOp::ChangeRate { dev, bucket } => add_rate(&mut out, 0, *dev, bucket),
             QdiscOp::AddRedirect { dev, to } => {
@@ -94,21 +103,40 @@ fn qdisc(out: &mut Messages, flags: u16, place: &[u8; 20], kind: &str, options: 
     }
 }
 
-fn add_netem(out: &mut Messages, flags: u16, dev: u32, netem: &Netem) {
+fn add_netem(out: &mut Messages, flags: u16, dev: u32, options: &[u8]) {
     let place = place(dev, NETEM_HANDLE, TC_H_ROOT, 0);
-    qdisc(out, flags, &place, "netem", &netem_options(netem));
+    qdisc(out, flags, &place, "netem", options);
 }
 
-/// `struct tc_netem_qopt`, then attributes; delays go by the attributes, in nanoseconds.
-pub(super) fn netem_options(netem: &Netem) -> Vec<u8> {
-    let mut options = Vec::with_capacity(96);
-    for word in [0, netem.limit, netem.loss, 0, 0, 0] {
+/// `struct tc_netem_qopt` (latency, limit, loss, gap, duplicate, jitter), then
+/// attributes; delays go by the attributes, in nanoseconds. What an attribute
+/// can take back is always there, because a change keeps what it does not name.
+pub(super) fn netem_options(netem: &Netem, with_table: bool) -> Vec<u8> {
+    let mut options = Vec::with_capacity(160);
+    let loss = match netem.loss {
+        NetemLoss::Random(share) => share,
+        NetemLoss::Gilbert { .. } => 0,
+    };
+    // Every packet may be chosen to overtake, not only one in so many.
+    let gap = u32::from(netem.reorder > 0);
+    for word in [0, netem.limit, loss, gap, netem.duplicate, 0] {
         options.extend(word.to_ne_bytes());
     }
+    if with_table {
+        nest(&mut options, 2, &distribution::table(netem.distribution));
+    }
+    // Probability and correlation.
+    nest(&mut options, 3, &words(&[netem.reorder, 0]));
+    nest(&mut options, 4, &words(&[netem.corrupt, 0]));
+    if let NetemLoss::Gilbert { begin, end } = netem.loss {
+        // NETEM_LOSS_GE with struct tc_netem_gemodel: p, r, what gets through
+        // in the bad state, what is lost in the good one.
+        let mut model = Vec::new();
+        nest(&mut model, 2, &words(&[begin, end, 0, 0]));
+        nest(&mut options, 5 | NESTED, &model);
+    }
     // struct tc_netem_rate: rate, packet overhead, cell size, cell overhead.
-    let mut rate = [0; 16];
-    rate[..4].copy_from_slice(&u32::MAX.to_ne_bytes());
-    nest(&mut options, 6, &rate);
+    nest(&mut options, 6, &words(&[u32::MAX, 0, 0, 0]));
     nest(&mut options, 8, &NO_RATE.to_ne_bytes());
     nest(&mut options, 10, &netem.delay.as_nanos().to_ne_bytes());
     nest(&mut options, 11, &netem.jitter.as_nanos().to_ne_bytes());

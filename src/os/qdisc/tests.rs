@@ -9,9 +9,10 @@ fn netem() -> Netem {
     Netem {
         delay: Span::from_millis(20),
         jitter: Span::from_millis(3),
-        loss: u32::MAX / 100,
+        loss: NetemLoss::Random(u32::MAX / 100),
         limit: 1000,
         seed: 0x0102_0304_0506_0708,
+        ..Netem::default()
     }
 }
 
@@ -39,7 +40,7 @@ fn an_entrance_is_a_clsact() {
 
 #[test]
 fn netem_says_delays_in_nanoseconds_and_keeps_order_by_a_rate() {
-    let options = netem_options(&netem());
+    let options = netem_options(&netem(), false);
     let head: Vec<_> = (0..6).map(|n| u32_at(&options, 4 * n).unwrap()).collect();
     assert_eq!(head, [0, 1000, u32::MAX / 100, 0, 0, 0]);
     let attributes = attributes(&options, 24);
@@ -63,7 +64,61 @@ fn a_change_is_no_creation() {
     });
     assert_eq!((add.0, add.1, change.0, change.1), (36, 0x605, 36, 5));
     assert_eq!(add.2, [0, 3, 0x1_0000, u32::MAX, 0]);
-    assert_eq!((&add.2, &add.3), (&change.2, &change.3));
+    assert_eq!(add.2, change.2);
+    // The table says "uniform" anew: without one, an earlier one would stay.
+    let table = |rest: &[u8]| {
+        let outer = attributes(rest, 0);
+        attributes(outer[&2], 24).get(&2).map(|table| table.len())
+    };
+    assert_eq!((table(&add.3), table(&change.3)), (None, Some(8192)));
+}
+
+#[test]
+fn every_effect_of_netem_has_its_place() {
+    let all = Netem {
+        distribution: Distribution::Normal,
+        loss: NetemLoss::Gilbert { begin: 11, end: 12 },
+        duplicate: 13,
+        corrupt: 14,
+        reorder: 15,
+        ..netem()
+    };
+    let options = netem_options(&all, true);
+    let head: Vec<_> = (0..6).map(|n| u32_at(&options, 4 * n).unwrap()).collect();
+    assert_eq!(
+        head,
+        [0, 1000, 0, 1, 13, 0],
+        "no random loss beside the model"
+    );
+    let by_kind = attributes(&options, 24);
+    let words = |bytes: &[u8]| -> Vec<u32> {
+        (0..bytes.len() / 4)
+            .map(|n| u32_at(bytes, 4 * n).unwrap())
+            .collect()
+    };
+    assert_eq!(words(by_kind[&3]), [15, 0]);
+    assert_eq!(words(by_kind[&4]), [14, 0]);
+    let model = attributes(by_kind[&5], 0);
+    assert_eq!(words(model[&2]), [11, 12, 0, 0]);
+    // Half of a table of quantiles is below zero, and a sixth beyond one deviation.
+    let table: Vec<i16> = by_kind[&2]
+        .chunks(2)
+        .map(|pair| i16::from_ne_bytes([pair[0], pair[1]]))
+        .collect();
+    let share = |chosen: &dyn Fn(i16) -> bool| {
+        table.iter().filter(|&&value| chosen(value)).count() as f64 / table.len() as f64
+    };
+    assert!((share(&|value| value < 0) - 0.5).abs() < 0.001);
+    assert!((share(&|value| value > 8192) - 0.1587).abs() < 0.001);
+    assert_eq!(table.len(), 4096);
+    // What is not wished for is taken back by name.
+    let plain = netem_options(&netem(), true);
+    let by_kind = attributes(&plain, 24);
+    assert_eq!(
+        (words(by_kind[&3]), words(by_kind[&4])),
+        (vec![0, 0], vec![0, 0])
+    );
+    assert!(!by_kind.contains_key(&5));
 }
 
 #[test]

@@ -16,8 +16,22 @@ use super::{
 };
 use crate::{
     lab::model::{DEFAULT_MTU, Kind, Link, MAX_MTU, MIN_MTU, Shape},
-    units::{Bytes, LinkName, NodeName, Percent, Span},
+    units::{Bytes, Distribution, LinkName, LossBurst, NodeName, Percent, Rate, Span},
 };
+
+/// The keys that say what a link does to packets.
+pub(super) const SHAPE_KEYS: [&str; 10] = [
+    "delay",
+    "jitter",
+    "distribution",
+    "loss",
+    "loss-burst",
+    "duplicate",
+    "corrupt",
+    "reorder",
+    "rate",
+    "queue",
+];
 
 impl Lower<'_> {
     pub(super) fn links(&mut self, fields: &Fields<'_>) {
@@ -139,24 +153,47 @@ impl Lower<'_> {
         base: [Shape; 2],
     ) -> [Shape; 2] {
         let mut shape = base;
-        let delay = self.per_end::<Span>(fields, "delay", ends);
-        let jitter = self.per_end::<Span>(fields, "jitter", ends);
-        let loss = self.per_end::<Percent>(fields, "loss", ends);
-        let rate = self.per_end(fields, "rate", ends);
-        let queue = self.per_end::<Bytes>(fields, "queue", ends);
-        let given = delay.into_iter().zip(jitter).zip(loss).zip(rate).zip(queue);
-        for (to, ((((delay, jitter), loss), rate), queue)) in shape.iter_mut().zip(given) {
-            to.delay = delay.unwrap_or(to.delay);
-            to.jitter = jitter.unwrap_or(to.jitter);
-            to.loss = loss.unwrap_or(to.loss);
-            to.rate = rate.or(to.rate);
-            to.queue = queue.or(to.queue);
-        }
-        self.check_shape(fields, &shape);
+        let set = &mut shape;
+        self.each_end::<Span>(fields, "delay", ends, set, |to, v| to.delay = v);
+        self.each_end::<Span>(fields, "jitter", ends, set, |to, v| to.jitter = v);
+        self.each_end::<Distribution>(fields, "distribution", ends, set, |to, v| {
+            to.distribution = v;
+        });
+        self.each_end::<Percent>(fields, "loss", ends, set, |to, v| to.loss = v);
+        self.each_end::<LossBurst>(fields, "loss-burst", ends, set, |to, v| {
+            to.loss_burst = Some(v);
+        });
+        self.each_end::<Percent>(fields, "duplicate", ends, set, |to, v| to.duplicate = v);
+        self.each_end::<Percent>(fields, "corrupt", ends, set, |to, v| to.corrupt = v);
+        self.each_end::<Percent>(fields, "reorder", ends, set, |to, v| to.reorder = v);
+        self.each_end::<Rate>(fields, "rate", ends, set, |to, v| to.rate = Some(v));
+        self.each_end::<Bytes>(fields, "queue", ends, set, |to, v| to.queue = Some(v));
+        self.check_delay(fields, &shape);
+        self.check_loss(fields, &shape);
+        self.check_queue(fields, &shape);
         shape
     }
 
-    fn check_shape(&mut self, fields: &Fields<'_>, shape: &[Shape; 2]) {
+    fn each_end<T>(
+        &mut self,
+        fields: &Fields<'_>,
+        key: &str,
+        ends: Option<&[NodeName; 2]>,
+        shape: &mut [Shape; 2],
+        set: impl Fn(&mut Shape, T),
+    ) where
+        T: FromStr + Copy,
+        T::Err: Display,
+    {
+        let given = self.per_end::<T>(fields, key, ends);
+        for (shape, value) in shape.iter_mut().zip(given) {
+            if let Some(value) = value {
+                set(shape, value);
+            }
+        }
+    }
+
+    fn check_delay(&mut self, fields: &Fields<'_>, shape: &[Shape; 2]) {
         if shape.iter().any(|s| s.delay > Span::from_secs(10)) {
             self.f.error(
                 fields.at_value("delay"),
@@ -175,6 +212,68 @@ impl Lower<'_> {
                 "`jitter` is at most the delay: no packet arrives before it was sent",
             );
         }
+        let distributed = |s: &Shape| s.distribution != Distribution::default();
+        if shape
+            .iter()
+            .any(|s| distributed(s) && s.jitter == Span::ZERO)
+        {
+            self.f
+                .error(
+                    fields.at_key("distribution"),
+                    "contradiction",
+                    "`distribution` without `jitter`",
+                )
+                .help("it says how the jitter lies around the delay");
+        }
+        let overtakes = |s: &Shape| s.reorder != Percent::default();
+        if shape.iter().any(|s| overtakes(s) && s.delay == Span::ZERO) {
+            self.f
+                .error(
+                    fields.at_key("reorder"),
+                    "contradiction",
+                    "`reorder` without `delay`",
+                )
+                .help("what is reordered takes no delay and so overtakes what does");
+        }
+    }
+
+    fn check_loss(&mut self, fields: &Fields<'_>, shape: &[Shape; 2]) {
+        for shape in shape {
+            let (Some(burst), share) = (shape.loss_burst, u64::from(shape.loss.millionths()))
+            else {
+                continue;
+            };
+            if share == 0 {
+                self.f
+                    .error(
+                        fields.at_key("loss-burst"),
+                        "contradiction",
+                        "`loss-burst` without `loss`",
+                    )
+                    .help("`loss` is the share of all packets, `loss-burst` how many in a row");
+                return;
+            }
+            let (packets, kept) = (u64::from(burst.packets()), 1_000_000 - share);
+            if share > packets * kept {
+                let message = format!(
+                    "{} of all packets cannot be lost in bursts of {burst}",
+                    shape.loss
+                );
+                let mean = share.div_ceil(kept.max(1));
+                let found = self
+                    .f
+                    .error(fields.at_value("loss-burst"), "out-of-range", message);
+                if kept > 0 && mean <= 1000 {
+                    found.help(format!("between bursts at least one packet gets through: `loss-burst: {mean}` or more"));
+                } else {
+                    found.help("between bursts at least one packet gets through");
+                }
+                return;
+            }
+        }
+    }
+
+    fn check_queue(&mut self, fields: &Fields<'_>, shape: &[Shape; 2]) {
         if shape.iter().any(|s| s.queue.is_some() && s.rate.is_none()) {
             self.f
                 .error(

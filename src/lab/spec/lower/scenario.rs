@@ -8,6 +8,7 @@ use super::{
         reader::{Fields, an, and_list},
     },
     Lower,
+    links::SHAPE_KEYS,
 };
 use crate::{
     lab::model::{Daemon, Expect, ExpectAfter, Fault, How, Kind, SessionKind, Step, StepKind},
@@ -340,13 +341,12 @@ impl Lower<'_> {
     }
 
     fn degrade(&mut self, fields: &Fields<'_>) -> Option<Fault> {
-        let shapes = ["delay", "jitter", "loss", "rate", "queue"];
-        if !shapes.iter().any(|key| fields.has(key)) {
+        if !SHAPE_KEYS.iter().any(|key| fields.has(key)) {
             self.f
                 .error(fields.at, "missing-key", "a degrade step changes something")
                 .help(format!(
                     "give {}",
-                    and_list(&shapes).replace(" and ", " or ")
+                    and_list(&SHAPE_KEYS).replace(" and ", " or ")
                 ));
         }
         let (link, ends) = self.step_link(fields)?;
