@@ -15,6 +15,7 @@ pub mod netns;
 pub mod packet_ring;
 pub mod poll;
 pub mod poller;
+pub mod pressure;
 pub mod process;
 pub mod qdisc;
 pub mod sched;

@@ -18,7 +18,7 @@ use crate::{
         observe::{NodeWatch, Watcher},
         probe::BarePair,
         sink::EventSink,
-        wire::{self, TapConfig, Wire, WireChoice, WireConfig},
+        wire::{self, Lateness, TapConfig, Wire, WireChoice, WireConfig},
     },
     lab::{
         op::{Netns, Op},
@@ -201,6 +201,12 @@ impl Live {
     /// What every wire and tunnel saw of every flow.
     pub fn flow_logs(&self) -> Vec<WireFlowLog> {
         self.wire.as_ref().map(Wire::flow_logs).unwrap_or_default()
+    }
+
+    /// How punctual the wire has been since probes were begun, where there is one.
+    pub fn lateness(&self) -> Option<Lateness> {
+        let lateness = self.wire.as_ref().map(Wire::lateness)?;
+        (lateness.count > 0).then_some(lateness)
     }
 
     /// Packets the wires could not look at.

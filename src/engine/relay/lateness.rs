@@ -13,7 +13,8 @@ const CALIBRATE_EVERY: usize = 256;
 /// More than this is load, not a constant.
 const LARGEST_LEAD: u64 = 80_000;
 
-/// A summary of release lateness, nanoseconds; negative is early.
+/// A summary of release lateness since probes were last begun, nanoseconds;
+/// negative is early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lateness {
     /// Releases counted: those that had to wait for their instant.
@@ -47,6 +48,13 @@ impl Punctuality {
             wakeups: Vec::with_capacity(CALIBRATE_EVERY),
             lead: 0,
         }
+    }
+
+    /// Counts releases anew; what is known of wake-ups stays.
+    pub(in crate::engine) fn begin(&mut self) {
+        self.buckets.fill(0);
+        self.count = 0;
+        self.max = i64::MIN;
     }
 
     /// A frame due at `due` was released at `now`.
@@ -123,6 +131,10 @@ mod tests {
         assert!((summary.p50_ns - 50_000).abs() <= BUCKET);
         assert!((summary.p99_ns - 99_000).abs() <= BUCKET);
         assert_eq!((summary.max_ns, summary.count), (100_000, 1000));
+        punctuality.begin();
+        assert_eq!(punctuality.summary(), Lateness::default());
+        punctuality.released(1_000_000, 1_030_000);
+        assert_eq!(punctuality.summary().max_ns, 30_000);
     }
 
     #[test]

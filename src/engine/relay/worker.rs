@@ -328,6 +328,7 @@ impl Worker {
                 let wires = self.directions.iter_mut().map(|wire| &mut wire.flows);
                 wires.for_each(Flows::clear);
                 self.taps.iter_mut().for_each(Tap::clear);
+                self.punctuality.begin();
             }
             Command::Tap(taps, reply) => drop(reply.send(self.add_taps(taps))),
             // A caller that gave up waiting has dropped the receiver.

@@ -16,8 +16,15 @@ use crate::{
 const CLOCK_STEP_NS: u64 = 1_000_001;
 
 /// The journal is added by whoever keeps it.
-pub(super) fn input(live: &Live, flows: Vec<FlowLog>, quality: &ProbeQuality) -> RunInput {
+pub(super) fn input(
+    live: &Live,
+    flows: Vec<FlowLog>,
+    quality: &ProbeQuality,
+    cpu_waited: Option<f64>,
+) -> RunInput {
     let plan = live.plan();
+    let lateness = live.lateness();
+    let us = |ns: i64| ns as f64 / 1e3;
     RunInput {
         lab: plan.lab.to_string(),
         events: Vec::new(),
@@ -35,7 +42,9 @@ pub(super) fn input(live: &Live, flows: Vec<FlowLog>, quality: &ProbeQuality) ->
                 0
             },
             capture_drops: live.capture_drops(),
-            host_overload: None,
+            wire_late_p99_us: lateness.map(|late| us(late.p99_ns)),
+            wire_late_max_us: lateness.map(|late| us(late.max_ns)),
+            cpu_waited,
         },
         notes: plan.notes.clone(),
     }

@@ -17,7 +17,7 @@ use crate::{
         probe::{self, Probes},
     },
     lab::plan::{FaultPlan, FlowPlan, StepPlan},
-    os::clock,
+    os::{clock, pressure},
     results::{
         event::{EventKind, MonoNs},
         measure::RunInput,
@@ -61,8 +61,10 @@ pub fn run(
 ) -> anyhow::Result<RunInput> {
     let mut rng = ChaCha12Rng::seed_from_u64(options.seed);
     converge(live, options)?;
+    let probes = steady::probes(live, &mut rng, stopped)?;
+    let waiting = Waiting::begin();
     let mut experiment = Experiment {
-        probes: steady::probes(live, &mut rng, stopped)?,
+        probes,
         live,
         rng,
         converge_within: options.converge_within,
@@ -80,7 +82,29 @@ pub fn run(
     experiment.probes.stop_sending()?;
     experiment.probes.drain(DRAIN);
     let (flows, quality) = experiment.probes.finish()?;
-    Ok(collect::input(live, flows, &quality))
+    Ok(collect::input(live, flows, &quality, waiting.share()))
+}
+
+/// What has been waiting for a processor since it began.
+struct Waiting {
+    at: MonoNs,
+    waited_us: Option<u64>,
+}
+
+impl Waiting {
+    fn begin() -> Self {
+        Self {
+            at: clock::mono_ns(),
+            waited_us: pressure::cpu_waited_us(),
+        }
+    }
+
+    /// Share of the time since then, where the kernel counts it.
+    fn share(&self) -> Option<f64> {
+        let waited = pressure::cpu_waited_us()?.saturating_sub(self.waited_us?);
+        let passed = clock::mono_ns().saturating_sub(self.at);
+        Some((waited as f64 * 1e3 / passed.max(1) as f64).min(1.0))
+    }
 }
 
 /// Waits for every session, and measures the instrument and the links meanwhile.

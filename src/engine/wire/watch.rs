@@ -344,6 +344,7 @@ impl Watch {
                 let wires = self.directions.iter_mut();
                 wires.for_each(|direction| direction.ledger.clear());
                 self.taps.iter_mut().for_each(Tap::clear);
+                self.punctuality.begin();
             }
             // A caller that gave up waiting has dropped the receiver.
             Command::Tap(taps, reply) => drop(reply.send(self.add_taps(taps))),

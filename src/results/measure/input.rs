@@ -165,6 +165,11 @@ pub struct Quality {
     pub clock_step_ns: u64,
     /// Packets the captures of control traffic missed.
     pub capture_drops: u64,
-    /// Why the host was too busy, when it was.
-    pub host_overload: Option<String>,
+    /// 99th percentile of how late frames left their links, microseconds.
+    pub wire_late_p99_us: Option<f64>,
+    /// The latest of them, microseconds.
+    pub wire_late_max_us: Option<f64>,
+    /// Share of the time in which something on the host was ready to run and had to
+    /// wait for a processor, 0 to 1, where the kernel counts it.
+    pub cpu_waited: Option<f64>,
 }

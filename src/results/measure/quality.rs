@@ -135,13 +135,7 @@ fn of_instrument(quality: &Quality, input: &RunInput, warnings: &mut Warnings) {
             "probes and wires ran without realtime priority, so a busy host can delay them; run as root or raise RLIMIT_RTPRIO",
         );
     }
-    if let Some(why) = &quality.host_overload {
-        warnings.run(
-            "host-overload",
-            true,
-            format!("the host was too busy ({why}); stop other work or lower the probes' rate"),
-        );
-    }
+    of_host(quality, input, warnings);
     let rate = input.flows.iter().map(|f| f.rate).max().unwrap_or(0).max(1);
     let gap_us = 1e6 / f64::from(rate);
     if let Some(p99) = quality.pacing_p99_us.filter(|&p99| p99 > gap_us / 2.0) {
@@ -175,6 +169,62 @@ fn of_instrument(quality: &Quality, input: &RunInput, warnings: &mut Warnings) {
             ),
         );
     }
+}
+
+/// Frames later than this, 1 in 100, make links longer than declared by more than
+/// the millisecond that probes usually resolve.
+const WIRE_LATE_US: f64 = 1_000.0;
+/// Daemons have no realtime priority: where something waits for a processor for
+/// this share of the time, their reactions are the host's as well.
+const CPU_WAITED: f64 = 0.5;
+
+/// What a busy host does to the links and the daemons; of the probes `pacing-late` tells.
+fn of_host(quality: &Quality, input: &RunInput, warnings: &mut Warnings) {
+    let mut reasons = Vec::new();
+    let late = quality.wire_late_p99_us.filter(|&p99| p99 > WIRE_LATE_US);
+    if let Some(p99) = late {
+        reasons.push(format!(
+            "1 frame in 100 left its link {:.1} ms late or more",
+            p99 / 1e3
+        ));
+    }
+    let stall = quality.wire_late_max_us.zip(bfd_patience_us(input));
+    let stall = stall.filter(|(latest, patience)| latest >= patience);
+    if let Some((latest, patience)) = stall {
+        reasons.push(format!(
+            "one left {:.0} ms late, and {:.0} ms without a packet can bring BFD down, so the host may have been measured in place of the fault",
+            latest / 1e3,
+            patience / 1e3
+        ));
+    }
+    if let Some(share) = quality.cpu_waited.filter(|&share| share >= CPU_WAITED) {
+        reasons.push(format!(
+            "for {:.0} % of the run something had to wait for a processor, and daemons may have been slower for it",
+            share * 100.0
+        ));
+    }
+    if !reasons.is_empty() {
+        warnings.run(
+            "host-overload",
+            stall.is_some(),
+            format!(
+                "the host was busy: {}; stop other work, lower the probes' rate, or run as root for realtime priority",
+                reasons.join("; ")
+            ),
+        );
+    }
+}
+
+/// The shortest stall of a link that can end a BFD session by itself: the packet
+/// before it came an interval earlier.
+fn bfd_patience_us(input: &RunInput) -> Option<f64> {
+    let sessions = input.topology.sessions.iter().filter_map(|s| s.bfd);
+    let ends = sessions.flat_map(|[a, b]| [(a, b), (b, a)]);
+    let patience = ends.map(|(from, to)| {
+        let interval = from.min_tx.max(to.min_rx).as_micros();
+        interval * u64::from(from.multiplier).saturating_sub(1)
+    });
+    patience.min().map(|us| us as f64)
 }
 
 fn finished(events: &[Event]) -> bool {

@@ -1,13 +1,14 @@
 //! Which way a flow went before a transition and which way it ended up going.
 
 use super::{
-    flow::FlowView,
+    flow::{Fate, FlowView},
     result::Hop,
     window::{Window, baseline},
 };
 use crate::results::event::MonoNs;
 
-/// How many of the last delivered packets say which path a transition ended on.
+/// How many of the last delivered packets say which path was taken, before a transition
+/// and at its end.
 const LAST: usize = 20;
 
 /// The two paths of one flow in one transition, and when it passed from one to the other.
@@ -51,7 +52,7 @@ impl Ways {
         let latest = tail
             .get(tail.len().saturating_sub(LAST)..)
             .unwrap_or_default();
-        let before_path = view.majority_path(&earlier);
+        let before_path = view.majority_path(&latest_before(view, &earlier, seqs));
         let after_path = view.majority_path(latest);
         let on_new = |&&s: &&u32| view.path_of(s) == after_path;
         let send = |seq: &u32| view.sent_at(*seq);
@@ -100,5 +101,24 @@ impl Ways {
     /// When the flow had got to where it ended: after the loss, or without loss at the switch.
     pub(super) fn settled(&self) -> Option<MonoNs> {
         self.recovered.or(self.switched)
+    }
+}
+
+/// Those of `earlier` (newest first) that say which path was taken last: after a
+/// change shortly before, most of them still tell of the path before that.
+fn latest_before(view: &FlowView<'_>, earlier: &[u32], seqs: &[u32]) -> Vec<u32> {
+    let latest = earlier.get(..LAST.min(earlier.len())).unwrap_or_default();
+    let (Some(&oldest), Some(&first)) = (latest.last(), seqs.first()) else {
+        return latest.to_vec();
+    };
+    // Loss of the transition before ends what was so until then.
+    let mut between = (oldest..first).rev();
+    let lost = between.find(|&seq| view.fate(seq) == Some(Fate::Lost));
+    let since = |seq: &u32| lost.is_none_or(|lost| *seq > lost);
+    let fresh: Vec<u32> = latest.iter().copied().filter(since).collect();
+    if fresh.is_empty() {
+        latest.to_vec()
+    } else {
+        fresh
     }
 }

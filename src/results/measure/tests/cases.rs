@@ -238,6 +238,48 @@ fn what_returned_with_the_circuit_belongs_to_the_transition_it_was_sent_in() {
     assert!(near(reversion.phases_ms.recovered, 100.2));
 }
 
+/// Two faults 30 ms apart, restored 35 ms apart: each transition begins with the path
+/// that packets took when it began, be that but 15 ms old, and not with the one before.
+#[test]
+fn overlapping_faults_restored_together_each_begin_where_the_last_left_off() {
+    for (back_ms, one, two) in [
+        (4400.0, ["backup.1", "backup.1"], ["backup.1", "prod"]),
+        (3020.0, ["backup.1", "prod"], ["prod", "prod"]),
+    ] {
+        let mut input = lab::run(false);
+        lab::without_faults(&mut input);
+        lab::fault(&mut input, "one", "silent", "circuit", CUT);
+        lab::fault(&mut input, "two", "silent", "backbone", CUT + ms(30.0));
+        lab::restore(&mut input, "one", "silent", "circuit", lab::RESTORE);
+        let last = lab::RESTORE + ms(35.0);
+        lab::restore(&mut input, "two", "silent", "backbone", last);
+        for id in [0, 1] {
+            lab::flow(&mut input, id, |ms| match ms {
+                ms if !(0.0..back_ms).contains(&ms) => Sim::Prod,
+                ms if ms < 742.0 => Sim::Cut,
+                _ => Sim::Backup,
+            });
+        }
+        let result = measure(&input);
+        let forth = result.outages.iter().filter(|outage| outage.flow == 0);
+        let told: Vec<_> = forth
+            .map(|outage| {
+                let path = |path: &Option<String>| path.clone().unwrap_or_default();
+                let paths = [path(&outage.path_before), path(&outage.path_after)];
+                (outage.lost, outage.path_changed, paths)
+            })
+            .collect();
+        let way = |lost, [before, after]: [&str; 2]| {
+            // Nothing was delivered between the two cuts.
+            let changed = !after.is_empty() && before != after;
+            (lost, changed, [before.to_owned(), after.to_owned()])
+        };
+        let first = [way(30, ["prod", ""]), way(712, ["prod", "backup.1"])];
+        assert_eq!(told[..2], first);
+        assert_eq!(told[2..], [way(0, one), way(0, two)], "back {back_ms}");
+    }
+}
+
 #[test]
 fn a_flap_leaves_two_loss_periods() {
     let mut input = lab::run(false);
