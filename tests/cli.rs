@@ -52,6 +52,7 @@ fn a_lab_that_stays_up_is_seen_cut_restored_entered_and_taken_down() {
     );
     assert!(up["converged_ms"].as_f64().unwrap() > 0.0);
 
+    told_apart(&bench, &up);
     looked_at(&bench, &lab);
     cut_by_hand(&bench, &lab);
 
@@ -64,6 +65,42 @@ fn a_lab_that_stays_up_is_seen_cut_restored_entered_and_taken_down() {
     let twice = bench.fails(2, &["down", &lab]);
     assert!(twice.contains(&format!("no lab `{lab}` is up")), "{twice}");
     until("every process gone", || bench.left().is_empty());
+}
+
+/// Every process says what it is, and every configuration is kept.
+fn told_apart(bench: &Bench, up: &Value) {
+    let shown: Vec<String> = bench
+        .left()
+        .iter()
+        .map(|pid| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line);
+            line.trim_end_matches('\0').replace('\0', " ")
+        })
+        .collect();
+    let lab = up["lab"].as_str().unwrap();
+    for process in ["lab", "init", "supervisor"] {
+        let line = format!("backhoe: {process} {lab}");
+        assert_eq!(shown.iter().filter(|s| **s == line).count(), 1, "{shown:?}");
+    }
+    for line in [
+        "backhoe: node dc1",
+        "backhoe: node app",
+        "backhoe: speaker dc1",
+        "backhoe: tunnel backup at vgw",
+    ] {
+        assert!(shown.iter().any(|s| s == line), "{line}: {shown:?}");
+    }
+    assert!(
+        shown.iter().all(|s| s.starts_with("backhoe: ")),
+        "{shown:?}"
+    );
+
+    let config = Path::new(up["out_dir"].as_str().unwrap()).join("config");
+    let speaker = fs::read_to_string(config.join("dc1/speaker.json")).unwrap();
+    assert!(speaker.contains("65001"), "{speaker}");
+    let hosts = fs::read_to_string(config.join("app/etc/hosts")).unwrap();
+    assert!(hosts.contains("10.0.1.10"), "{hosts}");
 }
 
 fn entered(bench: &Bench, lab: &str) {

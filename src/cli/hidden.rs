@@ -6,14 +6,18 @@ use std::{os::fd::RawFd, path::Path, process::ExitCode};
 use super::output;
 use crate::{
     engine::{daemon::wireguard, init, speaker},
-    os::fd,
+    os::{fd, process},
 };
 
 /// Runs one of them if the command line asks for it.
 pub(super) fn dispatch() -> Option<ExitCode> {
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args();
+    let title = args.next().unwrap_or_default();
     let name = args.next()?;
     let rest: Vec<String> = args.collect();
+    if let Some(what) = title.strip_prefix(process::TITLE) {
+        process::set_title(what);
+    }
     match name.as_str() {
         init::SUBCOMMAND => Some(init::internal_lab()),
         "speaker" => Some(ended(speaker_main(&rest))),

@@ -262,12 +262,14 @@ fn is_alive(pid: u32) -> bool {
     })
 }
 
-fn named(pids: &[u32], name: &str) -> u32 {
-    let name = format!("{name}\n");
-    *pids
-        .iter()
-        .find(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|n| n == name))
-        .unwrap()
+/// The process that `ps` shows as `backhoe: title`.
+fn titled(pids: &[u32], title: &str) -> u32 {
+    let line = format!("backhoe: {title}");
+    let shown = |pid: &&u32| {
+        let shown = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&shown).trim_end_matches('\0') == line
+    };
+    *pids.iter().find(shown).unwrap()
 }
 
 fn kill(pid: u32) {
@@ -342,10 +344,10 @@ fn a_ring_is_connected_and_the_host_sees_nothing_of_it() {
 fn killing_any_process_of_a_lab_removes_all_of_it() {
     for user in [User::root(), User::nobody()] {
         let plan = ring("killed", 3);
-        for victim in ["backhoe-lab", "backhoe-init", "backhoe-super", "r1"] {
+        for victim in ["lab killed", "init killed", "supervisor killed", "node r1"] {
             let ready = user.up(&plan);
             let pids = members(pid(&ready, "init_pid"), pid(&ready, "outer_pid"));
-            kill(named(&pids, victim));
+            kill(titled(&pids, victim));
             assert_gone(&user, &plan, &pids);
         }
     }
@@ -479,7 +481,7 @@ fn nobody_waits_for_a_frozen_daemon_but_who_asked_it() {
     let lab = concat!(env!("CARGO_MANIFEST_DIR"), "/labs/two-routers.yaml");
     let ready = user.up_with(&["up", "--json", lab, "--name", "frozen", "--out", "out"]);
     let pids = members(pid(&ready, "init_pid"), pid(&ready, "outer_pid"));
-    let supervisor = named(&pids, "backhoe-super");
+    let supervisor = titled(&pids, "supervisor frozen");
     let client = Client::new(LabName::new("frozen").unwrap());
     let cut = |target: &str, how: &str| {
         let request = CutRequest {

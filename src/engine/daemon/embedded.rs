@@ -79,6 +79,7 @@ impl Embedded {
             theirs.as_raw_fd().to_string(),
         ];
         let process = Spawn::new("/proc/self/exe")
+            .title(&format!("speaker {node}"))
             .node(holder)
             .args(args)
             .inherit(config)

@@ -68,7 +68,7 @@ impl Rising {
 
 fn settle(node: &NodePlan, template: &MountNsFd, net: &NetnsFd) -> anyhow::Result<()> {
     process::die_with_parent()?;
-    process::set_name(node.name.as_str());
+    process::set_title(&format!("node {}", node.name));
     netns::enter_new_node(template, net).context("namespaces")?;
     process::set_host_name(node.name.as_str()).context("host name")?;
     mount::tmpfs("/run", "755").context("/run")?;

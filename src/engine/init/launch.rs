@@ -19,6 +19,10 @@ use super::{
 /// The hidden subcommand that becomes a lab.
 pub const SUBCOMMAND: &str = "internal-lab";
 
+/// The lab's processes are forks of the first and write their titles over its command line.
+const ROOM: &str =
+    "                                                                                ";
+
 /// A lab that stands.
 #[derive(Debug)]
 pub struct Launched {
@@ -56,6 +60,7 @@ pub fn launch(spec: &LaunchSpec, begun: impl FnOnce(i32)) -> anyhow::Result<Laun
     };
     let mut outer = Command::new("/proc/self/exe")
         .arg(SUBCOMMAND)
+        .arg(ROOM)
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::null())
         .stderr(output)

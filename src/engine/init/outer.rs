@@ -71,7 +71,7 @@ fn outer(mut line: UnixStream) -> anyhow::Result<Exit> {
     }
     // The terminal's Ctrl-C is for the command, which then asks for an orderly end.
     process::leave_terminal()?;
-    process::set_name("backhoe-lab");
+    process::set_title(&format!("lab {}", spec.plan.lab));
     let owner = Owner::current();
     let listener = bind(owner, &spec.plan.lab)?;
     let run_dir = RunDir::open(&spec.out_dir)

@@ -51,7 +51,7 @@ pub(super) fn main(mut context: Context, mut gate: UnixStream, tend: &Tend) -> u
     }
     context.init_pid = i32::from_ne_bytes(pid);
     drop(gate);
-    process::set_name("backhoe-init");
+    process::set_title(&format!("init {}", context.spec.plan.lab));
     let failed = context.reporter.try_clone();
     match settle(&context).and_then(|()| {
         // The closure, and with it every descriptor of the lab, ends here in the parent.

@@ -1,6 +1,13 @@
 //! The routing daemons of a lab, whatever they are.
 
-use std::{collections::BTreeMap, fs::File, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Write},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 
@@ -15,6 +22,9 @@ use crate::{
     results::event::EventKind,
     units::{NodeName, SessionName},
 };
+
+/// Where the nodes' configurations are, in the run's directory.
+const CONFIG: &str = "config";
 
 /// A node's running daemon.
 #[derive(Debug)]
@@ -46,6 +56,9 @@ impl Daemons {
             if let Some(daemon) = start(live, node)? {
                 running.insert(node.name.clone(), Arc::new(daemon));
             }
+        }
+        for node in &live.plan().nodes {
+            keep(live, node)?;
         }
         Ok(Self(running))
     }
@@ -174,6 +187,18 @@ fn router_bgp(frr: &Frr) -> anyhow::Result<String> {
     Ok(format!("router bgp {asn}"))
 }
 
+/// Keeps what the node's programs were given, beside what came of it: every file at its
+/// path in the node.
+fn keep(live: &Live, node: &NodePlan) -> anyhow::Result<()> {
+    for (path, text) in &node.files {
+        let name = format!("{CONFIG}/{}/{}", node.name, path.trim_start_matches('/'));
+        let mut file = live.run_dir().create(&name)?;
+        file.write_all(text.as_bytes())
+            .with_context(|| format!("writing {name}"))?;
+    }
+    Ok(())
+}
+
 fn start(live: &Live, node: &NodePlan) -> anyhow::Result<Option<Daemon>> {
     let holder = || -> anyhow::Result<PidFd> {
         Ok(live
@@ -189,7 +214,7 @@ fn start(live: &Live, node: &NodePlan) -> anyhow::Result<Option<Daemon>> {
     let daemon = match &node.daemon {
         DaemonPlan::None => return Ok(None),
         DaemonPlan::Embedded(config) => {
-            let name = format!("config/{}.speaker.json", node.name);
+            let name = format!("{CONFIG}/{}/speaker.json", node.name);
             let file = live.run_dir().create(&name)?;
             serde_json::to_writer_pretty(&file, config)?;
             let config = File::open(live.run_dir().path().join(&name))?;

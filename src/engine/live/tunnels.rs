@@ -218,6 +218,7 @@ fn spawn(
     let theirs = OwnedFd::from(theirs);
     let log = run_dir.append(format!("logs/{}.{}.log", config.node, config.tunnel))?;
     let process = Spawn::new("/proc/self/exe")
+        .title(&format!("tunnel {} at {}", config.tunnel, config.node))
         .node(holder.try_clone()?)
         .args([
             "internal-tunnel".to_owned(),

@@ -34,7 +34,7 @@ use crate::{
 
 /// Runs the supervisor; its value is the lab's exit status.
 pub fn main(context: Context) -> u8 {
-    process::set_name("backhoe-super");
+    process::set_title(&format!("supervisor {}", context.spec.plan.lab));
     let Ok(spare) = context.reporter.try_clone() else {
         return 1;
     };

@@ -11,7 +11,7 @@ pub(super) use fork::{finish_child, require_single_thread};
 pub use pidfd::{Exit, PidFd};
 pub use spawn::{ExecError, Spawn, exec_in_node};
 pub use tend::{
-    Tend, forget_stdin, ignore_terminal_signals, keep_only, leave_terminal, pause_forever,
-    raise_file_limit, set_host_name, set_name, terminate,
+    TITLE, Tend, forget_stdin, ignore_terminal_signals, keep_only, leave_terminal, pause_forever,
+    raise_file_limit, set_host_name, set_title, terminate,
 };
 pub use watch::Watcher;

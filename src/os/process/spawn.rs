@@ -17,7 +17,7 @@ use nix::sys::{
     signal::{SigSet, SigmaskHow, Signal, sigprocmask},
 };
 
-use super::PidFd;
+use super::{PidFd, TITLE};
 use crate::os::netns;
 
 /// A program to be started: with the lab's /dev/null as input, its output in a
@@ -43,6 +43,13 @@ impl Spawn {
             inherit: Vec::new(),
             node: None,
         }
+    }
+
+    /// What `ps` shows of it: `backhoe: what`, and then its arguments, in place of its path.
+    #[must_use]
+    pub fn title(mut self, what: &str) -> Self {
+        self.command.arg0(format!("{TITLE}{what}"));
+        self
     }
 
     /// Runs it in the namespaces of this process (a node's holder).

@@ -3,9 +3,12 @@
 
 use std::{
     ffi::CString,
-    fs::File,
+    fs::{self, File},
     io,
-    os::fd::{AsRawFd, OwnedFd},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::FileExt,
+    },
 };
 
 use nix::{
@@ -112,12 +115,41 @@ pub fn leave_terminal() -> io::Result<()> {
     Ok(())
 }
 
-/// Names the process in `ps` (15 bytes are shown).
-pub fn set_name(name: &str) {
-    if let Ok(name) = CString::new(name) {
-        // A name is decoration; without it the process works the same.
+/// What every title of a lab's process begins with.
+pub const TITLE: &str = "backhoe: ";
+
+/// Names the process for `ps`, `top` and `pgrep`: `backhoe: what` in place of the command
+/// line that it, or the process it was forked from, was started with, as far as that was
+/// long, and `what` as its short name, of which the kernel keeps 15 bytes.
+/// The arguments must have been read before: afterwards they are not there any more.
+pub fn set_title(what: &str) {
+    // A name is decoration; without it the process works the same.
+    if let Ok(name) = CString::new(what) {
         let _ = prctl::set_name(&name);
     }
+    let _ = overwrite_command_line(&format!("{TITLE}{what}"));
+}
+
+fn overwrite_command_line(title: &str) -> io::Result<()> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // proc(5): arg_start and arg_end are fields 48 and 49; after the command's closing
+    // parenthesis comes field 3.
+    let mut fields = stat
+        .rsplit_once(')')
+        .ok_or(io::ErrorKind::InvalidData)?
+        .1
+        .split_whitespace()
+        .skip(45)
+        .map_while(|field| field.parse::<u64>().ok());
+    let (Some(start), Some(end)) = (fields.next(), fields.next()) else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
+    let room = usize::try_from(end.saturating_sub(start)).map_err(io::Error::other)?;
+    let mut line: Vec<u8> = title.bytes().take(room.saturating_sub(1)).collect();
+    // The last byte stays NUL: with another there, the kernel would go on into the environment.
+    line.resize(room, 0);
+    let memory = File::options().write(true).open("/proc/self/mem")?;
+    memory.write_all_at(&line, start)
 }
 
 /// Names the UTS namespace the process is in.
