@@ -519,3 +519,75 @@ fn nobody_waits_for_a_frozen_daemon_but_who_asked_it() {
     assert!(output.status.success());
     assert!(user.run(&["down", "frozen"]).status.success());
 }
+
+const LATE: &str = "
+name: late
+nodes:
+  a: { kind: router, asn: 65001, hosts: { h1: 10.1.0.10/24 } }
+  b: { kind: router, asn: 65002, daemon: frr, config: b.conf, hosts: { h2: 10.2.0.10/24 } }
+links:
+  left: { ends: [a, b], delay: 2ms, addresses: { a: 10.0.0.1/30, b: 10.0.0.2/30 } }
+sessions:
+  only: { ebgp: left, hold: 3s }
+routing:
+  a: { only: { announce: [10.1.0.0/24] } }
+probes:
+  app: { between: [a.h1, b.h2], rate: 200/s, size: 100B }
+scenario:
+  - drop: { link: left, packets: 7 }
+  - wait: { app: recovered, within: 5s }
+expect:
+  - { after: drop, app: { lost: 7 } }
+";
+
+/// `coalesce-time` holds back what FRR has to say although its session is up.
+const LATE_CONF: &str = "
+router bgp 65002
+ bgp router-id 10.2.0.1
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ coalesce-time 2000
+ neighbor 10.0.0.1 remote-as 65001
+ neighbor 10.0.0.1 timers connect 1
+ address-family ipv4 unicast
+  network 10.2.0.0/24
+ exit-address-family
+";
+
+/// A user's own configuration may announce long after its session is up: the
+/// packets lost to that are no part of the experiment.
+#[test]
+fn an_announcement_that_comes_late_is_waited_for_and_not_measured() {
+    let user = User::root();
+    fs::write(user.path("late.yaml"), LATE).unwrap();
+    fs::write(user.path("b.conf"), LATE_CONF).unwrap();
+    let output = user.run(&["run", "late.yaml", "--json", "--out", "out"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let outages = result["outages"].as_array().unwrap();
+    let lost: Vec<_> = outages.iter().map(|o| o["lost"].as_u64()).collect();
+    assert_eq!(lost, [Some(7), Some(7)]);
+    for flow in result["flows"].as_array().unwrap() {
+        let count = |key: &str| flow[key].as_u64().unwrap();
+        assert_eq!(count("sent") - count("received"), 7, "{flow}");
+    }
+
+    let journal = fs::read_to_string(user.path("out/journal.jsonl")).unwrap();
+    let events = || {
+        journal
+            .lines()
+            .map(|line| -> Value { serde_json::from_str(line).unwrap() })
+    };
+    let at = |wanted: &dyn Fn(&Value) -> bool| {
+        let event = events().find(|event| wanted(event)).unwrap();
+        event["at"].as_u64().unwrap()
+    };
+    let converged = at(&|event| event["kind"] == "converged");
+    let announced = at(&|event| {
+        let announced = event["announced"].as_array();
+        event["from"] == "b" && announced.is_some_and(|list| list.contains(&"10.2.0.0/24".into()))
+    });
+    let late = announced.saturating_sub(converged);
+    assert!(late > 1_000_000_000, "{late} ns late are no test");
+}
