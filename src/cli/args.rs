@@ -65,7 +65,12 @@ The same columns for every daemon. Example: backhoe inspect dc1 rib";
 const EXEC_HELP: &str = "\
 Examples:
   backhoe exec dc1 -- ip route
-  backhoe exec app -- ping -c 3 172.31.1.10";
+  backhoe exec dc1.app -- ping -c 3 172.31.1.10    the host app; `app` alone means the same
+  backhoe exec dc1 -- tcpdump -Z root -ni any      -Z root: an ordinary user's lab has no other
+
+The command sees the node's network, /run and /etc/hosts, and otherwise the host's files with
+your rights. Its status is returned; 125 when backhoe itself failed, 127 when there is no such
+command.";
 
 /// Network labs from one YAML file: cut a link, measure the outage packet by
 /// packet, and explain it.

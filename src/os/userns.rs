@@ -64,8 +64,36 @@ pub fn spawn_init(work: impl FnOnce() -> u8) -> io::Result<i32> {
     }
 }
 
-/// Makes `owner` the root of the user namespace the calling process has just entered.
+/// Gives the new user namespace of process `init` every user and group that this process's
+/// own has, under their own numbers, so that programs in it may change theirs (`tcpdump`
+/// insists). To be called from outside; only real root may.
+///
+/// # Errors
+/// Where this process may not, nothing has changed: [`become_root`] still can, from inside.
+pub fn map_everybody(init: i32) -> io::Result<()> {
+    for map in ["gid_map", "uid_map"] {
+        // Each line is `first inside, first outside, how many`; what is inside here is
+        // outside there.
+        let own = fs::read_to_string(format!("/proc/self/{map}"))?;
+        let identity: String = own
+            .lines()
+            .filter_map(|line| {
+                let mut fields = line.split_whitespace();
+                let (first, many) = (fields.next()?, fields.nth(1)?);
+                Some(format!("{first} {first} {many}\n"))
+            })
+            .collect();
+        fs::write(format!("/proc/{init}/{map}"), identity)?;
+    }
+    Ok(())
+}
+
+/// Makes `owner` the root of the user namespace the calling process has just entered,
+/// and its only user, unless users have been mapped from outside.
 pub fn become_root(owner: Owner) -> io::Result<()> {
+    if !fs::read_to_string("/proc/self/uid_map")?.is_empty() {
+        return Ok(());
+    }
     // Required before an unprivileged user may map a group.
     fs::write("/proc/self/setgroups", "deny")?;
     fs::write("/proc/self/uid_map", format!("0 {} 1", owner.uid))?;

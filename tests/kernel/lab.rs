@@ -398,6 +398,37 @@ fn exec_returns_what_the_command_returned() {
     assert_eq!(status("r0", &["true"]), Some(125));
 }
 
+/// What `tcpdump` does before it captures. A lab of root has every user; in one of an
+/// ordinary user there is only that one, and setting no groups is no error.
+#[test]
+fn programs_may_drop_their_rights() {
+    for (user, argv, ids) in [
+        (
+            User::root(),
+            &[
+                "setpriv",
+                "--reuid=65534",
+                "--regid=65534",
+                "--clear-groups",
+            ][..],
+            "65534 65534 65534",
+        ),
+        (
+            User::nobody(),
+            &["setpriv", "--reuid=0", "--regid=0", "--clear-groups"],
+            "0 0 0",
+        ),
+    ] {
+        let plan = ring("rights", 2);
+        user.up(&plan);
+        let words = ["sh", "-c", "echo $(id -u) $(id -g) $(id -G)"];
+        let output = user.exec(&plan, "r0", &[argv, &words].concat());
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(text.trim_end(), ids, "{output:?}");
+        assert!(user.run(&["down", "rights"]).status.success());
+    }
+}
+
 #[test]
 fn labs_live_side_by_side_but_a_name_only_once() {
     let user = User::nobody();

@@ -97,6 +97,10 @@ fn outer(mut line: UnixStream) -> anyhow::Result<Exit> {
         pid1::main(context, inner_gate, &tend)
     });
     let init = init.map_err(|error| LaunchError::Host(userns::explain(&error)))?;
+    if owner.uid == 0 {
+        // A container may keep even root from it; then the lab has one user.
+        let _ = userns::map_everybody(init);
+    }
     if let Some((mut gate, guard)) = outside {
         gate.write_all(&init.to_ne_bytes())?;
         guardian::start(guard)?;
