@@ -17,11 +17,51 @@ First steps:
 Exit codes:
   0  done, and every expectation was met
   1  a bug, or the lab failed
-  2  wrong usage, an error in the lab file, or no such lab
+  2  wrong usage, an error in the lab file, no such lab, or a lab that refuses
   3  this host lacks something (backhoe doctor)
-  4  an expectation was missed, or the lab did not converge
+  4  an expectation was missed (an untrusted result meets none), or the lab did not converge
   130, 143, 129  interrupted by Ctrl-C, SIGTERM, SIGHUP; the lab was taken down
   exec and shell return the status of their command; 125 when backhoe itself failed";
+
+const CHECK_HELP: &str = "\
+Examples:
+  backhoe check labs/*.yaml
+  backhoe check --host labs/dx-vpn-backup-frr.yaml    also: would it run here?
+  backhoe check --json mine.yaml | jq '.diagnostics[] | {line, column, message}'";
+
+const PLAN_HELP: &str = "\
+Nothing is done. The plan is the one for this host: what its kernel lacks is planned around.
+
+Examples:
+  backhoe plan labs/two-routers.yaml
+  backhoe plan labs/two-routers.yaml --json > plan.json && backhoe up plan.json";
+
+const DOWN_HELP: &str = "\
+A lab that does not answer is killed. Examples:
+  backhoe down
+  backhoe down one two
+  backhoe down --all";
+
+const LOGS_HELP: &str = "\
+Examples:
+  backhoe logs dc1
+  backhoe logs -f dc1
+
+Empty is good: the programs write what went wrong. What happened is in journal.jsonl in the
+run's directory (backhoe status).";
+
+const RESTORE_HELP: &str = "\
+A label comes first; without one of that name, the link, session or node that one cut hits.
+
+Examples:
+  backhoe cut circuit && backhoe restore circuit
+  backhoe cut vgw --how freeze --as stuck && backhoe restore stuck
+  backhoe restore --all";
+
+const COMPLETIONS_HELP: &str = "\
+Example: backhoe completions bash > ~/.local/share/bash-completion/completions/backhoe";
+
+const MAN_HELP: &str = "Example: backhoe man | man -l -";
 
 const RUN_HELP: &str = "\
 Examples:
@@ -111,13 +151,16 @@ pub(super) enum Command {
     #[command(after_help = RUN_HELP)]
     Run(RunArgs),
     /// Check lab files; prints every error with its line and column
+    #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
     /// Print what would be done: kernel operations and every generated configuration
+    #[command(after_help = PLAN_HELP)]
     Plan(PlanArgs),
     /// Build a lab and leave it up, in the background
     #[command(after_help = UP_HELP)]
     Up(UpArgs),
     /// Take labs down; nothing of them remains but the run directory
+    #[command(after_help = DOWN_HELP)]
     Down(DownArgs),
     /// List the labs that are up
     Ls(LsArgs),
@@ -127,11 +170,13 @@ pub(super) enum Command {
     #[command(after_help = INSPECT_HELP)]
     Inspect(InspectArgs),
     /// Show what a node's programs have logged
+    #[command(after_help = LOGS_HELP)]
     Logs(LogsArgs),
     /// Cut a link, a session or a node of a lab that is up
     #[command(after_help = CUT_HELP)]
     Cut(CutArgs),
     /// Undo a cut
+    #[command(after_help = RESTORE_HELP)]
     Restore(RestoreArgs),
     /// Run a command inside a node
     #[command(after_help = EXEC_HELP)]
@@ -140,11 +185,13 @@ pub(super) enum Command {
     Shell(ShellArgs),
     /// Say what this kernel and host can do, and what backhoe will use instead
     Doctor(DoctorArgs),
-    /// Print the JSON Schema of lab files, for editors
+    /// Print the JSON Schema of lab files, which editors check and complete with
     Schema(SchemaArgs),
     /// Print shell completions
+    #[command(after_help = COMPLETIONS_HELP)]
     Completions(CompletionsArgs),
     /// Print the manual page
+    #[command(after_help = MAN_HELP)]
     Man(ManArgs),
 }
 
@@ -175,7 +222,8 @@ pub(super) struct RunArgs {
     /// Where the journal, packets and result go [default: runs/LAB-TIME]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) out: Option<PathBuf>,
-    /// Seed of everything random: the cut's instant, jitter, loss
+    /// Seed of everything random: the cut's instant, jitter, loss [default: another each time;
+    /// the report shows it]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
     /// What carries the links
@@ -294,7 +342,7 @@ pub(super) enum Inspectable {
 pub(super) struct InspectArgs {
     #[command(flatten)]
     pub(super) which: Which,
-    /// The node
+    /// The node, or a host: `app`, also `dc1.app`
     #[arg(value_name = "NODE")]
     pub(super) node: String,
     /// What of it
@@ -308,7 +356,7 @@ pub(super) struct InspectArgs {
 pub(super) struct LogsArgs {
     #[command(flatten)]
     pub(super) which: Which,
-    /// The node
+    /// The node, or a host: `app`, also `dc1.app`
     #[arg(value_name = "NODE")]
     pub(super) node: String,
     /// Go on with what is added, until the lab ends
@@ -363,7 +411,7 @@ pub(super) struct RestoreArgs {
 pub(super) struct ExecArgs {
     #[command(flatten)]
     pub(super) which: Which,
-    /// The node
+    /// The node, or a host: `app`, also `dc1.app`
     #[arg(value_name = "NODE")]
     pub(super) node: String,
     /// The command and its arguments
@@ -380,7 +428,7 @@ pub(super) struct ExecArgs {
 pub(super) struct ShellArgs {
     #[command(flatten)]
     pub(super) which: Which,
-    /// The node
+    /// The node, or a host: `app`, also `dc1.app`
     #[arg(value_name = "NODE")]
     pub(super) node: String,
 }
