@@ -11,7 +11,8 @@ use std::{
 };
 
 use backhoe::lab::{
-    plan::{FrrFacts, HostFacts, Plan, PlanError, plan},
+    model::Suite,
+    plan::{HostFacts, Plan, PlanError, SuiteFacts, plan},
     spec,
 };
 
@@ -29,13 +30,22 @@ fn yaml_files(dir: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The least a host can have, and an FRR.
+/// The least a host can have, and routing suites.
 fn host() -> HostFacts {
     HostFacts {
-        frr: Some(FrrFacts {
-            version: "8.4.4".to_owned(),
+        suites: [
+            (Suite::Frr, None, "8.4.4"),
+            (Suite::Bird, None, "2.0.12"),
+            (Suite::Frr, Some("/opt/frr-10.2"), "10.2.0"),
+            (Suite::Bird, Some("/opt/bird-3/sbin/bird"), "3.1.2"),
+        ]
+        .map(|(suite, install, version)| SuiteFacts {
+            suite,
+            install: install.map(str::to_owned),
+            version: version.to_owned(),
             known_bad: None,
-        }),
+        })
+        .into(),
         ..HostFacts::default()
     }
 }

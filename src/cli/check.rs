@@ -54,7 +54,9 @@ fn one(path: &Path, args: &CheckArgs, findings: &mut Vec<Finding>) -> Result<(),
 }
 
 fn whole(file: &str, exit: &Exit, findings: &mut Vec<Finding>) {
-    if let Some(error) = exit.error() {
+    if let Exit::LabFile(_, found) = exit {
+        findings.extend(found.iter().cloned());
+    } else if let Some(error) = exit.error() {
         findings.push(Finding::whole(file, &error.kind, error.message));
     }
 }

@@ -1,5 +1,7 @@
 //! What is wrong with a lab file, as JSON.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::lab::spec::{Diagnostics, Severity};
@@ -36,6 +38,20 @@ impl Finding {
         found.0.iter().map(finding).collect()
     }
 
+    /// An error at a line, from 1, and perhaps a column of it.
+    pub(super) fn at(
+        file: &str,
+        (line, column): (u32, Option<u32>),
+        code: &str,
+        message: String,
+    ) -> Self {
+        Self {
+            line: Some(line),
+            column,
+            ..Self::whole(file, code, message)
+        }
+    }
+
     /// An error of the whole file.
     pub(super) fn whole(file: &str, code: &str, message: String) -> Self {
         Self {
@@ -47,5 +63,15 @@ impl Finding {
             message,
             help: None,
         }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        for place in [self.line, self.column].into_iter().flatten() {
+            write!(f, ":{place}")?;
+        }
+        write!(f, ": {}: {}", self.severity, self.message)
     }
 }

@@ -123,7 +123,7 @@ fn rib(routes: &[RouteView]) -> Table {
             match &r.communities {
                 Some(all) if all.is_empty() => "-".to_owned(),
                 Some(all) => all.join(" "),
-                None => "not shown by FRR".to_owned(),
+                None => "not shown".to_owned(),
             },
         ]);
     }

@@ -7,12 +7,12 @@ use std::{
     string::FromUtf8Error,
 };
 
-use super::{Exit, finding::Finding, output};
+use super::{Exit, finding::Finding, output, own_config};
 use crate::{
     engine::doctor,
     lab::{
-        model::{Daemon, Lab},
-        plan::{self, FrrFacts, HostFacts, Plan, PlanError},
+        model::Lab,
+        plan::{self, HostFacts, Plan, PlanError, SuiteFacts},
         spec::{self, Checked, Diagnostic, Diagnostics, Severity},
     },
     os::host::{self, HostProbe},
@@ -85,9 +85,8 @@ pub(super) fn read(path: &Path) -> Result<Loaded, Exit> {
         Ok(text) => text,
         Err(error) => return Ok(not_text(file, &error)),
     };
-    let directory = path.parent().unwrap_or_else(|| Path::new("")).to_path_buf();
     let include = |name: &str| {
-        let wanted = directory.join(name);
+        let wanted = own_config::beside(path, name);
         slurp(&wanted)
             .and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other))
             .map_err(|error| format!("{}: {error}", wanted.display()))
@@ -161,11 +160,7 @@ pub(super) fn plan(path: &Path, name: Option<&LabName>) -> Result<(Plan, HostPro
 /// Plans `lab` for what this host has.
 fn for_host(file: &str, lab: &Lab) -> Result<(Plan, HostProbe), Exit> {
     let probe = host::probe()?;
-    let with_frr = lab
-        .nodes
-        .values()
-        .any(|node| matches!(node.daemon, Daemon::Frr { .. }));
-    let plan = plan::plan(lab, &doctor::facts(&probe, with_frr)).map_err(|errors| {
+    let plan = plan::plan(lab, &doctor::facts(&probe, lab)).map_err(|errors| {
         let text = listed(file, &errors);
         if errors.iter().any(PlanError::is_lack_of_host) {
             Exit::Host(format!(
@@ -175,6 +170,7 @@ fn for_host(file: &str, lab: &Lab) -> Result<(Plan, HostProbe), Exit> {
             Exit::Usage(text)
         }
     })?;
+    own_config::check(file, lab)?;
     Ok((plan, probe))
 }
 
@@ -217,13 +213,18 @@ pub(super) fn anywhere(loaded: &Loaded) -> Result<(), Exit> {
         wireguard: true,
         vlan: true,
         tun: true,
-        frr: Some(FrrFacts {
-            version: String::new(),
-            known_bad: None,
-        }),
+        suites: doctor::suites(lab)
+            .into_iter()
+            .map(|(suite, install)| SuiteFacts {
+                suite,
+                install: install.map(str::to_owned),
+                version: String::new(),
+                known_bad: None,
+            })
+            .collect(),
     };
     match plan::plan(lab, &everything) {
-        Ok(_) => Ok(()),
+        Ok(_) => own_config::check(&loaded.file, lab),
         Err(errors) => Err(Exit::Usage(listed(&loaded.file, &errors))),
     }
 }

@@ -19,6 +19,7 @@ mod logs;
 mod ls;
 mod man;
 mod output;
+mod own_config;
 mod plan;
 mod progress;
 mod run;

@@ -135,7 +135,7 @@ impl Embedded {
 
     /// The same in the form every daemon is shown in.
     pub fn view(&self) -> anyhow::Result<NodeView> {
-        self.status().map(|status| view(&status))
+        self.status().map(|status| NodeView::from(&status))
     }
 
     fn done(&self, request: Request) -> anyhow::Result<()> {
@@ -272,7 +272,8 @@ fn events(node: &NodeName, notice: Notice) -> Vec<EventKind> {
     }
 }
 
-fn view(status: &Status) -> NodeView {
+impl From<&Status> for NodeView {
+    fn from(status: &Status) -> Self {
     let bgp = status.speaker.peers.iter().map(|peer| BgpView {
         remote: peer.remote,
         remote_asn: peer.remote_asn.get(),

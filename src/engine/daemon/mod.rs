@@ -1,10 +1,16 @@
 //! Routing daemons and tunnels: how each is started, when it is ready, and how
 //! it is read back, in one form whatever the daemon.
 
+mod asker;
+pub mod bird;
 mod embedded;
 pub mod frr;
+mod suite;
+mod version;
 mod view;
 pub mod wireguard;
 
 pub use embedded::Embedded;
+pub use suite::{Complaint, Installed, suite_facts};
+pub use version::{Version, known_defect};
 pub use view::{BfdView, BgpView, NodeView, RouteView};

@@ -18,7 +18,7 @@ use crate::{
 /// instead of) being mounted over it.
 const STORE: &str = "/run/backhoe";
 /// Directories that daemons and wireguard-control expect in /run.
-const RUN_DIRS: [&str; 3] = [STORE, "/run/frr", "/run/wireguard"];
+const RUN_DIRS: [&str; 4] = [STORE, "/run/frr", "/run/bird", "/run/wireguard"];
 /// Mounted over as a whole: the host's own files in there must not show through.
 const FRR_DIR: &str = "/etc/frr";
 

@@ -1,25 +1,38 @@
 //! What a plan must know of the host.
 
+use std::collections::BTreeSet;
+
 use crate::{
-    engine::daemon::frr,
-    lab::plan::{FrrFacts, HostFacts},
+    engine::daemon,
+    lab::{
+        model::{Daemon, Lab, Suite},
+        plan::HostFacts,
+    },
     os::host::HostProbe,
 };
 
-/// The facts of this host. FRR is asked for its version only where a lab uses it:
-/// that costs a process.
-pub fn facts(probe: &HostProbe, with_frr: bool) -> HostFacts {
+/// The facts of this host, with those routing suites that the lab uses: to ask
+/// one for its version costs a process.
+pub fn facts(probe: &HostProbe, lab: &Lab) -> HostFacts {
     HostFacts {
         netem: probe.netem && probe.wire,
         wireguard: probe.wireguard,
         vlan: probe.vlan,
         tun: probe.tun,
-        frr: with_frr
-            .then(frr::find)
-            .flatten()
-            .map(|(_, version)| FrrFacts {
-                version: version.to_string(),
-                known_bad: frr::known_defect(version).map(str::to_owned),
-            }),
+        suites: suites(lab)
+            .into_iter()
+            .filter_map(|(suite, install)| daemon::suite_facts(suite, install))
+            .collect(),
     }
+}
+
+/// Each installation that a lab uses.
+pub fn suites(lab: &Lab) -> BTreeSet<(Suite, Option<&str>)> {
+    lab.nodes
+        .values()
+        .filter_map(|node| match &node.daemon {
+            Daemon::External(external) => Some((external.suite, external.install.as_deref())),
+            Daemon::None | Daemon::Embedded => None,
+        })
+        .collect()
 }

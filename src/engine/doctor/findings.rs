@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 
-use crate::{engine::daemon::frr, os::host::HostProbe};
+use crate::{
+    engine::daemon::{Installed, known_defect},
+    lab::model::Suite,
+    os::host::HostProbe,
+};
 
 /// How good the news is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -234,26 +238,38 @@ fn sessions(host: &HostProbe) -> Finding {
 }
 
 fn daemons() -> Vec<Finding> {
-    let frr = match frr::find() {
-        Some((directory, version)) => match frr::known_defect(version) {
-            Some(defect) => finding("FRR", Verdict::Fallback, version.to_string(), defect, None),
-            None => finding(
-                "FRR",
-                Verdict::Good,
-                format!("{version} in {}", directory.display()),
-                "for nodes with `daemon: frr`",
-                None,
-            ),
-        },
-        None => finding(
-            "FRR",
+    [
+        (Suite::Frr, "sudo apt-get install frr"),
+        (Suite::Bird, "sudo apt-get install bird2"),
+    ]
+    .map(|(suite, install)| suite_finding(suite, install))
+    .into()
+}
+
+fn suite_finding(suite: Suite, install: &'static str) -> Finding {
+    let (name, word) = (suite.to_string(), suite.word());
+    let Some(found) = Installed::find(suite, None) else {
+        return finding(
+            &name,
             Verdict::Missing,
             "not installed",
-            "nodes with `daemon: frr` will not run; the embedded speaker needs nothing",
-            Some("sudo apt-get install frr"),
-        ),
+            &format!(
+                "nodes with `daemon: {word}` will not run; the embedded speaker needs nothing"
+            ),
+            Some(install),
+        );
     };
-    vec![frr]
+    let version = found.version();
+    match known_defect(suite, version) {
+        Some(defect) => finding(&name, Verdict::Fallback, version.to_string(), defect, None),
+        None => finding(
+            &name,
+            Verdict::Good,
+            format!("{version}: {}", found.place().display()),
+            &format!("for nodes with `daemon: {word}`"),
+            None,
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -4,5 +4,5 @@
 mod facts;
 mod findings;
 
-pub use facts::facts;
+pub use facts::{facts, suites};
 pub use findings::{Finding, Verdict, findings};

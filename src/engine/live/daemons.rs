@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{self, Write},
     net::IpAddr,
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -15,7 +16,8 @@ use super::Live;
 use crate::{
     engine::daemon::{
         Embedded, NodeView, RouteView,
-        frr::{self, Frr, FrrStart},
+        bird::{Bird, BirdInstall, BirdStart},
+        frr::{Frr, FrrInstall, FrrStart},
     },
     lab::plan::{DaemonPlan, NodePlan, Plan},
     os::process::PidFd,
@@ -26,6 +28,9 @@ use crate::{
 /// Where the nodes' configurations are, in the run's directory.
 const CONFIG: &str = "config";
 
+/// What the NOTIFICATION of a shut-down session says (RFC 9003).
+const SHUTDOWN: &str = "backhoe: bgp-shutdown";
+
 /// A node's running daemon.
 #[derive(Debug)]
 pub(super) enum Daemon {
@@ -33,6 +38,8 @@ pub(super) enum Daemon {
     Embedded(Embedded),
     /// FRR.
     Frr(Frr),
+    /// BIRD.
+    Bird(Bird),
 }
 
 /// All of them, by node. Shared, so that nobody who waits for the answer of one
@@ -103,6 +110,7 @@ impl Daemon {
         match self {
             Self::Embedded(speaker) => vec![speaker.process()],
             Self::Frr(frr) => frr.processes().iter().map(|(_, process)| process).collect(),
+            Self::Bird(bird) => vec![bird.process()],
         }
     }
 
@@ -115,6 +123,7 @@ impl Daemon {
                 .iter()
                 .map(|(name, process)| (name.clone(), process))
                 .collect(),
+            Self::Bird(bird) => vec![("bird".to_owned(), bird.process())],
         }
     }
 
@@ -124,6 +133,7 @@ impl Daemon {
             // Its reports end with its process.
             Self::Embedded(_) => {}
             Self::Frr(frr) => frr.retire(),
+            Self::Bird(bird) => bird.retire(),
         }
     }
 
@@ -132,6 +142,7 @@ impl Daemon {
         match self {
             Self::Embedded(speaker) => speaker.view(),
             Self::Frr(frr) => frr.view(),
+            Self::Bird(bird) => bird.view(),
         }
     }
 
@@ -143,6 +154,7 @@ impl Daemon {
                 Ok(rib.iter().map(RouteView::from).collect())
             }
             Self::Frr(frr) => frr.rib(),
+            Self::Bird(bird) => bird.rib(),
         }
     }
 
@@ -156,9 +168,7 @@ impl Daemon {
     ) -> anyhow::Result<Order<'a>> {
         Ok(match self {
             Self::Embedded(speaker) if up => Box::new(|| speaker.start_session(session)),
-            Self::Embedded(speaker) => {
-                Box::new(|| speaker.stop_session(session, "backhoe: bgp-shutdown"))
-            }
+            Self::Embedded(speaker) => Box::new(|| speaker.stop_session(session, SHUTDOWN)),
             Self::Frr(frr) => {
                 let mut vty = frr.terminal("bgpd")?;
                 for command in ["configure terminal", &router_bgp(frr)?] {
@@ -167,6 +177,14 @@ impl Daemon {
                 let no = if up { "no " } else { "" };
                 Box::new(move || {
                     vty.ask(&format!("{no}neighbor {peer} shutdown"))?;
+                    Ok(())
+                })
+            }
+            Self::Bird(bird) => {
+                let mut control = bird.control()?;
+                let command = bird.switch(peer, up, SHUTDOWN)?;
+                Box::new(move || {
+                    control.ask(&command)?;
                     Ok(())
                 })
             }
@@ -227,16 +245,29 @@ fn start(live: &Live, node: &NodePlan) -> anyhow::Result<Option<Daemon>> {
             )?;
             Daemon::Embedded(speaker)
         }
-        DaemonPlan::Frr { daemons, .. } => {
-            let (directory, _) = frr::find().context("FRR is not installed")?;
+        DaemonPlan::Frr {
+            daemons, install, ..
+        } => {
+            let install = install.as_deref().map(Path::new);
             let plan = FrrStart {
                 node: node.name.clone(),
                 holder: holder()?,
-                directory,
+                install: FrrInstall::find(install).context("FRR is not installed")?,
                 daemons: daemons.clone(),
                 sessions: peers(live.plan(), &node.name),
             };
             Daemon::Frr(Frr::start(&plan, &log, live.sink().clone())?)
+        }
+        DaemonPlan::Bird { install, .. } => {
+            let install = install.as_deref().map(Path::new);
+            let found = BirdInstall::find(install).context("BIRD is not installed")?;
+            let plan = BirdStart {
+                node: node.name.clone(),
+                holder: holder()?,
+                program: found.program,
+                sessions: peers(live.plan(), &node.name),
+            };
+            Daemon::Bird(Bird::start(&plan, log("bird")?, live.sink().clone())?)
         }
     };
     live.sink().now(EventKind::Daemon {
@@ -244,6 +275,7 @@ fn start(live: &Live, node: &NodePlan) -> anyhow::Result<Option<Daemon>> {
         program: match daemon {
             Daemon::Embedded(_) => "speaker".to_owned(),
             Daemon::Frr(_) => "frr".to_owned(),
+            Daemon::Bird(_) => "bird".to_owned(),
         },
         state: "started".to_owned(),
         detail: None,

@@ -43,7 +43,7 @@ pub struct NodeStatus {
     pub kind: String,
     /// For a host: the node it stands behind.
     pub behind: Option<String>,
-    /// `embedded`, `frr` or none.
+    /// `embedded`, `frr`, `bird` or none.
     pub daemon: Option<String>,
     /// Whether the daemon answers.
     pub answers: Option<bool>,
@@ -175,6 +175,7 @@ impl Live {
                         DaemonPlan::None => None,
                         DaemonPlan::Embedded(_) => Some("embedded".to_owned()),
                         DaemonPlan::Frr { .. } => Some("frr".to_owned()),
+                        DaemonPlan::Bird { .. } => Some("bird".to_owned()),
                     },
                     answers: view_of(node.name.as_str()).map(|(_, view)| view.is_some()),
                 })

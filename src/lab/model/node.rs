@@ -2,10 +2,12 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     net::{IpAddr, Ipv4Addr},
 };
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::Announce;
 use crate::units::{Asn, HostName, LinkName, NodeName};
@@ -105,11 +107,66 @@ pub enum Daemon {
     None,
     /// backhoe's own speaker.
     Embedded,
-    /// FRR.
-    Frr {
-        /// The text of the user's own `frr.conf`; `None`: generated.
-        config: Option<String>,
-    },
+    /// A routing suite of somebody else's.
+    External(External),
+}
+
+/// A routing suite that backhoe runs but does not bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Suite {
+    /// FRRouting: zebra, bgpd, bfdd and their like.
+    Frr,
+    /// BIRD, one program.
+    Bird,
+}
+
+impl Suite {
+    /// The word of the lab file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Frr => "frr",
+            Self::Bird => "bird",
+        }
+    }
+
+    /// What its own project calls its configuration file.
+    pub fn config_name(self) -> &'static str {
+        match self {
+            Self::Frr => "frr.conf",
+            Self::Bird => "bird.conf",
+        }
+    }
+}
+
+impl fmt::Display for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Frr => "FRR",
+            Self::Bird => "BIRD",
+        })
+    }
+}
+
+/// Which suite, of which installation, with whose configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct External {
+    /// What it is.
+    pub suite: Suite,
+    /// Where it is installed: for FRR the installation's directory, for BIRD the
+    /// program; absolute. `None`: what the host's packages have installed.
+    pub install: Option<String>,
+    /// The user's own configuration; `None`: generated.
+    pub config: Option<OwnConfig>,
+}
+
+/// A daemon's configuration that the user wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnConfig {
+    /// The file's path as the lab file has it: relative to the lab file.
+    pub path: String,
+    /// Its text.
+    pub text: String,
 }
 
 /// A host behind a node. Its gateway, the node's own address towards it, is the

@@ -114,15 +114,32 @@ impl Display for NodePlan {
             DaemonPlan::Frr {
                 own_config,
                 daemons,
+                install,
             } => {
                 write!(f, ", FRR zebra {}", daemons.join(" "))?;
-                if *own_config {
-                    write!(f, ", the user's configuration")?;
-                }
+                write_origin(f, *own_config, install.as_deref())?;
+            }
+            DaemonPlan::Bird {
+                own_config,
+                install,
+            } => {
+                write!(f, ", BIRD")?;
+                write_origin(f, *own_config, install.as_deref())?;
             }
         }
         writeln!(f, ")")
     }
+}
+
+/// Whose program and whose configuration, where that is not the usual.
+fn write_origin(f: &mut Formatter<'_>, own_config: bool, install: Option<&str>) -> fmt::Result {
+    if let Some(place) = install {
+        write!(f, " of {place}")?;
+    }
+    if own_config {
+        write!(f, ", the user's configuration")?;
+    }
+    Ok(())
 }
 
 impl Display for ShapePlan {

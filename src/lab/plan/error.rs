@@ -1,16 +1,26 @@
 //! Why a valid lab cannot be planned on this host or with what backhoe can do.
 
-use super::{address::Exhausted, config::frr::FrrError};
-use crate::units::{LinkName, NameError, NodeName};
+use super::{
+    address::Exhausted,
+    config::{bird::BirdError, frr::FrrError},
+};
+use crate::{
+    lab::model::Suite,
+    units::{LinkName, NameError, NodeName},
+};
 
 /// One reason a lab cannot be planned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// A node wants FRR and the host has none.
-    #[error("node `{node}` wants FRR, which is not installed on this host")]
-    NoFrr {
+    /// A node wants a routing suite and the host has none.
+    #[error("node `{node}` wants {suite}{}", absence(install.as_deref()))]
+    NoSuite {
         /// The node.
         node: NodeName,
+        /// What it wants.
+        suite: Suite,
+        /// Where it should be, if the lab file says.
+        install: Option<String>,
     },
     /// Several VIFs share a circuit.
     #[error(
@@ -31,6 +41,15 @@ pub enum PlanError {
         #[source]
         source: FrrError,
     },
+    /// BIRD's configuration cannot say what the lab asks for.
+    #[error("node `{node}` (BIRD): {source}")]
+    Bird {
+        /// The node.
+        node: NodeName,
+        /// What BIRD cannot do.
+        #[source]
+        source: BirdError,
+    },
     /// A pool of addresses is used up.
     #[error(transparent)]
     Addresses(#[from] Exhausted),
@@ -45,6 +64,13 @@ pub enum PlanError {
 impl PlanError {
     /// Whether another host could build the lab as it is.
     pub fn is_lack_of_host(&self) -> bool {
-        matches!(self, Self::NoFrr { .. })
+        matches!(self, Self::NoSuite { .. })
+    }
+}
+
+fn absence(install: Option<&str>) -> String {
+    match install {
+        None => ", which is not installed on this host".to_owned(),
+        Some(place) => format!(" of `{place}`, and this host has none there that runs"),
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::lab::model::Suite;
+
 /// What this kernel and host offer to an unprivileged lab.
 ///
 /// The default is the least a host can have: nothing optional.
@@ -15,14 +17,27 @@ pub struct HostFacts {
     pub vlan: bool,
     /// `/dev/net/tun` can be opened.
     pub tun: bool,
-    /// The FRR that is installed, if any.
-    pub frr: Option<FrrFacts>,
+    /// The routing suites that are installed, of those that were asked for.
+    pub suites: Vec<SuiteFacts>,
 }
 
-/// An installed FRR.
+impl HostFacts {
+    /// The installation, if the host has it.
+    pub fn suite(&self, suite: Suite, install: Option<&str>) -> Option<&SuiteFacts> {
+        self.suites
+            .iter()
+            .find(|facts| facts.suite == suite && facts.install.as_deref() == install)
+    }
+}
+
+/// An installed routing suite.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FrrFacts {
-    /// Its version, as `bgpd --version` says it.
+pub struct SuiteFacts {
+    /// What it is.
+    pub suite: Suite,
+    /// Where, as the lab file says it; `None`: where packages put it.
+    pub install: Option<String>,
+    /// Its version, as it says it itself.
     pub version: String,
     /// What is known to be wrong with this version, in a sentence.
     pub known_bad: Option<String>,

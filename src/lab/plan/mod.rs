@@ -27,5 +27,6 @@ mod types;
 pub use compile::plan;
 pub use cut::{Cut, CutError, cut, what_is};
 pub use error::PlanError;
-pub use facts::{FrrFacts, HostFacts};
+pub use facts::{HostFacts, SuiteFacts};
+pub use nodes::BIRD_CONF;
 pub use types::*;

@@ -4,17 +4,19 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
     DaemonPlan, NodePlan, PlanError,
-    config::frr,
+    config::{bird, frr},
     facts::HostFacts,
     net::{Net, Space},
 };
 use crate::{
-    lab::model::{Daemon, Node},
+    lab::model::{Daemon, External, Node, Suite},
     units::{NodeName, SpeakerConfig},
 };
 
 const FRR_CONF: &str = "/etc/frr/frr.conf";
 const VTYSH_CONF: &str = "/etc/frr/vtysh.conf";
+/// In the node's own /run: a BIRD of the user's own may have no directory in /etc.
+pub const BIRD_CONF: &str = "/run/bird/bird.conf";
 
 pub(super) fn nodes(
     net: &Net<'_>,
@@ -60,37 +62,87 @@ fn daemon(
     host: &HostFacts,
 ) -> Result<(), Vec<PlanError>> {
     match (&node.daemon, speaker) {
-        (Daemon::None, _) | (Daemon::Embedded | Daemon::Frr { config: None }, None) => {}
-        (Daemon::Embedded, Some(config)) => plan.daemon = DaemonPlan::Embedded(config),
-        (Daemon::Frr { .. }, _) if host.frr.is_none() => {
-            return Err(vec![PlanError::NoFrr {
-                node: plan.name.clone(),
-            }]);
+        (Daemon::None, _) | (Daemon::Embedded, None) => Ok(()),
+        (Daemon::Embedded, Some(config)) => {
+            plan.daemon = DaemonPlan::Embedded(config);
+            Ok(())
         }
-        (Daemon::Frr { config: Some(text) }, _) => {
-            plan.daemon = DaemonPlan::Frr {
-                own_config: true,
-                daemons: frr::daemons_of_text(text),
+        (Daemon::External(external), speaker) => {
+            self::external(plan, external, speaker.as_ref(), host)
+        }
+    }
+}
+
+fn external(
+    plan: &mut NodePlan,
+    external: &External,
+    speaker: Option<&SpeakerConfig>,
+    host: &HostFacts,
+) -> Result<(), Vec<PlanError>> {
+    if external.config.is_none() && speaker.is_none() {
+        return Ok(());
+    }
+    let install = external.install.clone();
+    if host.suite(external.suite, install.as_deref()).is_none() {
+        return Err(vec![PlanError::NoSuite {
+            node: plan.name.clone(),
+            suite: external.suite,
+            install,
+        }]);
+    }
+    let own = external.config.as_ref().map(|own| own.text.clone());
+    let own_config = own.is_some();
+    match external.suite {
+        Suite::Frr => {
+            let (text, daemons) = match (own, speaker) {
+                (Some(text), _) => {
+                    let daemons = frr::daemons_of_text(&text);
+                    (text, daemons)
+                }
+                (None, Some(config)) => (render_frr(plan, config)?, frr::daemons(config)),
+                (None, None) => return Ok(()),
             };
-            frr_files(plan, text.clone());
-        }
-        (Daemon::Frr { config: None }, Some(config)) => {
-            let text = frr::render(&config).map_err(|errors| {
-                let node = &plan.name;
-                let wrap = |source| PlanError::Frr {
-                    node: node.clone(),
-                    source,
-                };
-                errors.into_iter().map(wrap).collect::<Vec<_>>()
-            })?;
             plan.daemon = DaemonPlan::Frr {
-                own_config: false,
-                daemons: frr::daemons(&config),
+                own_config,
+                daemons,
+                install,
             };
             frr_files(plan, text);
         }
+        Suite::Bird => {
+            let text = match (own, speaker) {
+                (Some(text), _) => text,
+                (None, Some(config)) => render_bird(plan, config)?,
+                (None, None) => return Ok(()),
+            };
+            plan.daemon = DaemonPlan::Bird {
+                own_config,
+                install,
+            };
+            plan.files.insert(BIRD_CONF.to_owned(), text);
+        }
     }
     Ok(())
+}
+
+fn render_frr(plan: &NodePlan, config: &SpeakerConfig) -> Result<String, Vec<PlanError>> {
+    frr::render(config).map_err(|errors| {
+        let wrap = |source| PlanError::Frr {
+            node: plan.name.clone(),
+            source,
+        };
+        errors.into_iter().map(wrap).collect()
+    })
+}
+
+fn render_bird(plan: &NodePlan, config: &SpeakerConfig) -> Result<String, Vec<PlanError>> {
+    bird::render(config).map_err(|errors| {
+        let wrap = |source| PlanError::Bird {
+            node: plan.name.clone(),
+            source,
+        };
+        errors.into_iter().map(wrap).collect()
+    })
 }
 
 fn frr_files(plan: &mut NodePlan, config: String) {

@@ -47,16 +47,13 @@ pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<Strin
                 .to_owned(),
         );
     }
-    let mut frr = net
-        .lab
-        .nodes
-        .values()
-        .filter(|node| matches!(node.daemon, Daemon::Frr { .. }));
-    if frr.next().is_some()
-        && let Some(facts) = &host.frr
-        && let Some(bad) = &facts.known_bad
-    {
-        note(format!("FRR {}: {bad}", facts.version));
+    for node in net.lab.nodes.values() {
+        if let Daemon::External(external) = &node.daemon
+            && let Some(facts) = host.suite(external.suite, external.install.as_deref())
+            && let Some(bad) = &facts.known_bad
+        {
+            note(format!("{} {}: {bad}", facts.suite, facts.version));
+        }
     }
     (notes, stand_ins)
 }

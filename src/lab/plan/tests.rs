@@ -8,7 +8,7 @@ mod random;
 use super::*;
 use crate::{
     lab::{
-        model::{Daemon, Kind, Lab},
+        model::{Daemon, External, Kind, Lab, Suite},
         op::{Netns, Op, RouteTarget},
     },
     units::{Match, Set, SpeakerConfig},
@@ -133,9 +133,13 @@ fn hosts_of_one_name_are_told_apart_by_their_nodes() {
 fn a_lab_that_wants_frr_is_refused_where_there_is_none() {
     let mut lab = labs::dx_vpn_backup();
     let dc1 = lab.nodes.get_mut(&labs::name("dc1")).unwrap();
-    dc1.daemon = Daemon::Frr { config: None };
+    dc1.daemon = Daemon::External(External {
+        suite: Suite::Frr,
+        install: None,
+        config: None,
+    });
     let errors = plan(&lab, &HostFacts::default()).unwrap_err();
-    assert!(matches!(errors[..], [PlanError::NoFrr { .. }]));
+    assert!(matches!(errors[..], [PlanError::NoSuite { .. }]));
     assert!(errors[0].is_lack_of_host());
 }
 

@@ -81,6 +81,15 @@ pub enum DaemonPlan {
         own_config: bool,
         /// Which daemons beside zebra: `bgpd`, `bfdd`, `ospfd`, `staticd`, ….
         daemons: Vec<String>,
+        /// Where it is installed; `None`: where packages put it.
+        install: Option<String>,
+    },
+    /// BIRD with the configuration at `/run/bird/bird.conf` among the node's files.
+    Bird {
+        /// Whether the user wrote the configuration; backhoe then changes nothing in it.
+        own_config: bool,
+        /// The program; `None`: where packages put it.
+        install: Option<String>,
     },
 }
 

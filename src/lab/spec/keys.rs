@@ -134,13 +134,13 @@ pub(super) static NODE: Table = Table {
         ),
         word(
             "daemon",
-            OneOf(&["embedded", "frr", "none"]),
-            "What speaks BGP for it; default `embedded` at a session, else `none`.",
+            Either(&[OneOf(&DAEMONS), Keys(&INSTALLED)]),
+            "What speaks BGP for it; default `embedded` at a session, else `none`. A mapping says where it is installed: `{ frr: /opt/frr-10.2 }`.",
         ),
         word(
             "config",
             Text,
-            "Path of your own frr.conf, used as it is; needs `daemon: frr`.",
+            "Path of your own frr.conf or bird.conf, used as it is; needs `daemon: frr` or `daemon: bird`.",
         ),
         word(
             "router-id",
@@ -172,6 +172,22 @@ pub(super) static NODE: Table = Table {
         word("provider", Text, "Whose it is."),
         word("location", Text, "Where it is."),
         word("site", Text, "The customer's site."),
+    ],
+};
+
+/// Daemons in this version.
+pub(super) static DAEMONS: [&str; 4] = ["embedded", "frr", "bird", "none"];
+
+pub(super) static INSTALLED: Table = Table {
+    what: "a daemon's installation",
+    others: None,
+    keys: &[
+        word(
+            "frr",
+            Text,
+            "FRR's directory: its prefix, or the directory of its daemons.",
+        ),
+        word("bird", Text, "The BIRD program."),
     ],
 };
 

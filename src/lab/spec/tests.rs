@@ -3,8 +3,8 @@
 use super::{check, parse};
 use crate::{
     lab::model::{
-        Daemon, Endpoint, Expect, ExpectAfter, Fault, Kind, Lab, Routing, SessionKind, StepKind,
-        Via,
+        Daemon, Endpoint, Expect, ExpectAfter, External, Fault, Kind, Lab, OwnConfig, Routing,
+        SessionKind, StepKind, Suite, Via,
     },
     units::{
         Bytes, Community, Family, LinkName, Match, NodeName, PolicySource, PrefixMatch, Set, Span,
@@ -211,9 +211,14 @@ fn timers_of_plain_sessions_are_both_ends() {
     assert_eq!(lab.sessions["two"].timers[0].hold, Span::ZERO);
     assert_eq!(
         lab.nodes["a"].daemon,
-        Daemon::Frr {
-            config: Some("router bgp 65001\n".to_owned())
-        }
+        Daemon::External(External {
+            suite: Suite::Frr,
+            install: None,
+            config: Some(OwnConfig {
+                path: "a/frr.conf".to_owned(),
+                text: "router bgp 65001\n".to_owned(),
+            }),
+        })
     );
 }
 

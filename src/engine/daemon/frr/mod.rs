@@ -2,16 +2,16 @@
 //! standard paths. zebra and its clients are our children in the foreground;
 //! `vtysh -b` loads the one integrated configuration.
 
+mod install;
 mod parse;
 mod rib;
 mod running;
 mod start;
-mod version;
 mod vty;
 
+pub use install::FrrInstall;
 pub use parse::view;
 pub use rib::rib;
 pub use running::{Frr, FrrStart};
-pub use start::{Program, boot_command, check_command, programs, ready_sockets};
-pub use version::{FrrVersion, find, known_defect};
+pub use start::{Program, boot_command, programs, ready_socket};
 pub use vty::{Vty, VtyError};

@@ -7,20 +7,18 @@ use std::{
     io::Read,
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::JoinHandle,
     time::Duration,
 };
 
 use anyhow::{Context, bail};
 
-use super::{Vty, VtyError, rib, start, view};
+use super::{FrrInstall, Vty, VtyError, rib, start, view};
 use crate::{
     engine::{
-        daemon::{NodeView, RouteView},
+        daemon::{
+            NodeView, RouteView,
+            asker::{Asked, Asker},
+        },
         sink::EventSink,
     },
     os::{
@@ -28,7 +26,6 @@ use crate::{
         process::{PidFd, Spawn},
         udp_probe::sleep_until,
     },
-    results::event::EventKind,
     units::{NodeName, SessionName},
 };
 
@@ -36,9 +33,6 @@ use crate::{
 const PATIENCE_NS: u64 = 15_000_000_000;
 /// How often a condition is looked at while waiting for it.
 const LOOK_NS: u64 = 5_000_000;
-/// How often the terminals are asked once the daemons run. Detection times come
-/// from the wire; this is only for progress and status.
-const ASK_NS: u64 = 100_000_000;
 
 /// What is needed to start a node's FRR.
 #[derive(Debug)]
@@ -47,8 +41,8 @@ pub struct FrrStart {
     pub node: NodeName,
     /// Its holder, through which programs enter.
     pub holder: PidFd,
-    /// Where the daemons are installed.
-    pub directory: PathBuf,
+    /// What is started.
+    pub install: FrrInstall,
     /// Which daemons beside zebra.
     pub daemons: Vec<String>,
     /// Which session each peer's address belongs to.
@@ -61,8 +55,7 @@ pub struct Frr {
     root: PathBuf,
     processes: Vec<(String, PidFd)>,
     sessions: BTreeMap<IpAddr, SessionName>,
-    stop: Arc<AtomicBool>,
-    asker: Option<JoinHandle<()>>,
+    asker: Asker,
 }
 
 impl Frr {
@@ -79,14 +72,14 @@ impl Frr {
     ) -> anyhow::Result<Self> {
         let root = PathBuf::from(format!("/proc/{}/root", plan.holder.pid()));
         let mut processes = Vec::new();
-        for program in start::programs(&plan.directory, &plan.daemons) {
+        for program in start::programs(&plan.install.daemons, &plan.daemons) {
             let process = Spawn::new(&program.path)
                 .node(plan.holder.try_clone()?)
                 .args(&program.args)
                 .log(log(&program.name)?)?
                 .spawn()
                 .with_context(|| format!("{}: starting {}", plan.node, program.name))?;
-            let is_zebra = processes.is_empty();
+            let is_zebra = program.name == "zebra";
             processes.push((program.name, process));
             if is_zebra {
                 // The others look for it once, and come back only seconds later.
@@ -94,25 +87,32 @@ impl Frr {
                     .with_context(|| format!("FRR of {}", plan.node))?;
             }
         }
-        wait_for_sockets(&root, &start::ready_sockets(&plan.daemons), &processes)
+        let sockets: Vec<String> = processes
+            .iter()
+            .map(|(name, _)| start::ready_socket(name))
+            .collect();
+        wait_for_sockets(&root, &sockets, &processes)
             .and_then(|()| wait_for_clients(&root, &plan.daemons, &processes))
             .with_context(|| format!("FRR of {}", plan.node))?;
         load(plan)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let asker = std::thread::Builder::new()
-            .name(format!("frr-{}", plan.node))
-            .spawn({
-                let (stop, root) = (Arc::clone(&stop), root.clone());
-                let (node, sessions) = (plan.node.clone(), plan.sessions.clone());
+        let asked = Asked {
+            node: plan.node.clone(),
+            sessions: plan.sessions.clone(),
+        };
+        let asker = Asker::spawn(
+            asked,
+            {
+                let root = root.clone();
                 let with_bfd = plan.daemons.iter().any(|daemon| daemon == "bfdd");
-                move || ask_and_report(&root, with_bfd, (&node, &sessions), &stop, &sink)
-            })?;
+                move || ask(&root, with_bfd)
+            },
+            sink,
+        )?;
         Ok(Self {
             root,
             processes,
             sessions: plan.sessions.clone(),
-            stop,
-            asker: Some(asker),
+            asker,
         })
     }
 
@@ -139,7 +139,7 @@ impl Frr {
 
     /// Reports nothing more: another FRR of this node is about to take its place.
     pub fn retire(&self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.asker.retire();
     }
 
     /// A terminal of a daemon.
@@ -156,18 +156,9 @@ impl Frr {
     }
 }
 
-impl Drop for Frr {
-    fn drop(&mut self) {
-        self.retire();
-        if let Some(asker) = self.asker.take() {
-            let _ = asker.join();
-        }
-    }
-}
-
 /// Loads the configuration; FRR prints the lines it refuses.
 fn load(plan: &FrrStart) -> anyhow::Result<()> {
-    let boot = start::boot_command();
+    let boot = start::boot_command(&plan.install.vtysh);
     let (mut output, theirs) = std::io::pipe()?;
     let vtysh = Spawn::new(&boot.path)
         .node(plan.holder.try_clone()?)
@@ -264,65 +255,4 @@ fn ask(root: &Path, with_bfd: bool) -> anyhow::Result<NodeView> {
         "[]".to_owned()
     };
     Ok(view(&neighbors, &bfd)?)
-}
-
-fn ask_and_report(
-    root: &Path,
-    with_bfd: bool,
-    (node, sessions): (&NodeName, &BTreeMap<IpAddr, SessionName>),
-    stop: &AtomicBool,
-    sink: &EventSink,
-) {
-    let mut said: BTreeMap<(bool, IpAddr), String> = BTreeMap::new();
-    while !stop.load(Ordering::Relaxed) {
-        let at = clock::mono_ns();
-        // A daemon that was killed or frozen does not answer; its state is then
-        // what its peers and the wire say.
-        if let Ok(now) = ask(root, with_bfd) {
-            report(&now, (node, sessions), &mut said, at, sink);
-        }
-        sleep_until(at + ASK_NS);
-    }
-}
-
-fn report(
-    now: &NodeView,
-    (node, sessions): (&NodeName, &BTreeMap<IpAddr, SessionName>),
-    said: &mut BTreeMap<(bool, IpAddr), String>,
-    at: u64,
-    sink: &EventSink,
-) {
-    for bgp in &now.bgp {
-        if let Some(session) = sessions.get(&bgp.remote)
-            && said.insert((true, bgp.remote), bgp.state.clone()).as_ref() != Some(&bgp.state)
-        {
-            sink.at(
-                at,
-                EventKind::Session {
-                    session: session.to_string(),
-                    node: node.to_string(),
-                    state: bgp.state.clone(),
-                    reason: (!bgp.is_established())
-                        .then(|| bgp.reason.clone())
-                        .flatten(),
-                },
-            );
-        }
-    }
-    for bfd in &now.bfd {
-        if let Some(session) = sessions.get(&bfd.remote)
-            && said.insert((false, bfd.remote), bfd.state.clone()).as_ref() != Some(&bfd.state)
-        {
-            sink.at(
-                at,
-                EventKind::Bfd {
-                    session: session.to_string(),
-                    node: node.to_string(),
-                    state: bfd.state.clone(),
-                    diagnostic: bfd.diagnostic.clone(),
-                    detect_us: bfd.detect_us,
-                },
-            );
-        }
-    }
 }

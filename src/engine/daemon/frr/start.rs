@@ -13,56 +13,71 @@ pub struct Program {
     pub args: Vec<String>,
 }
 
-/// The daemons in start order: zebra first, since the others connect to it.
+/// Where the daemons find each other and their shell, whatever prefix they were
+/// built for.
+const RUN: &str = "/run/frr";
+/// Where the node's configuration lies.
+const ETC: &str = "/etc/frr";
+
+/// The daemons in start order: zebra before those that connect to it, and before
+/// zebra, in an FRR that has one, the management daemon that configures it.
 ///
 /// `-u root -g root`: inside the lab's user namespace there is nobody else; the
 /// node's group file makes root a member of `frrvty`, which FRR insists on.
 pub fn programs(directory: &Path, daemons: &[String]) -> Vec<Program> {
-    std::iter::once("zebra")
+    let management = directory.join("mgmtd").is_file().then_some("mgmtd");
+    management
+        .into_iter()
+        .chain(["zebra"])
         .chain(daemons.iter().map(String::as_str).filter(|d| *d != "zebra"))
         .map(|name| Program {
             name: name.to_owned(),
             path: directory.join(name),
-            args: [
-                "-u",
-                "root",
-                "-g",
-                "root",
-                "--log",
-                "stdout",
-                "--log-level",
-                "warnings",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
+            args: arguments(name),
         })
         .collect()
 }
 
-/// The sockets whose presence says that the daemons listen, relative to the
-/// node's root directory.
-pub fn ready_sockets(daemons: &[String]) -> Vec<String> {
-    std::iter::once("zebra")
-        .chain(daemons.iter().map(String::as_str).filter(|d| *d != "zebra"))
-        .map(|name| format!("run/frr/{name}.vty"))
-        .collect()
+fn arguments(name: &str) -> Vec<String> {
+    let mut args: Vec<String> = [
+        "-u",
+        "root",
+        "-g",
+        "root",
+        "--log",
+        "stdout",
+        "--log-level",
+        "warnings",
+        "--vty_socket",
+        RUN,
+        "-i",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    args.push(format!("{RUN}/{name}.pid"));
+    if name != "mgmtd" {
+        args.extend(["-z".to_owned(), format!("{RUN}/zserv.api")]);
+    }
+    if name == "bfdd" {
+        args.extend(["--bfdctl".to_owned(), format!("{RUN}/bfdd.sock")]);
+    }
+    args
+}
+
+/// The socket whose presence says that a daemon listens, relative to the node's
+/// root directory.
+pub fn ready_socket(daemon: &str) -> String {
+    format!("run/frr/{daemon}.vty")
 }
 
 /// Loads `/etc/frr/frr.conf` into the running daemons; a line that FRR refuses
 /// makes it exit with 2 and print `line N: % …`.
-pub fn boot_command() -> Program {
-    vtysh("-b")
-}
-
-/// Parses `/etc/frr/frr.conf` with the running daemons' grammar, without applying it.
-pub fn check_command() -> Program {
-    vtysh("-C")
-}
-
-fn vtysh(flag: &str) -> Program {
+pub fn boot_command(vtysh: &Path) -> Program {
     Program {
         name: "vtysh".to_owned(),
-        path: PathBuf::from("/usr/bin/vtysh"),
-        args: vec![flag.to_owned()],
+        path: vtysh.to_owned(),
+        args: ["--vty_socket", RUN, "--config_dir", ETC, "-b"]
+            .map(str::to_owned)
+            .to_vec(),
     }
 }

@@ -17,7 +17,7 @@ use super::{
     Lower, Section,
 };
 use crate::{
-    lab::model::{Announce, Daemon, Host, Kind, Node, StaticRoute, Tags, Via, aws},
+    lab::model::{Announce, Host, Kind, Node, StaticRoute, Tags, Via, aws},
     units::{Asn, HostName, NodeName},
 };
 
@@ -245,61 +245,6 @@ impl Lower<'_> {
                 .help("64512 to 65534 or 4200000000 to 4294967294");
         }
         Asn::new(number)
-    }
-
-    fn daemon(&mut self, fields: &Fields<'_>, kind: &Kind, asn: Option<Asn>) -> Option<Daemon> {
-        if kind.is_aws() {
-            let speaks = matches!(kind, Kind::Vgw | Kind::DxLocation);
-            return Some(if speaks {
-                Daemon::Embedded
-            } else {
-                Daemon::None
-            });
-        }
-        let config = fields.text(&mut self.f, "config");
-        if let Some((_, tree)) = fields.get("daemon")
-            && matches!(&tree.value, Value::Text(text) if text == "bird")
-        {
-            self.f
-                .error(tree.at, "later", "`daemon: bird` is not in this version");
-            return None;
-        }
-        let word = if fields.has("daemon") {
-            fields.choice(&mut self.f, "daemon", &["embedded", "frr", "none"])?
-        } else if asn.is_some() {
-            "embedded"
-        } else {
-            "none"
-        };
-        if config.is_some() && word != "frr" {
-            self.f.error(
-                fields.at_key("config"),
-                "foreign-key",
-                "`config` is for `daemon: frr`",
-            );
-        }
-        match word {
-            "frr" => {
-                let text = match config {
-                    None => None,
-                    Some(path) => Some(self.included(fields.at_value("config"), path)?),
-                };
-                Some(Daemon::Frr { config: text })
-            }
-            "embedded" => Some(Daemon::Embedded),
-            _ => Some(Daemon::None),
-        }
-    }
-
-    fn included(&mut self, at: At, path: &str) -> Option<String> {
-        match (self.include)(path) {
-            Ok(text) => Some(text),
-            Err(why) => {
-                self.f
-                    .error(at, "include", format!("`{path}` cannot be read: {why}"));
-                None
-            }
-        }
     }
 
     fn router_id(&mut self, fields: &Fields<'_>) -> Option<Ipv4Addr> {

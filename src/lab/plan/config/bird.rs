@@ -1,0 +1,329 @@
+//! `bird.conf` for BIRD 2 and 3.
+//!
+//! BIRD sends what it selects in its one table, so that table holds BGP routes
+//! and originations only: were the kernel's connected routes in it, a prefix that
+//! is both connected and originated would go out as a connected route, which no
+//! policy speaks of. Internal sessions resolve next hops in a table of their own.
+//!
+//! Graceful restart is off: beside BFD it would keep forwarding to a dead peer.
+
+mod filter;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Write as _},
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+
+use self::filter::Filter;
+use crate::units::{Family, Origination, PeerConfig, SessionName, Span, SpeakerConfig};
+
+/// What a [`SpeakerConfig`] asks for and `bird.conf` cannot say.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BirdError {
+    /// BIRD's static routes depend on an address at most, not on routes.
+    #[error(
+        "`{prefix}` is announced only while a route inside `{inside}` is known; BIRD cannot make an announcement depend on other routes: drop `while-known`, or use `daemon: embedded`"
+    )]
+    Condition {
+        /// What would be originated.
+        prefix: IpNet,
+        /// Where its condition looks.
+        inside: IpNet,
+    },
+    /// A policy names a session the speaker does not have.
+    #[error("session `{session}`: the policy names `{other}`, which this router does not have")]
+    UnknownSource {
+        /// The session whose policy it is.
+        session: SessionName,
+        /// The name it uses.
+        other: SessionName,
+    },
+    /// BIRD's strings have no escapes.
+    #[error("session `{session}`: BIRD cannot write an `md5` key with `\"` in it")]
+    Key {
+        /// The session.
+        session: SessionName,
+    },
+}
+
+/// Metric of BIRD's routes in the kernel: above that of connected and static
+/// routes, so that these win, and the same as the other daemons'.
+const METRIC: u32 = 20;
+
+/// The static protocol of prefixes that the kernel reaches by itself: BIRD
+/// announces them and leaves the kernel alone.
+const REACHED: &str = "reached";
+/// The static protocol of prefixes that are null-routed.
+const NULL: &str = "null";
+
+/// The longest pause after an error, seconds; each pause is twice the one before.
+const ERROR_WAIT_MAX: u32 = 2;
+
+/// The whole `bird.conf`.
+///
+/// # Errors
+/// Every request BIRD's configuration language cannot express.
+pub fn render(config: &SpeakerConfig) -> Result<String, Vec<BirdError>> {
+    let errors = refused(config);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let mut out = String::new();
+    write_config(&mut out, config).unwrap_or_default();
+    Ok(out)
+}
+
+fn refused(config: &SpeakerConfig) -> Vec<BirdError> {
+    let conditions = config.originate.iter().filter_map(|origination| {
+        Some(BirdError::Condition {
+            prefix: origination.prefix,
+            inside: origination.while_known?,
+        })
+    });
+    let keys = config
+        .peers
+        .iter()
+        .filter(|peer| peer.md5.as_ref().is_some_and(|key| key.contains('"')))
+        .map(|peer| BirdError::Key {
+            session: peer.session.clone(),
+        });
+    let sessions: BTreeSet<&SessionName> = config.peers.iter().map(|p| &p.session).collect();
+    let sources = config
+        .peers
+        .iter()
+        .flat_map(|peer| filter::unknown_sources(peer, &sessions));
+    conditions.chain(keys).chain(sources).collect()
+}
+
+fn write_config(out: &mut String, config: &SpeakerConfig) -> fmt::Result {
+    writeln!(out, "# BGP of {}", config.node)?;
+    writeln!(out, "log stderr all;")?;
+    writeln!(out, "debug protocols {{ states }};")?;
+    writeln!(out, "timeformat base iso long us;")?;
+    writeln!(out, "timeformat protocol iso long us;")?;
+    writeln!(out, "timeformat route iso long us;")?;
+    writeln!(out, "timeformat log iso long us;")?;
+    writeln!(out, "router id {};", config.router_id)?;
+    writeln!(out, "\nprotocol device {{ }}")?;
+    let families = families(config);
+    for &family in &families {
+        write_kernel(out, config, family)?;
+        for null in [true, false] {
+            write_originations(out, config, family, null)?;
+        }
+    }
+    if config.peers.iter().any(|peer| is_internal(config, peer)) {
+        write_connected(out, &families)?;
+    }
+    if config.peers.iter().any(|peer| peer.bfd.is_some()) {
+        writeln!(out, "\nprotocol bfd {{ }}")?;
+    }
+    for peer in &config.peers {
+        for &family in &peer.families {
+            for direction in [Direction::In, Direction::Out] {
+                Filter::of(config, peer, family, direction).write(out)?;
+            }
+        }
+        write_peer(out, config, peer)?;
+    }
+    Ok(())
+}
+
+/// The families of any session or origination.
+fn families(config: &SpeakerConfig) -> BTreeSet<Family> {
+    let carried = config.peers.iter().flat_map(|peer| &peer.families).copied();
+    let originated = config.originate.iter().map(|o| family_of(&o.prefix));
+    carried.chain(originated).collect()
+}
+
+fn write_kernel(out: &mut String, config: &SpeakerConfig, family: Family) -> fmt::Result {
+    let n = number(family);
+    writeln!(out, "\nprotocol kernel kernel{n} {{")?;
+    writeln!(out, "  metric {METRIC};")?;
+    if config.multipath > 1 {
+        writeln!(out, "  merge paths yes limit {};", config.multipath)?;
+    }
+    writeln!(out, "  ipv{n} {{")?;
+    writeln!(out, "    import none;")?;
+    writeln!(out, "    export where proto != \"{REACHED}{n}\";")?;
+    writeln!(out, "  }};\n}}")
+}
+
+fn write_originations(
+    out: &mut String,
+    config: &SpeakerConfig,
+    family: Family,
+    null: bool,
+) -> fmt::Result {
+    let wanted: Vec<&Origination> = config
+        .originate
+        .iter()
+        .filter(|o| family_of(&o.prefix) == family && o.blackhole == null)
+        .collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let (n, name) = (number(family), if null { NULL } else { REACHED });
+    writeln!(out, "\nprotocol static {name}{n} {{")?;
+    writeln!(out, "  ipv{n};")?;
+    for origination in wanted {
+        writeln!(out, "  route {} blackhole;", origination.prefix)?;
+    }
+    writeln!(out, "}}")
+}
+
+/// Connected networks, for the next hops of internal sessions.
+fn write_connected(out: &mut String, families: &BTreeSet<Family>) -> fmt::Result {
+    writeln!(out)?;
+    for &family in families {
+        let n = number(family);
+        writeln!(out, "ipv{n} table connected{n};")?;
+    }
+    writeln!(out, "protocol direct {{")?;
+    for &family in families {
+        let n = number(family);
+        writeln!(
+            out,
+            "  ipv{n} {{ table connected{n}; import all; export none; }};"
+        )?;
+    }
+    writeln!(out, "}}")
+}
+
+fn write_peer(out: &mut String, config: &SpeakerConfig, peer: &PeerConfig) -> fmt::Result {
+    let internal = is_internal(config, peer);
+    writeln!(out, "\nprotocol bgp '{}' {{", protocol_name(&peer.session))?;
+    writeln!(out, "  local {} as {};", peer.local, config.asn)?;
+    writeln!(out, "  neighbor {} as {};", peer.remote, peer.remote_asn)?;
+    if internal || peer.ttl <= 1 {
+        writeln!(out, "  direct;")?;
+        writeln!(out, "  check link {};", if internal { "no" } else { "yes" })?;
+    } else {
+        writeln!(out, "  multihop {};", peer.ttl)?;
+    }
+    if peer.passive {
+        writeln!(out, "  passive yes;")?;
+    }
+    let hold = whole_seconds(peer.hold);
+    writeln!(out, "  hold time {hold};")?;
+    if hold > 0 {
+        writeln!(out, "  keepalive time {};", whole_seconds(peer.keepalive))?;
+    }
+    writeln!(out, "  connect delay time 1;")?;
+    let retry = whole_seconds(peer.connect_retry).max(1);
+    writeln!(out, "  connect retry time {retry};")?;
+    writeln!(out, "  error wait time 1, {ERROR_WAIT_MAX};")?;
+    writeln!(out, "  graceful restart off;")?;
+    writeln!(out, "  long lived graceful restart off;")?;
+    writeln!(out, "  prefer older off;")?;
+    writeln!(out, "  deterministic med yes;")?;
+    if let Some(key) = &peer.md5 {
+        writeln!(out, "  password \"{key}\";")?;
+    }
+    if let Some(bfd) = &peer.bfd {
+        writeln!(out, "  bfd {{")?;
+        writeln!(out, "    min rx interval {} us;", bfd.min_rx.as_micros())?;
+        writeln!(out, "    min tx interval {} us;", bfd.min_tx.as_micros())?;
+        writeln!(out, "    multiplier {};", bfd.multiplier)?;
+        writeln!(out, "  }};")?;
+    }
+    for &family in &peer.families {
+        write_channel(out, config, peer, family)?;
+    }
+    writeln!(out, "}}")
+}
+
+fn write_channel(
+    out: &mut String,
+    config: &SpeakerConfig,
+    peer: &PeerConfig,
+    family: Family,
+) -> fmt::Result {
+    let n = number(family);
+    writeln!(out, "  ipv{n} {{")?;
+    if is_internal(config, peer) {
+        writeln!(out, "    igp table connected{n};")?;
+        writeln!(out, "    gateway recursive;")?;
+    }
+    if peer.next_hop_self {
+        writeln!(out, "    next hop self;")?;
+    }
+    if let Some(address) = foreign_next_hop(peer, family) {
+        writeln!(out, "    next hop address {address};")?;
+    }
+    for direction in [Direction::In, Direction::Out] {
+        let name = filter_name(&peer.session, direction, family);
+        writeln!(out, "    {} filter {name};", direction.word())?;
+    }
+    if let Some(limit) = peer.max_prefix {
+        writeln!(out, "    import limit {limit} action disable;")?;
+    }
+    writeln!(out, "  }};")
+}
+
+/// Which way a filter works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    In,
+    Out,
+}
+
+impl Direction {
+    fn word(self) -> &'static str {
+        match self {
+            Self::In => "import",
+            Self::Out => "export",
+        }
+    }
+}
+
+/// What BIRD calls a session. The hyphen keeps it apart from BIRD's own words, of
+/// which quotes do not rob it: a session may be called `primary`.
+fn protocol_name(session: &SessionName) -> String {
+    format!("bgp-{session}")
+}
+
+/// Quoted, as names of sessions hold `-` and `.`.
+fn filter_name(session: &SessionName, direction: Direction, family: Family) -> String {
+    let way = match direction {
+        Direction::In => "in",
+        Direction::Out => "out",
+    };
+    format!("'{session}-{way}-v{}'", number(family))
+}
+
+fn is_internal(config: &SpeakerConfig, peer: &PeerConfig) -> bool {
+    peer.remote_asn == config.asn
+}
+
+fn family_of(prefix: &IpNet) -> Family {
+    match prefix {
+        IpNet::V4(_) => Family::Ipv4Unicast,
+        IpNet::V6(_) => Family::Ipv6Unicast,
+    }
+}
+
+fn number(family: Family) -> u8 {
+    match family {
+        Family::Ipv4Unicast => 4,
+        Family::Ipv6Unicast => 6,
+    }
+}
+
+/// The next hop to announce for `family`, where the transport does not carry it.
+fn foreign_next_hop(peer: &PeerConfig, family: Family) -> Option<IpAddr> {
+    let transport = match peer.local {
+        IpAddr::V4(_) => Family::Ipv4Unicast,
+        IpAddr::V6(_) => Family::Ipv6Unicast,
+    };
+    peer.next_hop_other_family.filter(|_| transport != family)
+}
+
+fn whole_seconds(span: Span) -> u64 {
+    span.as_nanos() / 1_000_000_000
+}
