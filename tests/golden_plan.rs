@@ -10,10 +10,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use backhoe::lab::{
-    model::Suite,
-    plan::{HostFacts, Plan, PlanError, SuiteFacts, plan},
-    spec,
+use backhoe::{
+    lab::{
+        plan::{HostFacts, Plan, PlanError, SuiteFacts, plan},
+        spec,
+    },
+    units::Suite,
 };
 
 fn root() -> PathBuf {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::{Exit, finding::Finding, output};
 use crate::{
     engine::daemon::Installed,
-    lab::model::{Daemon, Lab, OwnConfig, Suite},
-    units::NodeName,
+    lab::model::{Daemon, Lab, OwnConfig},
+    units::{NodeName, Suite},
 };
 
 /// Asks each daemon, where it is installed, about the configuration the user wrote
@@ -28,7 +28,9 @@ pub(super) fn check(lab_file: &str, lab: &Lab) -> Result<(), Exit> {
     if findings.is_empty() {
         return Ok(());
     }
-    findings.iter().for_each(|finding| output::talk(&finding.to_string()));
+    findings
+        .iter()
+        .for_each(|finding| output::talk(&finding.to_string()));
     let text = format!("{lab_file}: a daemon refuses its configuration; nothing was built");
     Err(Exit::LabFile(text, findings))
 }
@@ -40,9 +42,12 @@ fn complaints(
     lab_file: &Path,
 ) -> Result<Vec<Finding>, Exit> {
     let file = beside(lab_file, &own.path);
-    let complaints = installed
-        .check(&file)
-        .map_err(|error| Exit::Host(format!("{suite} cannot be asked about {}: {error}", file.display())))?;
+    let complaints = installed.check(&file).map_err(|error| {
+        Exit::Host(format!(
+            "{suite} cannot be asked about {}: {error}",
+            file.display()
+        ))
+    })?;
     let finding = |complaint: crate::engine::daemon::Complaint| {
         Finding::at(
             &file.display().to_string(),

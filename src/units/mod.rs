@@ -9,6 +9,7 @@ mod policy;
 mod probe;
 mod quantity;
 mod speaker;
+mod suite;
 
 pub use impairment::{Distribution, LossBurst, normal_quantile};
 pub use names::{
@@ -19,3 +20,4 @@ pub use policy::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, Set,
 pub use probe::{PROBE_HEADER_LEN, PROBE_MAGIC, PROBE_PORT_BASE, ProbeHeader};
 pub use quantity::{Asn, Bytes, Percent, QuantityError, Rate, Span};
 pub use speaker::{BfdConfig, Family, Origination, PeerConfig, SpeakerConfig};
+pub use suite::Suite;

@@ -274,39 +274,40 @@ fn events(node: &NodeName, notice: Notice) -> Vec<EventKind> {
 
 impl From<&Status> for NodeView {
     fn from(status: &Status) -> Self {
-    let bgp = status.speaker.peers.iter().map(|peer| BgpView {
-        remote: peer.remote,
-        remote_asn: peer.remote_asn.get(),
-        state: format!("{:?}", peer.state),
-        uptime_ms: peer.uptime_ms,
-        hold_ms: peer.hold.map(|hold| hold.as_micros() / 1_000),
-        keepalive_ms: peer
-            .keepalive
-            .map(|keepalive| keepalive.as_micros() / 1_000),
-        accepted: Some(peer.accepted),
-        advertised: Some(peer.advertised),
-        reason: peer.last_error.clone(),
-    });
-    let remote = |session: &SessionName| {
-        status
-            .speaker
-            .peers
-            .iter()
-            .find(|peer| peer.session == *session)
-            .map(|peer| peer.remote)
-    };
-    let bfd = status.bfd.iter().filter_map(|bfd| {
-        Some(BfdView {
-            remote: remote(&bfd.session)?,
-            state: format!("{:?}", bfd.state),
-            diagnostic: Some(bfd.diag.clone()),
-            tx_us: Some(bfd.tx.as_micros()),
-            rx_us: Some(bfd.rx.as_micros()),
-            detect_us: Some(bfd.detection.as_micros()),
-        })
-    });
-    NodeView {
-        bgp: bgp.collect(),
-        bfd: bfd.collect(),
+        let bgp = status.speaker.peers.iter().map(|peer| BgpView {
+            remote: peer.remote,
+            remote_asn: peer.remote_asn.get(),
+            state: format!("{:?}", peer.state),
+            uptime_ms: peer.uptime_ms,
+            hold_ms: peer.hold.map(|hold| hold.as_micros() / 1_000),
+            keepalive_ms: peer
+                .keepalive
+                .map(|keepalive| keepalive.as_micros() / 1_000),
+            accepted: Some(peer.accepted),
+            advertised: Some(peer.advertised),
+            reason: peer.last_error.clone(),
+        });
+        let remote = |session: &SessionName| {
+            status
+                .speaker
+                .peers
+                .iter()
+                .find(|peer| peer.session == *session)
+                .map(|peer| peer.remote)
+        };
+        let bfd = status.bfd.iter().filter_map(|bfd| {
+            Some(BfdView {
+                remote: remote(&bfd.session)?,
+                state: format!("{:?}", bfd.state),
+                diagnostic: Some(bfd.diag.clone()),
+                tx_us: Some(bfd.tx.as_micros()),
+                rx_us: Some(bfd.rx.as_micros()),
+                detect_us: Some(bfd.detection.as_micros()),
+            })
+        });
+        Self {
+            bgp: bgp.collect(),
+            bfd: bfd.collect(),
+        }
     }
 }

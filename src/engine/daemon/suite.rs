@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Version, bird::BirdInstall, frr::FrrInstall, known_defect};
-use crate::lab::{model::Suite, plan::SuiteFacts};
+use crate::{lab::plan::SuiteFacts, units::Suite};
 
 /// Something a daemon refuses in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::Path, process::Command, process::Stdio};
 
-use crate::lab::model::Suite;
+use crate::units::Suite;
 
 /// A release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

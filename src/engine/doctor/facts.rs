@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use crate::{
     engine::daemon,
     lab::{
-        model::{Daemon, Lab, Suite},
+        model::{Daemon, Lab},
         plan::HostFacts,
     },
     os::host::HostProbe,
+    units::Suite,
 };
 
 /// The facts of this host, with those routing suites that the lab uses: to ask

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::{
     engine::daemon::{Installed, known_defect},
-    lab::model::Suite,
     os::host::HostProbe,
+    units::Suite,
 };
 
 /// How good the news is.

@@ -16,7 +16,7 @@ mod session;
 use std::collections::BTreeMap;
 
 pub use link::{DEFAULT_MTU, Link, MAX_MTU, MIN_MTU, Shape};
-pub use node::{Daemon, External, Host, Kind, Node, OwnConfig, StaticRoute, Suite, Tags, Via};
+pub use node::{Daemon, External, Host, Kind, Node, OwnConfig, StaticRoute, Tags, Via};
 pub use routing::{Announce, Routing, Rules, Shorthand};
 pub use scenario::{Endpoint, Expect, ExpectAfter, Fault, How, Probe, Step, StepKind};
 pub use session::{BgpTimers, Session, SessionKind, TUNNEL_OVERHEAD, Vif, Vpn, VpnKind};

@@ -2,15 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     net::{IpAddr, Ipv4Addr},
 };
 
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
 
 use super::Announce;
-use crate::units::{Asn, HostName, LinkName, NodeName};
+use crate::units::{Asn, HostName, LinkName, NodeName, Suite};
 
 /// A declared node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,43 +107,6 @@ pub enum Daemon {
     Embedded,
     /// A routing suite of somebody else's.
     External(External),
-}
-
-/// A routing suite that backhoe runs but does not bring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Suite {
-    /// FRRouting: zebra, bgpd, bfdd and their like.
-    Frr,
-    /// BIRD, one program.
-    Bird,
-}
-
-impl Suite {
-    /// The word of the lab file.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Frr => "frr",
-            Self::Bird => "bird",
-        }
-    }
-
-    /// What its own project calls its configuration file.
-    pub fn config_name(self) -> &'static str {
-        match self {
-            Self::Frr => "frr.conf",
-            Self::Bird => "bird.conf",
-        }
-    }
-}
-
-impl fmt::Display for Suite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Frr => "FRR",
-            Self::Bird => "BIRD",
-        })
-    }
 }
 
 /// Which suite, of which installation, with whose configuration.

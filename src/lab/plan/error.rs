@@ -4,10 +4,7 @@ use super::{
     address::Exhausted,
     config::{bird::BirdError, frr::FrrError},
 };
-use crate::{
-    lab::model::Suite,
-    units::{LinkName, NameError, NodeName},
-};
+use crate::units::{LinkName, NameError, NodeName, Suite};
 
 /// One reason a lab cannot be planned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

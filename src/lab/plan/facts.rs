@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::lab::model::Suite;
+use crate::units::Suite;
 
 /// What this kernel and host offer to an unprivileged lab.
 ///

@@ -9,8 +9,8 @@ use super::{
     net::{Net, Space},
 };
 use crate::{
-    lab::model::{Daemon, External, Node, Suite},
-    units::{NodeName, SpeakerConfig},
+    lab::model::{Daemon, External, Node},
+    units::{NodeName, SpeakerConfig, Suite},
 };
 
 const FRR_CONF: &str = "/etc/frr/frr.conf";

@@ -1,5 +1,7 @@
 //! What every report must repeat: stand-ins, simplifications, modelled parts.
 
+use std::net::IpAddr;
+
 use super::{facts::HostFacts, net::Net, routing::Leg};
 use crate::lab::model::{Daemon, SessionKind};
 
@@ -55,5 +57,33 @@ pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<Strin
             note(format!("{} {}: {bad}", facts.suite, facts.version));
         }
     }
+    for text in strangers(net, legs) {
+        note(text);
+    }
     (notes, stand_ins)
+}
+
+/// Peers that a user's own configuration does not name: nothing will come up there.
+fn strangers(net: &Net<'_>, legs: &[Leg]) -> Vec<String> {
+    let ends = legs
+        .iter()
+        .flat_map(|leg| [0, 1].map(|side| (leg, &leg.ends[side], &leg.ends[1 - side])));
+    ends.filter_map(|(leg, own, peer)| {
+        let Daemon::External(external) = &net.lab.nodes.get(&own.node)?.daemon else {
+            return None;
+        };
+        let config = external.config.as_ref()?;
+        let named = config
+            .text
+            .split(|c: char| !(c.is_ascii_hexdigit() || matches!(c, '.' | ':')))
+            .filter_map(|word| word.parse::<IpAddr>().ok())
+            .any(|address| address == peer.address);
+        (!named).then(|| {
+            format!(
+                "{} names no {}, the peer of `{}` at {}: that session will not come up unless it listens for a range",
+                config.path, peer.address, leg.session, own.node
+            )
+        })
+    })
+    .collect()
 }

@@ -8,10 +8,10 @@ mod random;
 use super::*;
 use crate::{
     lab::{
-        model::{Daemon, External, Kind, Lab, Suite},
+        model::{Daemon, External, Kind, Lab, OwnConfig},
         op::{Netns, Op, RouteTarget},
     },
-    units::{Match, Set, SpeakerConfig},
+    units::{Match, Set, SpeakerConfig, Suite},
 };
 
 fn compile(lab: &Lab) -> Plan {
@@ -163,4 +163,41 @@ fn a_tunnel_is_never_reached_through_itself() {
         assert_eq!(prefix.prefix_len(), 32);
         assert!(near.inside.iter().all(|inside| !inside.contains(gateway)));
     }
+}
+
+#[test]
+fn an_own_configuration_without_a_sessions_peer_is_remarked_on() {
+    let mut lab = labs::dx_vpn_backup();
+    let generated = compile(&lab);
+    let sessions = generated.sessions.iter();
+    let peers: Vec<String> = sessions
+        .flat_map(|session| &session.ends)
+        .filter(|end| end.node.as_str() != "dc1")
+        .map(|end| end.address.to_string())
+        .collect();
+    let mut remarks = |text: String| {
+        let dc1 = lab.nodes.get_mut(&labs::name("dc1")).unwrap();
+        dc1.daemon = Daemon::External(External {
+            suite: Suite::Bird,
+            install: None,
+            config: Some(OwnConfig {
+                path: "own.conf".to_owned(),
+                text,
+            }),
+        });
+        let host = HostFacts {
+            suites: vec![SuiteFacts {
+                suite: Suite::Bird,
+                install: None,
+                version: String::new(),
+                known_bad: None,
+            }],
+            ..HostFacts::default()
+        };
+        let notes = plan(&lab, &host).unwrap().notes;
+        notes.iter().filter(|n| n.starts_with("own.conf")).count()
+    };
+    let all = peers.iter().map(|peer| format!("neighbor {peer};"));
+    assert_eq!(remarks(all.collect()), 0);
+    assert_eq!(remarks("neighbor 169.254.1.1 as 64512;".to_owned()), 2);
 }

@@ -4,11 +4,11 @@ use super::{check, parse};
 use crate::{
     lab::model::{
         Daemon, Endpoint, Expect, ExpectAfter, External, Fault, Kind, Lab, OwnConfig, Routing,
-        SessionKind, StepKind, Suite, Via,
+        SessionKind, StepKind, Via,
     },
     units::{
         Bytes, Community, Family, LinkName, Match, NodeName, PolicySource, PrefixMatch, Set, Span,
-        Verdict,
+        Suite, Verdict,
     },
 };
 

@@ -150,8 +150,24 @@ fn write_kernel(out: &mut String, config: &SpeakerConfig, family: Family) -> fmt
     }
     writeln!(out, "  ipv{n} {{")?;
     writeln!(out, "    import none;")?;
-    writeln!(out, "    export where proto != \"{REACHED}{n}\";")?;
+    if originated(config, family, false).next().is_some() {
+        writeln!(out, "    export where proto != \"{REACHED}{n}\";")?;
+    } else {
+        writeln!(out, "    export all;")?;
+    }
     writeln!(out, "  }};\n}}")
+}
+
+/// What is originated and null-routed, or originated and reached by the kernel.
+fn originated(
+    config: &SpeakerConfig,
+    family: Family,
+    null: bool,
+) -> impl Iterator<Item = &Origination> {
+    config
+        .originate
+        .iter()
+        .filter(move |o| family_of(&o.prefix) == family && o.blackhole == null)
 }
 
 fn write_originations(
@@ -160,12 +176,8 @@ fn write_originations(
     family: Family,
     null: bool,
 ) -> fmt::Result {
-    let wanted: Vec<&Origination> = config
-        .originate
-        .iter()
-        .filter(|o| family_of(&o.prefix) == family && o.blackhole == null)
-        .collect();
-    if wanted.is_empty() {
+    let mut wanted = originated(config, family, null).peekable();
+    if wanted.peek().is_none() {
         return Ok(());
     }
     let (n, name) = (number(family), if null { NULL } else { REACHED });

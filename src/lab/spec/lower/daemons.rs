@@ -10,8 +10,8 @@ use super::{
     Lower,
 };
 use crate::{
-    lab::model::{Daemon, External, Kind, OwnConfig, Suite},
-    units::Asn,
+    lab::model::{Daemon, External, Kind, OwnConfig},
+    units::{Asn, Suite},
 };
 
 impl Lower<'_> {
@@ -81,6 +81,12 @@ impl Lower<'_> {
         let fields = self.f.fields(tree, &INSTALLED, at)?;
         let named: Vec<&str> = fields.keys().collect();
         let [word] = named.as_slice() else {
+            // Keys that are no daemon's have been reported.
+            let is_known =
+                matches!(&tree.value, Value::Map(entries) if entries.len() == named.len());
+            if !is_known {
+                return None;
+            }
             self.f
                 .error(
                     tree.at,

@@ -45,6 +45,10 @@ impl<'a> Filter<'a> {
         for rule in &self.policy.rules {
             if let Some(conditions) = self.conditions(rule) {
                 self.write_rule(out, rule, &conditions)?;
+                if conditions.is_empty() {
+                    // Whatever follows is never reached.
+                    return writeln!(out, "}}");
+                }
             }
         }
         // Said aloud although it is the default: RFC 8212 is meant to be readable.
