@@ -216,12 +216,12 @@ fn asked(lab: &str, method: &str, path: &str, kind: &str, body: &str) -> (u16, S
         .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
     let length = body.len();
-    write!(
-        stream,
+    // In one write: a refusal does not wait for a body that comes later.
+    let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: lab\r\nconnection: close\r\ncontent-type: {kind}\r\n\
          content-length: {length}\r\n\r\n{body}"
-    )
-    .unwrap();
+    );
+    stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
