@@ -52,7 +52,20 @@ fn host() -> HostFacts {
     }
 }
 
-fn compile(path: &Path) -> Result<Plan, Vec<PlanError>> {
+/// What a distribution's kernel has.
+fn full_kernel() -> HostFacts {
+    HostFacts {
+        netem: true,
+        wireguard: true,
+        vlan: true,
+        bond: true,
+        vrf: true,
+        tun: true,
+        ..host()
+    }
+}
+
+fn compile(path: &Path, host: &HostFacts) -> Result<Plan, Vec<PlanError>> {
     let text = fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
     let beside = path.parent().unwrap().to_owned();
@@ -60,12 +73,12 @@ fn compile(path: &Path) -> Result<Plan, Vec<PlanError>> {
         move |file: &str| fs::read_to_string(beside.join(file)).map_err(|e| e.to_string());
     let lab = spec::parse(&name, &text, &include)
         .unwrap_or_else(|found| panic!("{}", found.render(&name, &text)));
-    plan(&lab, &host())
+    plan(&lab, host)
 }
 
 /// The plan, or every reason why there is none.
-fn listing(path: &Path) -> String {
-    match compile(path) {
+fn listing(path: &Path, host: &HostFacts) -> String {
+    match compile(path, host) {
         Ok(plan) => plan.to_string(),
         Err(errors) => errors.iter().map(|error| format!("{error}\n")).collect(),
     }
@@ -79,16 +92,18 @@ fn every_plan_is_the_expected_one() {
     inputs.push(root().join("labs/dx-vpn-backup.yaml"));
     let mut wrong = Vec::new();
     for path in inputs {
-        let found = listing(&path);
-        let stem = path.file_stem().unwrap();
-        let expected = root()
-            .join("tests/golden/plan")
-            .join(stem)
-            .with_extension("txt");
-        if bless {
-            fs::write(&expected, &found).unwrap();
-        } else if fs::read_to_string(&expected).unwrap_or_default() != found {
-            wrong.push(format!("{} differs:\n{found}", expected.display()));
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let plain = (format!("{stem}.txt"), listing(&path, &host()));
+        let full = (format!("{stem}.full.txt"), listing(&path, &full_kernel()));
+        // A file of its own only where more of a kernel makes a difference.
+        let differs = full.1 != plain.1;
+        for (expected, found) in [plain].into_iter().chain(differs.then_some(full)) {
+            let expected = root().join("tests/golden/plan").join(expected);
+            if bless {
+                fs::write(&expected, &found).unwrap();
+            } else if fs::read_to_string(&expected).unwrap_or_default() != found {
+                wrong.push(format!("{} differs:\n{found}", expected.display()));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -97,7 +112,7 @@ fn every_plan_is_the_expected_one() {
 #[test]
 fn every_lab_that_ships_can_be_planned() {
     for path in yaml_files("labs") {
-        if let Err(errors) = compile(&path) {
+        if let Err(errors) = compile(&path, &full_kernel()) {
             panic!("{}: {errors:?}", path.display());
         }
     }
@@ -149,7 +164,7 @@ fn the_order_of_the_file_decides_nothing() {
 fn frr_understands_every_generated_configuration() {
     let mut checked = 0;
     for path in yaml_files("tests/golden/plan") {
-        for node in compile(&path).map_or(Vec::new(), |plan| plan.nodes) {
+        for node in compile(&path, &full_kernel()).map_or(Vec::new(), |plan| plan.nodes) {
             let Some(text) = node.files.get("/etc/frr/frr.conf") else {
                 continue;
             };

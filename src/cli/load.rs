@@ -212,6 +212,8 @@ pub(super) fn anywhere(loaded: &Loaded) -> Result<(), Exit> {
         netem: true,
         wireguard: true,
         vlan: true,
+        bond: true,
+        vrf: true,
         tun: true,
         suites: doctor::suites(lab)
             .into_iter()

@@ -30,6 +30,13 @@ pub enum Item {
         /// The end.
         node: String,
     },
+    /// A LAG's member as one end sees it.
+    Lacp {
+        /// The member link.
+        link: String,
+        /// The end.
+        node: String,
+    },
     /// A tunnel as one end sees it.
     Tunnel {
         /// The tunnel.
@@ -44,6 +51,7 @@ impl std::fmt::Display for Item {
         match self {
             Self::Bgp { session, node } => write!(f, "BGP {session} at {node}"),
             Self::Bfd { session, node } => write!(f, "BFD {session} at {node}"),
+            Self::Lacp { link, node } => write!(f, "LACP {link} at {node}"),
             Self::Tunnel { tunnel, node } => write!(f, "tunnel {tunnel} at {node}"),
         }
     }
@@ -78,6 +86,16 @@ pub fn wanted(plan: &Plan) -> BTreeSet<Item> {
                 session: session_name,
                 node,
             });
+        }
+    }
+    for lag in &plan.lags {
+        for link in &lag.links {
+            for end in &lag.ends {
+                items.insert(Item::Lacp {
+                    link: link.to_string(),
+                    node: end.node.to_string(),
+                });
+            }
         }
     }
     for tunnel in &plan.tunnels {
@@ -210,7 +228,7 @@ fn is_up(item: &Item, state: &str) -> bool {
     match item {
         Item::Bgp { .. } => state == "Established",
         Item::Bfd { .. } => state == "Up",
-        Item::Tunnel { .. } => state == "up",
+        Item::Tunnel { .. } | Item::Lacp { .. } => state == "up",
     }
 }
 
@@ -250,6 +268,20 @@ fn news(kind: &EventKind) -> Option<Posted> {
             state.clone(),
             diagnostic.clone(),
             *detect_us,
+        ),
+        EventKind::Lacp {
+            node,
+            link: Some(link),
+            up,
+            ..
+        } => (
+            Item::Lacp {
+                link: link.clone(),
+                node: node.clone(),
+            },
+            if *up { "up" } else { "down" }.to_owned(),
+            None,
+            None,
         ),
         EventKind::Tunnel {
             tunnel,

@@ -30,6 +30,17 @@ const RTM_GETNEXTHOP: u16 = 106;
 const NLM_F_REQUEST: u16 = 1;
 const NLM_F_DUMP: u16 = 0x300;
 
+const IFLA_IFNAME: u16 = 3;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_SLAVE_KIND: u16 = 4;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
+const IFLA_BOND_SLAVE_STATE: u16 = 1;
+const IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE: u16 = 7;
+/// Synchronization, Collecting, Distributing.
+const LACP_CARRIES: u8 = 0x08 | 0x10 | 0x20;
+/// Defaulted, Expired.
+const LACP_ASSUMED: u8 = 0x40 | 0x80;
+
 /// The main table's number.
 const RT_TABLE_MAIN: u32 = 254;
 const IFF_LOWER_UP: u32 = 0x1_0000;
@@ -69,6 +80,9 @@ pub enum FibNotice {
         gone: bool,
         /// IFF_LOWER_UP: light.
         carrier: bool,
+        /// Of a member of an 802.3ad bond: whether it is in the aggregate with a
+        /// partner, collecting and distributing.
+        aggregated: Option<bool>,
     },
     /// The kernel dropped notices for want of buffer space.
     Overrun,
@@ -117,12 +131,7 @@ impl FibWatch {
             (RTM_GETNEXTHOP, 8),
             (RTM_GETROUTE, 12),
         ] {
-            let mut request = vec![0_u8; 16 + length];
-            let total = u32::try_from(request.len()).unwrap_or(0);
-            request[..4].copy_from_slice(&total.to_ne_bytes());
-            request[4..6].copy_from_slice(&kind.to_ne_bytes());
-            request[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
-            self.socket.send_to(&request, &SocketAddr::new(0, 0), 0)?;
+            self.ask(kind, length)?;
             self.socket.set_non_blocking(false)?;
             loop {
                 let (bytes, _) = self.socket.recv_from_full()?;
@@ -134,6 +143,22 @@ impl FibWatch {
         }
         self.socket.set_non_blocking(true)?;
         Ok(notices)
+    }
+
+    /// Asks for the links as they are; the answers come with the next news.
+    pub fn ask_links(&self) -> io::Result<()> {
+        self.ask(RTM_GETLINK, 16)
+    }
+
+    /// Sends a request for everything of a kind, with an empty header of this length.
+    fn ask(&self, kind: u16, length: usize) -> io::Result<()> {
+        let mut request = vec![0_u8; 16 + length];
+        let total = u32::try_from(request.len()).unwrap_or(0);
+        request[..4].copy_from_slice(&total.to_ne_bytes());
+        request[4..6].copy_from_slice(&kind.to_ne_bytes());
+        request[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+        self.socket.send_to(&request, &SocketAddr::new(0, 0), 0)?;
+        Ok(())
     }
 
     /// Everything that has been said since the last call; empty when nothing was.
@@ -288,7 +313,7 @@ fn nexthop(payload: &[u8], gone: bool) -> Option<FibNotice> {
     })
 }
 
-/// `struct ifinfomsg` and IFLA_IFNAME.
+/// `struct ifinfomsg`, IFLA_IFNAME and, of a bond's member, its LACP state.
 fn link(payload: &[u8], gone: bool) -> Option<FibNotice> {
     // A bridge reports its ports in messages of family AF_BRIDGE (7) besides.
     if *payload.first()? == 7 {
@@ -296,15 +321,43 @@ fn link(payload: &[u8], gone: bool) -> Option<FibNotice> {
     }
     let index = u32_at(payload, 4)?;
     let flags = u32_at(payload, 8)?;
-    let name = attributes(payload.get(16..)?)
-        .find(|(kind, _)| *kind == 3)?
-        .1;
+    let (mut name, mut aggregated) = (None, None);
+    for (kind, value) in attributes(payload.get(16..)?) {
+        match kind {
+            IFLA_IFNAME => name = Some(value),
+            IFLA_LINKINFO => aggregated = member(value),
+            _ => {}
+        }
+    }
+    let name = name?;
     Some(FibNotice::Link {
         index,
         name: String::from_utf8_lossy(name.split(|b| *b == 0).next()?).into_owned(),
         gone,
         carrier: !gone && flags & IFF_LOWER_UP != 0,
+        aggregated,
     })
+}
+
+/// Whether a bond's member carries: its actor's state (IEEE 802.1AX §6.4.2.3) says
+/// in sync, collecting and distributing, and its partner is no assumed one. A bond
+/// without any partner sends on one member all the same; that is no aggregate.
+fn member(link_info: &[u8]) -> Option<bool> {
+    let kind = find(link_info, IFLA_INFO_SLAVE_KIND)?;
+    if kind.split(|b| *b == 0).next() != Some(b"bond") {
+        return None;
+    }
+    let data = find(link_info, IFLA_INFO_SLAVE_DATA)?;
+    let state = *find(data, IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE)?.first()?;
+    let active = *find(data, IFLA_BOND_SLAVE_STATE)?.first()? == 0;
+    Some(active && state & LACP_CARRIES == LACP_CARRIES && state & LACP_ASSUMED == 0)
+}
+
+/// The value of the first attribute of a type.
+fn find(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
+    attributes(bytes)
+        .find(|(kind, _)| *kind == wanted)
+        .map(|(_, value)| value)
 }
 
 #[cfg(test)]
@@ -396,9 +449,41 @@ mod tests {
                 index: 9,
                 name: "circuit".into(),
                 gone: false,
-                carrier: true
+                carrier: true,
+                aggregated: None,
             }]
         );
+    }
+
+    fn nested(attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        message(0, &[], attributes).split_off(16)
+    }
+
+    #[test]
+    fn a_bonds_member_tells_whether_it_is_in_the_aggregate() {
+        let told = |kind: &[u8], backup: u8, actor: u8| {
+            let slave = nested(&[
+                (IFLA_BOND_SLAVE_STATE, &[backup]),
+                (IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE, &[actor]),
+            ]);
+            let info = nested(&[(IFLA_INFO_SLAVE_KIND, kind), (IFLA_INFO_SLAVE_DATA, &slave)]);
+            let attributes: [(u16, &[u8]); 2] = [(IFLA_IFNAME, b"c1\0"), (IFLA_LINKINFO, &info)];
+            let bytes = message(RTM_NEWLINK, &[0; 16], &attributes);
+            match parse(&bytes).pop() {
+                Some(FibNotice::Link { aggregated, .. }) => aggregated,
+                other => panic!("{other:?}"),
+            }
+        };
+        // Activity, Timeout, Aggregation, and in sync, collecting, distributing.
+        assert_eq!(told(b"bond\0", 0, 0x3F), Some(true));
+        assert_eq!(told(b"bond\0", 1, 0x3F), Some(false), "held back");
+        assert_eq!(told(b"bond\0", 0, 0x0F), Some(false), "attached only");
+        assert_eq!(
+            told(b"bond\0", 0, 0x7F),
+            Some(false),
+            "its partner is assumed"
+        );
+        assert_eq!(told(b"bridge\0", 0, 0x3F), None);
     }
 
     #[test]

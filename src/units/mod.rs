@@ -4,6 +4,7 @@
 //! Nothing here knows a clock, a socket or a file.
 
 mod impairment;
+mod lag;
 mod names;
 mod policy;
 mod probe;
@@ -12,6 +13,7 @@ mod speaker;
 mod suite;
 
 pub use impairment::{Distribution, LossBurst, normal_quantile};
+pub use lag::{HashPolicy, LacpRate, WordError};
 pub use names::{
     HostName, IfName, LabName, LinkName, NameError, NodeName, ProbeName, SessionName, TunnelName,
     nearest,

@@ -115,6 +115,7 @@ fn ring(lab: &str, size: u8) -> Plan {
         ops,
         wires: Vec::new(),
         direct: Vec::new(),
+        lags: Vec::new(),
         tunnels: Vec::new(),
         sessions: Vec::new(),
         flows: Vec::new(),

@@ -19,6 +19,8 @@ pub fn facts(probe: &HostProbe, lab: &Lab) -> HostFacts {
         netem: probe.netem && probe.wire,
         wireguard: probe.wireguard,
         vlan: probe.vlan,
+        bond: probe.bond,
+        vrf: probe.vrf,
         tun: probe.tun,
         suites: suites(lab)
             .into_iter()

@@ -54,7 +54,15 @@ pub(super) fn survey(plan: &Plan) -> Survey<'_> {
         ..Survey::default()
     };
     for wire in &plan.wires {
-        match ends(wire, &own, &loans) {
+        let lag = plan.lags.iter().find(|lag| lag.links.contains(&wire.link));
+        let ends = match lag {
+            Some(lag) => Err(format!(
+                "it is in the LAG {}, whose addresses are no one link's",
+                lag.lag
+            )),
+            None => ends(wire, &own, &loans),
+        };
+        match ends {
             Ok(addresses) => found.reaches.push(Reach { wire, addresses }),
             Err(why) => found.unmeasured.push((wire.link.clone(), why)),
         }
@@ -87,16 +95,31 @@ fn ends(wire: &WirePlan, own: &Own<'_>, loans: &Loans) -> Result<[IpAddr; 2], St
         .ok_or_else(|| "its ends have no addresses of one family".to_owned())
 }
 
+/// By interface; those of a tagged one are its parent's as well.
 fn own_addresses(plan: &Plan) -> Own<'_> {
     let mut own = Own::new();
+    let mut parents = BTreeMap::new();
     for op in &plan.ops {
+        if let Op::AddVlan {
+            netns: Netns::Node(node),
+            name,
+            parent,
+            ..
+        } = op
+        {
+            parents.insert((node, name.as_str()), parent.as_str());
+        }
         if let Op::AddAddress {
             netns: Netns::Node(node),
             dev,
             address,
         } = op
         {
-            own.entry((node, dev.as_str())).or_default().push(*address);
+            let dev = dev.as_str();
+            own.entry((node, dev)).or_default().push(*address);
+            if let Some(&parent) = parents.get(&(node, dev)) {
+                own.entry((node, parent)).or_default().push(*address);
+            }
         }
     }
     own
@@ -282,6 +305,26 @@ links:
             found.unmeasured[0].1,
             "switch s has no address, and no IPv4 network to take one from"
         );
+    }
+
+    #[test]
+    fn a_circuit_is_measured_between_its_vifs_and_a_lags_link_not_at_all() {
+        let full = HostFacts {
+            vlan: true,
+            bond: true,
+            ..HostFacts::default()
+        };
+        let compile = |text: &str| {
+            let checked = spec::check("lab.yaml", text, &|_| Err(String::new()));
+            plan(&checked.lab.unwrap(), &full).unwrap()
+        };
+        let vifs = compile(include_str!("../../../labs/two-vifs.yaml"));
+        let found = survey(&vifs);
+        assert_eq!((found.reaches.len(), found.unmeasured), (2, vec![]));
+        let lag = compile(include_str!("../../../labs/lag-member-cut.yaml"));
+        let why: Vec<String> = survey(&lag).unmeasured.into_iter().map(|u| u.1).collect();
+        let said = "it is in the LAG dx, whose addresses are no one link's";
+        assert_eq!(why, [said, said]);
     }
 
     #[test]

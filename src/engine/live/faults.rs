@@ -104,7 +104,10 @@ impl Live {
 
     fn perform(&self, fault: &FaultPlan) -> anyhow::Result<Bracket> {
         match fault {
-            FaultPlan::Silent { link, from } => self.wires()?.silence(link, from.as_ref()),
+            FaultPlan::Silent { link, from } => match self.members(link) {
+                Some(links) => self.wires()?.silence_many(links),
+                None => self.wires()?.silence(link, from.as_ref()),
+            },
             FaultPlan::Carrier { link, at } => self.carrier(link, at.as_ref(), false),
             FaultPlan::DropNumbered { link, packets } => {
                 self.wires()?.drop_numbered(link, *packets)
@@ -127,7 +130,10 @@ impl Live {
 
     fn undo(&self, fault: &FaultPlan) -> anyhow::Result<Bracket> {
         match fault {
-            FaultPlan::Silent { link, from } => self.wires()?.restore(link, from.as_ref()),
+            FaultPlan::Silent { link, from } => match self.members(link) {
+                Some(links) => self.wires()?.restore_many(links),
+                None => self.wires()?.restore(link, from.as_ref()),
+            },
             FaultPlan::Carrier { link, at } => self.carrier(link, at.as_ref(), true),
             FaultPlan::DropNumbered { link, .. } => self.wires()?.drop_numbered(link, 0),
             FaultPlan::Degrade { link, .. } => {
@@ -145,6 +151,12 @@ impl Live {
         }
     }
 
+    /// The links of a LAG.
+    fn members(&self, name: &LinkName) -> Option<&[LinkName]> {
+        let lag = self.plan().lags.iter().find(|lag| lag.lag == *name)?;
+        Some(&lag.links)
+    }
+
     fn wires(&self) -> anyhow::Result<&Wire> {
         self.wire.as_ref().context("this lab has no wire to cut")
     }
@@ -159,10 +171,12 @@ impl Live {
 
     /// Light is lost when the wire's end goes down; all ends in one batch.
     fn carrier(&self, link: &LinkName, at: Option<&NodeName>, up: bool) -> anyhow::Result<Bracket> {
-        let ops: Vec<Op> = self
-            .wire_plan(link)?
-            .ends
+        let links = self.plan().links_of(link);
+        let plans = links.iter().map(|link| self.wire_plan(link));
+        let plans = plans.collect::<anyhow::Result<Vec<_>>>()?;
+        let ops: Vec<Op> = plans
             .iter()
+            .flat_map(|plan| &plan.ends)
             .filter(|end| at.is_none_or(|node| end.node == *node))
             .map(|end| {
                 let (netns, dev) = (Netns::Wire, end.wire_if.clone());
@@ -178,9 +192,9 @@ impl Live {
         bracketed(|| {
             if up {
                 kernel.apply(&ops)?;
-                wire.relight(link)
+                links.iter().try_for_each(|link| wire.relight(link))
             } else {
-                wire.darken(link)?;
+                links.iter().try_for_each(|link| wire.darken(link))?;
                 Ok(kernel.apply(&ops)?)
             }
         })

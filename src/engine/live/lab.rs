@@ -245,6 +245,8 @@ impl Live {
             | Op::Sysctl { .. }
             | Op::AddVeth { .. }
             | Op::AddBridge { .. }
+            | Op::AddVlan { .. }
+            | Op::AddBond { .. }
             | Op::SetMaster { .. }
             | Op::SetUp { .. }
             | Op::SetDown { .. }
@@ -273,6 +275,18 @@ fn watch(plan: &Plan, namespaces: &Namespaces, sink: &EventSink) -> anyhow::Resu
                     .iter()
                     .map(|end| (&end.node, &end.interface, tunnel.tunnel.to_string()))
             });
+            let lags = plan.lags.iter().flat_map(|lag| {
+                lag.ends
+                    .iter()
+                    .map(|end| (&end.node, &end.interface, lag.lag.to_string()))
+            });
+            let vifs = plan.sessions.iter().filter(|s| s.vlan.is_some());
+            let vifs = vifs.flat_map(|session| {
+                session
+                    .ends
+                    .iter()
+                    .map(|end| (&end.node, &end.interface, session.over.name().to_owned()))
+            });
             let direct = plan.direct.iter().flat_map(|link| {
                 link.ends
                     .iter()
@@ -280,6 +294,8 @@ fn watch(plan: &Plan, namespaces: &Namespaces, sink: &EventSink) -> anyhow::Resu
             });
             let links = wires
                 .chain(tunnels)
+                .chain(lags)
+                .chain(vifs)
                 .chain(direct)
                 .filter(|(at, ..)| **at == node.name)
                 .map(|(_, dev, link)| (dev.to_string(), link))

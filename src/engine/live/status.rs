@@ -11,7 +11,7 @@ use crate::{
         daemon::{BfdView, BgpView, NodeView},
         wire::LinkCounters,
     },
-    lab::plan::{DaemonPlan, FaultPlan, Medium},
+    lab::plan::{DaemonPlan, FaultPlan},
     units::{LinkName, NodeName},
 };
 
@@ -279,10 +279,7 @@ impl Live {
                 sessions.push(SessionStatus {
                     session: plan.session.to_string(),
                     kind: plan.kind.clone(),
-                    over: match &plan.over {
-                        Medium::Link(link) => link.to_string(),
-                        Medium::Tunnel(tunnel) => tunnel.to_string(),
-                    },
+                    over: plan.over.name().to_owned(),
                     node: own.node.to_string(),
                     peer: peer.node.to_string(),
                     bgp,

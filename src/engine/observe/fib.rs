@@ -33,6 +33,13 @@ pub(super) enum Change {
         /// Light or none.
         up: bool,
     },
+    /// A member of a LAG joined or left the aggregate.
+    Lacp {
+        /// The member's interface.
+        dev: String,
+        /// In the aggregate or not.
+        up: bool,
+    },
     /// Notices were lost: what follows may be incomplete.
     Overrun,
 }
@@ -57,6 +64,8 @@ pub(super) struct FibMirror {
     objects: BTreeMap<u32, Object>,
     users: BTreeMap<u32, BTreeSet<IpNet>>,
     links: BTreeMap<u32, (String, bool)>,
+    /// Members of LAGs by ifindex, and whether they are in the aggregate.
+    members: BTreeMap<u32, bool>,
     /// Above this many routes only those towards `interest` are reported.
     interest: Vec<IpAddr>,
 }
@@ -93,9 +102,41 @@ impl FibMirror {
                 name,
                 gone,
                 carrier,
-            } => self.link(index, name, gone, carrier),
+                aggregated,
+            } => {
+                let lacp = self.member(index, &name, aggregated);
+                let mut changes = self.link(index, name, gone, carrier);
+                changes.extend(lacp);
+                changes
+            }
             FibNotice::Overrun => vec![Change::Overrun],
         }
+    }
+
+    fn member(&mut self, index: u32, name: &str, aggregated: Option<bool>) -> Option<Change> {
+        let up = aggregated?;
+        let before = self.members.insert(index, up).unwrap_or(false);
+        (before != up).then(|| Change::Lacp {
+            dev: name.to_owned(),
+            up,
+        })
+    }
+
+    /// Whether the node has members of LAGs.
+    pub(super) fn has_members(&self) -> bool {
+        !self.members.is_empty()
+    }
+
+    /// The LAGs' members that are in the aggregate.
+    pub(super) fn aggregated(&self) -> impl Iterator<Item = Change> + '_ {
+        let up = self.members.iter().filter(|(_, up)| **up);
+        up.filter_map(|(index, _)| {
+            let (dev, _) = self.links.get(index)?;
+            Some(Change::Lacp {
+                dev: dev.clone(),
+                up: true,
+            })
+        })
     }
 
     /// Every route with where it leads.
@@ -299,6 +340,7 @@ mod tests {
                 name: name.into(),
                 gone: false,
                 carrier: true,
+                aggregated: None,
             });
             mirror.handle(FibNotice::Nexthop {
                 id: index,
@@ -357,6 +399,7 @@ mod tests {
             name: "circuit".into(),
             gone: false,
             carrier: false,
+            aggregated: None,
         });
         assert_eq!(
             changes,
@@ -407,5 +450,29 @@ mod tests {
             group: vec![],
         });
         assert_eq!(changes, [to(2, "wg0", true)]);
+    }
+
+    #[test]
+    fn a_member_is_news_when_it_joins_or_leaves_the_aggregate() {
+        let mut mirror = FibMirror::new(Vec::new());
+        let mut tell = |aggregated| {
+            mirror.handle(FibNotice::Link {
+                index: 4,
+                name: "c1".into(),
+                gone: false,
+                carrier: true,
+                aggregated: Some(aggregated),
+            })
+        };
+        let news = |up| Change::Lacp {
+            dev: "c1".into(),
+            up,
+        };
+        // The first message is also the first of its carrier.
+        assert!(!tell(false).contains(&news(false)));
+        assert_eq!(tell(true), [news(true)]);
+        assert_eq!(tell(true), []);
+        assert_eq!(tell(false), [news(false)]);
+        assert_eq!(mirror.aggregated().count(), 0);
     }
 }

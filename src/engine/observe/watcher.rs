@@ -19,9 +19,16 @@ use super::fib::{Change, FibMirror};
 use crate::{
     engine::sink::EventSink,
     os::{clock, fib_watch::FibWatch, netns::NetnsFd},
-    results::event::EventKind,
+    results::event::{EventKind, MonoNs},
     units::NodeName,
 };
+
+/// How long to wait for news before looking around.
+const PATIENCE_MS: u16 = 100;
+/// The kernel tells when a LAG's member begins or ceases to send, but not when one
+/// that already sent gains a partner: its state is asked for, twice as often as the
+/// kernel's own LACP machine runs.
+const LACP_EVERY_NS: u64 = 50_000_000;
 
 /// A node to listen to.
 #[derive(Debug)]
@@ -45,6 +52,8 @@ struct Watched {
     node: NodeWatch,
     watch: FibWatch,
     mirror: FibMirror,
+    /// When the state of its LAGs was last asked for.
+    asked: MonoNs,
 }
 
 impl Watcher {
@@ -72,9 +81,17 @@ impl Watcher {
                     node,
                     watch,
                     mirror,
+                    asked: 0,
                 })
             })
             .collect::<anyhow::Result<Vec<_>>>()?;
+        // What had come about before anybody listened is news all the same.
+        let now = clock::mono_ns();
+        for Watched { node, mirror, .. } in &watched {
+            for change in mirror.aggregated() {
+                report(node, change, now, &sink);
+            }
+        }
         let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::Builder::new()
             .name("fib-watch".to_owned())
@@ -104,12 +121,16 @@ impl Drop for Watcher {
 
 /// Waits for notices (or for a moment, to see a stop) and reports them.
 fn turn(watched: &mut [Watched], sink: &EventSink) {
+    let patience = match ask_lags(watched) {
+        true => (LACP_EVERY_NS / 1_000_000) as u16,
+        false => PATIENCE_MS,
+    };
     let ready: Vec<bool> = {
         let mut fds: Vec<PollFd> = watched
             .iter()
             .map(|w| PollFd::new(w.watch.as_fd(), PollFlags::POLLIN))
             .collect();
-        if poll(&mut fds, PollTimeout::from(100_u16)).is_err() {
+        if poll(&mut fds, PollTimeout::from(patience)).is_err() {
             return;
         }
         fds.iter().map(|fd| fd.any().unwrap_or(false)).collect()
@@ -136,6 +157,21 @@ fn turn(watched: &mut [Watched], sink: &EventSink) {
     }
 }
 
+/// Asks every node that has LAGs for their state when it is time; whether any has.
+fn ask_lags(watched: &mut [Watched]) -> bool {
+    let now = clock::mono_ns();
+    let mut any = false;
+    for node in watched.iter_mut().filter(|w| w.mirror.has_members()) {
+        any = true;
+        if now.saturating_sub(node.asked) >= LACP_EVERY_NS {
+            node.asked = now;
+            // A socket that fails says so when it is read.
+            let _ = node.watch.ask_links();
+        }
+    }
+    any
+}
+
 fn report(node: &NodeWatch, change: Change, at: u64, sink: &EventSink) {
     match change {
         Change::Route {
@@ -158,6 +194,18 @@ fn report(node: &NodeWatch, change: Change, at: u64, sink: &EventSink) {
             sink.at(
                 at,
                 EventKind::Carrier {
+                    node: node.node.to_string(),
+                    dev,
+                    link,
+                    up,
+                },
+            );
+        }
+        Change::Lacp { dev, up } => {
+            let link = node.links.get(&dev).cloned();
+            sink.at(
+                at,
+                EventKind::Lacp {
                     node: node.node.to_string(),
                     dev,
                     link,

@@ -38,6 +38,9 @@ pub(in crate::engine) enum Fate {
     Dropped(Reason),
 }
 
+/// A flow and the VLAN it was seen on; 0 is none.
+pub(in crate::engine) type FlowKey = (u16, u16);
+
 #[derive(Debug, Clone, Default)]
 struct Flow {
     carried: Ranges,
@@ -48,10 +51,10 @@ struct Flow {
 
 /// The probes of one direction.
 #[derive(Debug, Clone, Default)]
-pub(in crate::engine) struct Flows(BTreeMap<u16, Flow>);
+pub(in crate::engine) struct Flows(BTreeMap<FlowKey, Flow>);
 
 impl Flows {
-    pub(in crate::engine) fn record(&mut self, flow: u16, sequence: u32, fate: Fate) {
+    pub(in crate::engine) fn record(&mut self, flow: FlowKey, sequence: u32, fate: Fate) {
         let flow = self.0.entry(flow).or_default();
         let ranges = match fate {
             Fate::Carried => &mut flow.carried,
@@ -69,11 +72,12 @@ impl Flows {
     pub(in crate::engine) fn logs(&self, link: &str, from: &str, to: &str) -> Vec<WireFlowLog> {
         self.0
             .iter()
-            .map(|(&id, flow)| WireFlowLog {
+            .map(|(&(id, vlan), flow)| WireFlowLog {
                 link: link.to_owned(),
                 from: from.to_owned(),
                 to: to.to_owned(),
                 flow: id,
+                vlan: (vlan != 0).then_some(vlan),
                 carried: flow.carried.sorted(),
                 cut: flow.cut.sorted(),
                 loss: flow.loss.sorted(),
@@ -91,13 +95,16 @@ mod tests {
     fn ranges_grow_merge_and_ascend() {
         let mut flows = Flows::default();
         for sequence in [5, 6, 7, 1, 2, 9, 3, 4, 7, u32::MAX, 8] {
-            flows.record(1, sequence, Fate::Carried);
+            flows.record((1, 0), sequence, Fate::Carried);
         }
-        flows.record(1, 20, Fate::Dropped(Reason::Cut));
+        flows.record((1, 0), 20, Fate::Dropped(Reason::Cut));
         let logs = flows.logs("l", "a", "b");
         assert_eq!(logs.len(), 1);
         assert_eq!(logs[0].carried, [(1, 9), (u32::MAX, u32::MAX)]);
         assert_eq!(logs[0].cut, [(20, 20)]);
+        flows.record((1, 101), 3, Fate::Carried);
+        let tagged = &flows.logs("l", "a", "b")[1];
+        assert_eq!((tagged.flow, tagged.vlan), (1, Some(101)));
         flows.clear();
         assert!(flows.logs("l", "a", "b").is_empty());
     }

@@ -11,15 +11,15 @@ use crate::{
 };
 
 use super::{
-    flows::{Fate, Flows},
+    flows::{Fate, FlowKey, Flows},
     observe::{Passage, Seen, Transport, Watcher, ethernet},
 };
 
 /// Frames that may wait for the kernel to have a buffer again.
 const BACKLOG: usize = 1024;
 
-/// A probe's flow and sequence number.
-pub(in crate::engine) type ProbeId = (u16, u32);
+/// A probe's flow, its VLAN where it was seen (0: none), and its sequence number.
+pub(in crate::engine) type ProbeId = (FlowKey, u32);
 
 /// The plan's shape in the emulator's words.
 pub(super) fn shape(plan: &ShapePlan) -> Shape {
@@ -157,7 +157,7 @@ impl Direction {
         }
         let packet = Packet {
             bytes: wire_bytes,
-            flow: probe.map(|(flow, _)| flow),
+            flow: probe.map(|((flow, _), _)| flow),
         };
         let about = About {
             wire_bytes,
@@ -298,7 +298,7 @@ pub(in crate::engine) fn probe_of(seen: &Seen<'_>, run: u64) -> Option<ProbeId> 
     match seen.transport {
         Transport::Udp { payload, .. } => ProbeHeader::decode(payload)
             .filter(|header| header.run == run)
-            .map(|header| (header.flow, header.seq)),
+            .map(|header| ((header.flow, seen.vlan), header.seq)),
         Transport::Tcp { .. } => None,
     }
 }

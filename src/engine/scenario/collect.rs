@@ -2,12 +2,12 @@
 
 use crate::{
     engine::{live::Live, probe::ProbeQuality},
-    lab::plan::{ExpectAfter, ExpectPlan, Medium, Plan, ShapePlan},
+    lab::plan::{ExpectAfter, ExpectPlan, Plan, ShapePlan},
     results::{
         event::FlowLog,
         measure::{
-            DeclaredShape, Expectation, FlowAddresses, HostInput, LinkInput, Quality, RunInput,
-            SessionInput, Topology, Transition, TunnelInput,
+            DeclaredShape, Expectation, FlowAddresses, HostInput, LagInput, LinkInput, Quality,
+            RunInput, SessionInput, Topology, Transition, TunnelInput,
         },
     },
 };
@@ -75,6 +75,16 @@ fn topology(plan: &Plan) -> Topology {
             })
             .collect(),
         links: wired.chain(direct).collect(),
+        lags: plan
+            .lags
+            .iter()
+            .map(|lag| LagInput {
+                name: lag.lag.to_string(),
+                links: lag.links.iter().map(ToString::to_string).collect(),
+                ends: lag.ends.each_ref().map(|end| end.node.to_string()),
+                lacp: lag.ends.each_ref().map(|end| end.lacp),
+            })
+            .collect(),
         tunnels: plan
             .tunnels
             .iter()
@@ -93,10 +103,8 @@ fn topology(plan: &Plan) -> Topology {
             .map(|session| SessionInput {
                 name: session.session.to_string(),
                 kind: session.kind.clone(),
-                over: match &session.over {
-                    Medium::Link(link) => link.to_string(),
-                    Medium::Tunnel(tunnel) => tunnel.to_string(),
-                },
+                vlan: session.vlan,
+                over: session.over.name().to_owned(),
                 nodes: [
                     session.ends[0].node.to_string(),
                     session.ends[1].node.to_string(),

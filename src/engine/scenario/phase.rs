@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-use crate::lab::plan::{FaultPlan, Medium, Plan, SessionPlan};
+use crate::lab::plan::{FaultPlan, LagPlan, Medium, Plan, SessionPlan};
 
 /// Never wait longer than this for the sake of phase.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -20,11 +20,15 @@ pub(super) fn draw(plan: &Plan, fault: &FaultPlan, rng: &mut impl Rng) -> Durati
 }
 
 /// The longest interval among the timers that can notice the fault: BFD where it
-/// runs, else keepalives.
+/// runs, else keepalives, and LACP's.
 fn slowest_timer(plan: &Plan, fault: &FaultPlan) -> Duration {
-    plan.sessions
+    let lacp = plan.lags.iter().filter(|lag| loses_a_member(lag, fault));
+    let lacp = lacp.flat_map(|lag| &lag.ends);
+    let lacp = lacp.map(|end| end.lacp.interval().as_duration());
+    let sessions = plan
+        .sessions
         .iter()
-        .filter(|session| concerns(session, fault))
+        .filter(|session| concerns(plan, session, fault))
         .map(|session| match &session.bfd {
             Some(ends) => {
                 let [a, b] = ends;
@@ -38,14 +42,29 @@ fn slowest_timer(plan: &Plan, fault: &FaultPlan) -> Duration {
                 .iter()
                 .min()
                 .map_or(Duration::ZERO, |hold| hold.as_duration() / 3),
-        })
-        .max()
-        .unwrap_or(Duration::ZERO)
+        });
+    sessions.chain(lacp).max().unwrap_or(Duration::ZERO)
 }
 
-fn concerns(session: &SessionPlan, fault: &FaultPlan) -> bool {
+/// Whether LACPDUs of the LAG vanish while its member's light stays on.
+fn loses_a_member(lag: &LagPlan, fault: &FaultPlan) -> bool {
+    match fault {
+        FaultPlan::Silent { link, .. } => lag.links.contains(link) || lag.lag == *link,
+        FaultPlan::NodeDeath { node, .. } => lag.ends.iter().any(|end| end.node == *node),
+        FaultPlan::Carrier { .. }
+        | FaultPlan::DropNumbered { .. }
+        | FaultPlan::BgpShutdown { .. }
+        | FaultPlan::Kill { .. }
+        | FaultPlan::Freeze { .. }
+        | FaultPlan::Degrade { .. } => false,
+    }
+}
+
+fn concerns(plan: &Plan, session: &SessionPlan, fault: &FaultPlan) -> bool {
     let over = |link: &str| match &session.over {
-        Medium::Link(name) => name.as_str() == link,
+        Medium::Link(name) => {
+            name.as_str() == link || plan.links_of(name).iter().any(|l| l.as_str() == link)
+        }
         Medium::Tunnel(name) => name.as_str() == link,
     };
     let at = |node: &str| session.ends.iter().any(|end| end.node.as_str() == node);

@@ -187,7 +187,7 @@ mod tests {
     fn what_entered_a_closed_direction_was_cut_and_what_was_on_its_way_was_not() {
         let mut ledger = Ledger::new(20 * MS, Reason::Cut);
         for n in 0..10_u32 {
-            ledger.enters((1, n), u64::from(n) * 10 * MS);
+            ledger.enters(((1, 0), n), u64::from(n) * 10 * MS);
             if n == 3 {
                 ledger.closing(Why::Gate, 35 * MS);
                 ledger.closed(Why::Gate, 36 * MS);
@@ -198,13 +198,16 @@ mod tests {
             }
         }
         for n in [0, 1, 2, 3] {
-            assert_eq!(ledger.leaves((1, n), 60 * MS), Some(u64::from(n) * 10 * MS));
+            assert_eq!(
+                ledger.leaves(((1, 0), n), 60 * MS),
+                Some(u64::from(n) * 10 * MS)
+            );
         }
         ledger.settle(95 * MS);
         assert_eq!(log(&ledger).carried, [(0, 3)]);
         assert_eq!(log(&ledger).cut, [(4, 6)], "the rest is on its way");
         for n in [7, 8, 9] {
-            ledger.leaves((1, n), 120 * MS);
+            ledger.leaves(((1, 0), n), 120 * MS);
         }
         assert_eq!(log(&ledger).carried, [(0, 3), (7, 9)]);
     }
@@ -215,9 +218,9 @@ mod tests {
         ledger.closing(Why::Gate, 10 * MS);
         ledger.closed(Why::Gate, 20 * MS);
         for (n, at) in [(0, 12), (1, 15), (2, 21)] {
-            ledger.enters((1, n), at * MS);
+            ledger.enters(((1, 0), n), at * MS);
         }
-        ledger.leaves((1, 0), 16 * MS);
+        ledger.leaves(((1, 0), 0), 16 * MS);
         ledger.settle(22 * MS);
         assert_eq!(
             (log(&ledger).carried, log(&ledger).cut),
@@ -231,7 +234,7 @@ mod tests {
     #[test]
     fn what_vanishes_from_an_open_direction_has_the_shapes_reason() {
         let mut ledger = Ledger::new(5 * MS, Reason::Queue);
-        ledger.enters((1, 0), 0);
+        ledger.enters(((1, 0), 0), 0);
         ledger.reshaped(2 * MS, Reason::Loss);
         ledger.settle(5 * MS + MARGIN - 1);
         assert!(ledger.logs("l", "a", "b").is_empty());
@@ -243,7 +246,7 @@ mod tests {
     fn a_dark_end_also_takes_what_was_about_to_arrive() {
         let mut ledger = Ledger::new(20 * MS, Reason::Loss);
         for (n, at) in [(0, 10), (1, 85), (2, 100)] {
-            ledger.enters((1, n), at * MS);
+            ledger.enters(((1, 0), n), at * MS);
         }
         ledger.darkened(99 * MS, 100 * MS);
         ledger.opening(Why::Dark, 200 * MS);
@@ -256,8 +259,8 @@ mod tests {
     #[test]
     fn leaving_may_be_seen_first() {
         let mut ledger = Ledger::new(0, Reason::Loss);
-        assert_eq!(ledger.leaves((1, 0), 5), None);
-        ledger.enters((1, 0), 4);
+        assert_eq!(ledger.leaves(((1, 0), 0), 5), None);
+        ledger.enters(((1, 0), 0), 4);
         ledger.settle(FORGET);
         let log = log(&ledger);
         assert_eq!((log.carried, log.loss), (vec![(0, 0)], vec![]));

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::units::{BfdConfig, Span};
+use crate::units::{BfdConfig, Bytes, Rate, Span};
 
 /// Hold time AWS offers on a VIF.
 pub const VIF_HOLD: Span = Span::from_secs(90);
@@ -26,6 +26,24 @@ pub const VIF_BFD: BfdConfig = BfdConfig {
 pub const VIF_MAX_PREFIX: u32 = 100;
 /// Prefixes a VGW accepts on a VPN.
 pub const VPN_MAX_PREFIX: u32 = 100;
+/// The MTU of a private VIF that was not given one.
+pub const VIF_MTU: Bytes = Bytes::new(1500);
+/// The MTUs a private VIF may have.
+pub const PRIVATE_VIF_MTUS: [Bytes; 2] = [VIF_MTU, Bytes::new(9001)];
+/// The MTU of a transit VIF with jumbo frames.
+pub const TRANSIT_VIF_JUMBO: Bytes = Bytes::new(8500);
+/// The largest packet inside a VPN, at best; AWS's VPNs carry no jumbo frames.
+pub const VPN_MTU: Bytes = Bytes::new(1446);
+/// Most members of a LAG, by the rate of each.
+pub fn lag_members(rate: Option<Rate>) -> usize {
+    const HUNDRED_GBIT: u64 = 100_000_000_000;
+    match rate {
+        Some(rate) if rate.bits_per_second() >= HUNDRED_GBIT => 2,
+        Some(_) | None => 4,
+    }
+}
+/// Members a LAG needs to be up, unless it was given a number: none.
+pub const LAG_MIN_LINKS: u8 = 0;
 /// The ASN of an Amazon gateway that was not given one.
 pub const DEFAULT_ASN: u32 = 64512;
 /// Private ASNs an Amazon gateway may have (RFC 6996, less 65535).

@@ -7,6 +7,7 @@
 //! the timers that `ends[1]` offers.
 
 pub mod aws;
+mod lag;
 mod link;
 mod node;
 mod routing;
@@ -15,6 +16,7 @@ mod session;
 
 use std::collections::BTreeMap;
 
+pub use lag::{Lag, MAX_MEMBERS};
 pub use link::{DEFAULT_MTU, Link, MAX_MTU, MIN_MTU, Shape};
 pub use node::{Daemon, External, Host, Kind, Node, OwnConfig, StaticRoute, Tags, Via};
 pub use routing::{Announce, Routing, Rules, Shorthand};
@@ -39,6 +41,9 @@ pub struct Lab {
     pub nodes: BTreeMap<NodeName, Node>,
     /// Links between declared nodes.
     pub links: BTreeMap<LinkName, Link>,
+    /// Bundles of links, by names that no link has. A session runs over a LAG or
+    /// over a link that is in none.
+    pub lags: BTreeMap<LinkName, Lag>,
     /// Routing sessions and the VPNs that carry them.
     pub sessions: BTreeMap<SessionName, Session>,
     /// What each node gives and takes on each of its sessions. A node at a

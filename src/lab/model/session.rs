@@ -1,8 +1,12 @@
 //! Routing sessions: a VIF on a circuit, a VPN over the internet, or plain BGP on a link.
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 
-use crate::units::{BfdConfig, LinkName, NodeName, Span};
+use super::{Node, aws};
+
+use crate::units::{BfdConfig, Bytes, LinkName, NodeName, Span};
 
 /// Bytes a tunnel takes from the underlay's MTU: WireGuard over IPv6, the worst case
 /// (IPv6 40, UDP 8, WireGuard 32).
@@ -36,6 +40,20 @@ pub struct Session {
     pub line: u32,
 }
 
+impl Session {
+    /// The largest packet inside its tunnel, over an underlay of MTU `outer`. AWS's
+    /// VPNs carry no jumbo frames, whatever is beneath.
+    pub fn inner_mtu(&self, nodes: &BTreeMap<NodeName, Node>, outer: Bytes) -> Bytes {
+        let inner = Bytes::new(outer.get().saturating_sub(TUNNEL_OVERHEAD));
+        let mut ends = self.ends.iter().filter_map(|end| nodes.get(end));
+        if ends.any(|node| node.kind.is_aws()) && !self.unlike_aws {
+            inner.min(aws::VPN_MTU)
+        } else {
+            inner
+        }
+    }
+}
+
 /// What a session is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionKind {
@@ -45,12 +63,12 @@ pub enum SessionKind {
     Vpn(Vpn),
     /// External BGP between two routers on a link; their ASNs differ.
     Ebgp {
-        /// The link.
+        /// The link or LAG.
         link: LinkName,
     },
     /// Internal BGP between two routers on a link; their ASNs are equal.
     Ibgp {
-        /// The link.
+        /// The link or LAG.
         link: LinkName,
         /// Each end, in the session's order, makes itself the next hop of what
         /// it passes on. True unless the file says `next-hop-self: false`.
@@ -69,7 +87,7 @@ impl SessionKind {
         }
     }
 
-    /// The link it runs on, unless it is a VPN.
+    /// The link or LAG it runs on, unless it is a VPN.
     pub fn link(&self) -> Option<&LinkName> {
         match self {
             Self::Vif(vif) => Some(&vif.link),
@@ -82,7 +100,7 @@ impl SessionKind {
 /// A private virtual interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vif {
-    /// The circuit: a link between a customer's router and a `dx-location`.
+    /// The circuit: a link or LAG between a customer's router and a `dx-location`.
     pub link: LinkName,
     /// The `vgw` behind the location; linked to it.
     pub gateway: NodeName,
@@ -91,6 +109,8 @@ pub struct Vif {
     /// 802.1Q tag, 1 to 4094; unique on the circuit. `None`: untagged, and the
     /// only VIF of the circuit.
     pub vlan: Option<u16>,
+    /// Largest IP packet; at most the circuit's.
+    pub mtu: Bytes,
 }
 
 /// A VPN over the internet.

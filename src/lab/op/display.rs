@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Netns, Op, RouteTarget};
+use super::{BOND_MIIMON_MS, Netns, Op, RouteTarget};
 
 impl fmt::Display for Netns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,6 +35,31 @@ impl fmt::Display for Op {
             Self::AddBridge { netns, name, index } => {
                 write!(f, "ip -n {netns} link add {name} index {index} type bridge")
             }
+            Self::AddVlan {
+                netns,
+                name,
+                index,
+                parent,
+                id,
+                mtu,
+            } => write!(
+                f,
+                "ip -n {netns} link add {name} link {parent} index {index} mtu {} type vlan id {id}",
+                mtu.get()
+            ),
+            Self::AddBond {
+                netns,
+                name,
+                index,
+                mtu,
+                lacp,
+                min_links,
+                hash,
+            } => write!(
+                f,
+                "ip -n {netns} link add {name} index {index} mtu {} type bond mode 802.3ad miimon {BOND_MIIMON_MS} lacp_rate {lacp} min_links {min_links} xmit_hash_policy {hash}",
+                mtu.get()
+            ),
             Self::SetMaster { netns, dev, master } => {
                 write!(f, "ip -n {netns} link set {dev} master {master}")
             }

@@ -8,7 +8,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::units::{Bytes, IfName, NodeName};
+use crate::units::{Bytes, HashPolicy, IfName, LacpRate, NodeName};
+
+/// How often a bond looks at its members' carrier, milliseconds.
+pub const BOND_MIIMON_MS: u32 = 10;
 
 /// A network namespace of the lab.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,13 +71,46 @@ pub enum Op {
         /// Explicit ifindex, unique in the lab.
         index: u32,
     },
-    /// Make an interface a bridge port.
+    /// Create an 802.1Q interface on top of another.
+    AddVlan {
+        /// Where.
+        netns: Netns,
+        /// Name.
+        name: IfName,
+        /// Explicit ifindex, unique in the lab.
+        index: u32,
+        /// The interface whose frames are tagged.
+        parent: IfName,
+        /// The tag, 1 to 4094.
+        id: u16,
+        /// Its own MTU; the tag is not part of it.
+        mtu: Bytes,
+    },
+    /// Create a bond of mode 802.3ad, LACP active. Its members come by `SetMaster`,
+    /// while they are down.
+    AddBond {
+        /// Where.
+        netns: Netns,
+        /// Name.
+        name: IfName,
+        /// Explicit ifindex, unique in the lab.
+        index: u32,
+        /// Its MTU, which its members take over.
+        mtu: Bytes,
+        /// How often the partner is asked to send.
+        lacp: LacpRate,
+        /// It has no carrier with fewer members in its aggregator.
+        min_links: u8,
+        /// What chooses a packet's member.
+        hash: HashPolicy,
+    },
+    /// Make an interface, which is down, a member of a bridge or bond.
     SetMaster {
         /// Where.
         netns: Netns,
-        /// The port.
+        /// The member.
         dev: IfName,
-        /// The bridge.
+        /// The bridge or bond.
         master: IfName,
     },
     /// Add an address.
@@ -128,6 +164,8 @@ impl Op {
             Self::AddNetns { netns }
             | Self::Sysctl { netns, .. }
             | Self::AddBridge { netns, .. }
+            | Self::AddVlan { netns, .. }
+            | Self::AddBond { netns, .. }
             | Self::SetMaster { netns, .. }
             | Self::AddAddress { netns, .. }
             | Self::SetUp { netns, .. }

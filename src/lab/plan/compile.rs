@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use super::{
-    DirectPlan, Plan, PlanError, SessionPlan, TunnelEnd, TunnelPlan, WireEnd, WirePlan,
+    DirectPlan, LagEnd, LagPlan, Plan, PlanError, SessionPlan, TunnelEnd, TunnelPlan, WireEnd,
+    WirePlan,
     facts::HostFacts,
     flows::flows,
     net::{Cable, Net},
@@ -13,10 +14,7 @@ use super::{
     routing::{Leg, legs, speakers},
     statics::{outer_of, outer_ports, statics},
 };
-use crate::{
-    lab::model::{DEFAULT_MTU, Lab, SessionKind, TUNNEL_OVERHEAD},
-    units::Bytes,
-};
+use crate::lab::model::{DEFAULT_MTU, Lab, SessionKind};
 
 /// The UDP port of the first tunnel; the others follow.
 const TUNNEL_PORT_BASE: u16 = 51_820;
@@ -27,7 +25,7 @@ const TUNNEL_PORT_BASE: u16 = 51_820;
 /// # Errors
 /// Everything that backhoe or this host cannot do for the lab.
 pub fn plan(lab: &Lab, host: &HostFacts) -> Result<Plan, Vec<PlanError>> {
-    let net = Net::of(lab).map_err(|error| vec![error])?;
+    let net = Net::of(lab, host).map_err(|error| vec![error])?;
     let legs = legs(&net)?;
     let speakers = speakers(&net, &legs).map_err(|error| vec![error])?;
     let mut errors = Vec::new();
@@ -56,8 +54,9 @@ fn assemble(
         ops: ops(net, statics(net)?)?,
         wires: net.cables().filter_map(wire).collect(),
         direct: net.cables().filter_map(direct).collect(),
+        lags: lags(net)?,
         tunnels: tunnels(net)?,
-        sessions: legs.iter().map(session).collect(),
+        sessions: legs.iter().map(|leg| session(net, leg)).collect(),
         flows: flows(net)?,
         scenario: net
             .lab
@@ -102,6 +101,32 @@ fn direct(cable: &Cable) -> Option<DirectPlan> {
     })
 }
 
+fn lags(net: &Net<'_>) -> Result<Vec<LagPlan>, PlanError> {
+    let mut plans = Vec::new();
+    for (name, lag) in &net.lab.lags {
+        let end = |side: usize| {
+            let node = &lag.ends[side];
+            let members = lag.links.iter().map(|link| {
+                let port = net.port(link, node)?;
+                Ok(port.interface.clone())
+            });
+            Ok::<_, PlanError>(LagEnd {
+                node: node.clone(),
+                interface: net.port(name, node)?.interface.clone(),
+                members: members.collect::<Result<_, PlanError>>()?,
+                lacp: lag.lacp[side],
+            })
+        };
+        plans.push(LagPlan {
+            lag: name.clone(),
+            links: lag.links.clone(),
+            min_links: lag.min_links,
+            ends: [end(0)?, end(1)?],
+        });
+    }
+    Ok(plans)
+}
+
 fn tunnels(net: &Net<'_>) -> Result<Vec<TunnelPlan>, PlanError> {
     let mut plans = Vec::new();
     for (tunnel, number) in net.tunnels.iter().zip(0u16..) {
@@ -140,17 +165,18 @@ fn tunnels(net: &Net<'_>) -> Result<Vec<TunnelPlan>, PlanError> {
         plans.push(TunnelPlan {
             tunnel: ports.tunnel.clone(),
             ends: [end(0, outer_a), end(1, outer_b)],
-            mtu: Bytes::new(outer_mtu.get().saturating_sub(TUNNEL_OVERHEAD)),
+            mtu: session.inner_mtu(&net.lab.nodes, outer_mtu),
         });
     }
     Ok(plans)
 }
 
-fn session(leg: &Leg) -> SessionPlan {
+fn session(net: &Net<'_>, leg: &Leg) -> SessionPlan {
     SessionPlan {
         session: leg.session.clone(),
         kind: leg.kind.to_owned(),
         over: leg.over.clone(),
+        vlan: net.vlans.get(&leg.session).map(|vlan| vlan.id),
         ends: leg.ends.clone(),
         hold: leg.timers.map(|timers| timers.hold),
         bfd: leg.bfd,

@@ -1,7 +1,7 @@
 //! A cut made by hand, in the words of a scenario's `cut` step, against the plan
 //! of a lab that is up.
 
-use super::{DaemonPlan, FaultPlan, Plan};
+use super::{DaemonPlan, FaultPlan, LagPlan, Plan};
 use crate::{
     lab::model::{How, Kind},
     units::{LinkName, NodeName, SessionName, nearest},
@@ -95,15 +95,24 @@ fn usual(plan: &Plan, target: &str) -> Result<How, CutError> {
 }
 
 fn of_link(plan: &Plan, cut: &Cut<'_>, how: How) -> Result<FaultPlan, CutError> {
-    let Some(wire) = plan
+    let (link, ends): (LinkName, _) = if let Some(lag) = lag(plan, cut.target) {
+        if how == How::OneWay {
+            return Err(CutError::Unfit(format!(
+                "`{}` is a LAG; a one-way cut hits one of its links: {}",
+                lag.lag,
+                joined(&lag.links)
+            )));
+        }
+        (lag.lag.clone(), [&lag.ends[0].node, &lag.ends[1].node])
+    } else if let Some(wire) = plan
         .wires
         .iter()
         .find(|wire| wire.link.as_str() == cut.target)
-    else {
+    {
+        (wire.link.clone(), [&wire.ends[0].node, &wire.ends[1].node])
+    } else {
         return Err(not_a(plan, how, cut.target));
     };
-    let ends = [&wire.ends[0].node, &wire.ends[1].node];
-    let link: LinkName = wire.link.clone();
     if how == How::Carrier {
         let at = cut.at.map(|at| one_end(at, ends)).transpose()?;
         return Ok(FaultPlan::Carrier { link, at });
@@ -240,7 +249,17 @@ fn unknown<'a>(
 }
 
 fn links(plan: &Plan) -> impl Iterator<Item = &str> {
-    plan.wires.iter().map(|wire| wire.link.as_str())
+    let wires = plan.wires.iter().map(|wire| wire.link.as_str());
+    wires.chain(plan.lags.iter().map(|lag| lag.lag.as_str()))
+}
+
+fn lag<'p>(plan: &'p Plan, name: &str) -> Option<&'p LagPlan> {
+    plan.lags.iter().find(|lag| lag.lag.as_str() == name)
+}
+
+fn joined(links: &[LinkName]) -> String {
+    let names: Vec<&str> = links.iter().map(LinkName::as_str).collect();
+    names.join(", ")
 }
 
 fn sessions(plan: &Plan) -> impl Iterator<Item = &str> {

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    DaemonPlan, DirectPlan, ExpectAfter, ExpectPlan, FaultPlan, FlowPlan, Medium, NodePlan, Plan,
-    SessionPlan, ShapePlan, StepPlan, TunnelPlan, WirePlan,
+    DaemonPlan, DirectPlan, ExpectAfter, ExpectPlan, FaultPlan, FlowPlan, LagPlan, Medium,
+    NodePlan, Plan, SessionPlan, ShapePlan, StepPlan, TunnelPlan, WirePlan,
 };
 use crate::{
     lab::op::{Netns, Op},
@@ -30,6 +30,7 @@ impl Display for Plan {
         self.write_settings(f)?;
         section(f, "wires", &self.wires)?;
         section(f, "direct", &self.direct)?;
+        section(f, "LAGs", &self.lags)?;
         section(f, "tunnels", &self.tunnels)?;
         section(f, "sessions", &self.sessions)?;
         section(f, "flows", &self.flows)?;
@@ -209,6 +210,20 @@ impl Display for DirectPlan {
     }
 }
 
+impl Display for LagPlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.lag)?;
+        self.links
+            .iter()
+            .try_for_each(|link| write!(f, " {link}"))?;
+        write!(f, ", min-links {}", self.min_links)?;
+        for end in &self.ends {
+            write!(f, "\n    {}:{} LACP {}", end.node, end.interface, end.lacp)?;
+        }
+        Ok(())
+    }
+}
+
 impl Display for TunnelPlan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}: mtu {}", self.tunnel, self.mtu.get())?;
@@ -238,6 +253,9 @@ impl Display for Medium {
 impl Display for SessionPlan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}) over {}", self.session, self.kind, self.over)?;
+        if let Some(vlan) = self.vlan {
+            write!(f, " VLAN {vlan}")?;
+        }
         for (side, end) in self.ends.iter().enumerate() {
             write!(
                 f,

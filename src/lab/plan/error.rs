@@ -1,10 +1,33 @@
 //! Why a valid lab cannot be planned on this host or with what backhoe can do.
 
+use std::fmt;
+
 use super::{
     address::Exhausted,
     config::{bird::BirdError, frr::FrrError},
 };
-use crate::units::{LinkName, NameError, NodeName, Suite};
+use crate::units::{NameError, NodeName, Suite};
+
+/// A part of the kernel that not every kernel has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KernelFeature {
+    /// VLAN tags.
+    Vlan,
+    /// LACP.
+    Bond,
+    /// Virtual routing and forwarding.
+    Vrf,
+}
+
+impl fmt::Display for KernelFeature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Vlan => "802.1Q (module 8021q)",
+            Self::Bond => "LACP (module bonding)",
+            Self::Vrf => "VRFs (module vrf)",
+        })
+    }
+}
 
 /// One reason a lab cannot be planned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,15 +42,13 @@ pub enum PlanError {
         /// Where it should be, if the lab file says.
         install: Option<String>,
     },
-    /// Several VIFs share a circuit.
-    #[error(
-        "link `{link}` carries {count} VIFs; backhoe cannot tag VLANs yet: give each VIF a circuit of its own"
-    )]
-    SeveralVifs {
-        /// The circuit.
-        link: LinkName,
-        /// How many.
-        count: usize,
+    /// The lab needs what this kernel lacks.
+    #[error("{what} needs {feature}, which this kernel lacks")]
+    Lacks {
+        /// What in the lab.
+        what: String,
+        /// What of the kernel.
+        feature: KernelFeature,
     },
     /// FRR's configuration cannot say what the lab asks for.
     #[error("node `{node}` (FRR): {source}")]
@@ -61,7 +82,7 @@ pub enum PlanError {
 impl PlanError {
     /// Whether another host could build the lab as it is.
     pub fn is_lack_of_host(&self) -> bool {
-        matches!(self, Self::NoSuite { .. })
+        matches!(self, Self::NoSuite { .. } | Self::Lacks { .. })
     }
 }
 

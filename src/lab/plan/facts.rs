@@ -15,6 +15,10 @@ pub struct HostFacts {
     pub wireguard: bool,
     /// The kernel tags VLANs (802.1Q).
     pub vlan: bool,
+    /// The kernel bundles links (bonding).
+    pub bond: bool,
+    /// The kernel has VRFs.
+    pub vrf: bool,
     /// `/dev/net/tun` can be opened.
     pub tun: bool,
     /// The routing suites that are installed, of those that were asked for.

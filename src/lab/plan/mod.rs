@@ -26,7 +26,7 @@ mod types;
 
 pub use compile::plan;
 pub use cut::{Cut, CutError, cut, what_is};
-pub use error::PlanError;
+pub use error::{KernelFeature, PlanError};
 pub use facts::{HostFacts, SuiteFacts};
 pub use nodes::BIRD_CONF;
 pub use types::*;

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 
 use super::{
-    PlanError, ShapePlan,
+    KernelFeature, PlanError, ShapePlan,
+    facts::HostFacts,
     names::{Claims, host_spaces},
 };
 use crate::{
-    lab::model::{Kind, Lab},
+    lab::model::{Kind, Lab, Session, SessionKind},
     units::{Bytes, HostName, IfName, LinkName, NodeName, SessionName, TunnelName},
 };
 
@@ -25,7 +26,7 @@ pub(super) struct Port {
     pub(super) node: NodeName,
     pub(super) interface: IfName,
     pub(super) index: u32,
-    /// The bridge it is a port of; then it has no address itself.
+    /// The bridge or bond it is a member of; then it has no address itself.
     pub(super) master: Option<IfName>,
     /// IPv4 first.
     pub(super) addresses: Vec<IpNet>,
@@ -81,6 +82,18 @@ pub(super) struct Bridge {
     pub(super) addresses: Vec<IpNet>,
 }
 
+/// A VIF's own interfaces on its circuit; aligned with the session's ends.
+#[derive(Debug, Clone)]
+pub(super) struct Vlan {
+    /// The link or LAG whose frames are tagged.
+    pub(super) link: LinkName,
+    pub(super) id: u16,
+    pub(super) mtu: Bytes,
+    pub(super) ends: [Port; 2],
+    /// The circuit's interfaces they stand on.
+    pub(super) parents: [IfName; 2],
+}
+
 /// The interfaces of a tunnel; aligned with the session's ends.
 #[derive(Debug, Clone)]
 pub(super) struct TunnelPorts {
@@ -104,6 +117,10 @@ pub(super) struct Net<'a> {
     pub(super) hosts: BTreeMap<(NodeName, HostName), NodeName>,
     /// Declared links by name.
     pub(super) links: BTreeMap<LinkName, Cable>,
+    /// LAGs by name, each as a cable between its two bonds.
+    pub(super) lags: BTreeMap<LinkName, Cable>,
+    /// Interfaces of tagged VIFs.
+    pub(super) vlans: BTreeMap<SessionName, Vlan>,
     /// Of each VPC to its gateway, by VPC.
     pub(super) attachments: BTreeMap<NodeName, Cable>,
     /// Of each host to its node, by the host's namespace.
@@ -117,14 +134,22 @@ pub(super) struct Net<'a> {
 }
 
 impl<'a> Net<'a> {
-    pub(super) fn of(lab: &'a Lab) -> Result<Self, PlanError> {
+    pub(super) fn of(lab: &'a Lab, host: &HostFacts) -> Result<Self, PlanError> {
+        if let Some(name) = lab.lags.keys().next().filter(|_| !host.bond) {
+            return Err(PlanError::Lacks {
+                what: format!("the LAG `{name}`"),
+                feature: KernelFeature::Bond,
+            });
+        }
         let hosts = host_spaces(lab)?;
-        let derived = addresses::derive(lab)?;
+        let derived = addresses::derive(lab, host)?;
         let mut net = Net {
             lab,
             spaces: spaces(lab, &hosts),
             hosts,
             links: BTreeMap::new(),
+            lags: BTreeMap::new(),
+            vlans: BTreeMap::new(),
             attachments: BTreeMap::new(),
             drops: BTreeMap::new(),
             bridges: Vec::new(),
@@ -132,12 +157,12 @@ impl<'a> Net<'a> {
             inside: BTreeMap::new(),
             has_ipv6: derived.has_ipv6,
         };
-        cables::lay(&mut net, &derived)?;
+        cables::lay(&mut net, &derived, host)?;
         net.inside = derived.inside;
         Ok(net)
     }
 
-    /// Every cable, declared links first.
+    /// Every cable, declared links first; a LAG is none, its members are.
     pub(super) fn cables(&self) -> impl Iterator<Item = &Cable> {
         self.links
             .values()
@@ -145,9 +170,11 @@ impl<'a> Net<'a> {
             .chain(self.drops.values())
     }
 
+    /// A link or LAG.
     pub(super) fn link(&self, name: &LinkName) -> Result<&Cable, PlanError> {
         self.links
             .get(name)
+            .or_else(|| self.lags.get(name))
             .ok_or_else(|| PlanError::Broken(format!("a link called `{name}`")))
     }
 
@@ -158,12 +185,29 @@ impl<'a> Net<'a> {
             .ok_or_else(|| PlanError::Broken(format!("that link `{link}` ends at `{node}`")))
     }
 
+    /// The far end of a link or LAG as a gateway of `node` to what is like `prefix`:
+    /// with a tagged VIF on it, the VIF's.
+    pub(super) fn gateway(&self, link: &LinkName, node: &NodeName, like: &IpNet) -> Option<IpNet> {
+        let plain = self.link(link).ok()?.beyond(node);
+        let vlans = self.vlans.values().filter(|vlan| vlan.link == *link);
+        let tagged = vlans
+            .flat_map(|vlan| &vlan.ends)
+            .filter(|port| port.node != *node);
+        plain
+            .into_iter()
+            .chain(tagged)
+            .find_map(|port| port.address_like(like))
+    }
+
     /// All addresses of a namespace, the most telling first: those towards its
     /// hosts, then links, attachments and tunnels.
     pub(super) fn addresses_of(&self, space: &NodeName) -> Vec<IpNet> {
         let bridges = self.bridges.iter().filter(|bridge| bridge.node == *space);
         let drops = self.drops.values().filter_map(|cable| cable.at(space));
         let links = self.links.values().filter_map(|cable| cable.at(space));
+        let lags = self.lags.values().filter_map(|cable| cable.at(space));
+        let vlans = self.vlans.values().flat_map(|vlan| &vlan.ends);
+        let vlans = vlans.filter(|port| port.node == *space);
         let attachments = self
             .attachments
             .values()
@@ -178,6 +222,8 @@ impl<'a> Net<'a> {
             .chain(
                 drops
                     .chain(links)
+                    .chain(lags)
+                    .chain(vlans)
                     .chain(attachments)
                     .chain(tunnels)
                     .flat_map(|port| &port.addresses),
@@ -202,6 +248,21 @@ fn spaces(lab: &Lab, hosts: &BTreeMap<(NodeName, HostName), NodeName>) -> Vec<Sp
         }
     }
     out
+}
+
+/// The tag a VIF's frames carry: the file's, where the kernel can write it.
+pub(super) fn tag(session: &Session, host: &HostFacts) -> Option<u16> {
+    match &session.kind {
+        SessionKind::Vif(vif) => vif.vlan.filter(|_| host.vlan),
+        SessionKind::Vpn(_) | SessionKind::Ebgp { .. } | SessionKind::Ibgp { .. } => None,
+    }
+}
+
+/// The LAG a link is a member of.
+pub(super) fn lag_of<'a>(lab: &'a Lab, link: &LinkName) -> Option<&'a LinkName> {
+    let mut lags = lab.lags.iter();
+    lags.find(|(_, lag)| lag.links.contains(link))
+        .map(|(name, _)| name)
 }
 
 /// The VPCs with the gateway each is attached to.

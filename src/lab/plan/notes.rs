@@ -17,14 +17,9 @@ pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<Strin
     for (name, session) in &net.lab.sessions {
         match &session.kind {
             SessionKind::Vif(vif) => {
-                if let Some(vlan) = vif.vlan {
-                    let why = if host.vlan {
-                        "its only VIF needs no tag"
-                    } else {
-                        "this kernel has no 802.1Q"
-                    };
+                if let Some(vlan) = vif.vlan.filter(|_| !host.vlan) {
                     note(format!(
-                        "{} runs untagged instead of with VLAN {vlan} ({name}): {why}",
+                        "{} runs untagged instead of with VLAN {vlan} ({name}): this kernel has no 802.1Q",
                         vif.link
                     ));
                 }

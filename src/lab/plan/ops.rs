@@ -2,13 +2,13 @@
 //! interfaces, addresses, up, routes.
 
 use super::{
-    net::{Bridge, Cable, Net, Port},
+    net::{Bridge, Cable, Net, Port, Vlan},
     statics::{Static, forwards},
     sysctl::{Role, settings},
 };
 use crate::{
     lab::{
-        model::Kind,
+        model::{Kind, Lag},
         op::{Netns, Op, VethEnd},
     },
     units::{Bytes, IfName, NodeName},
@@ -32,6 +32,7 @@ pub(super) fn ops(net: &Net<'_>, statics: Vec<Static>) -> Result<Vec<Op>, crate:
     }
     ops.extend(net.bridges.iter().map(add_bridge));
     ops.extend(net.cables().flat_map(add_veths));
+    ops.extend(add_bonds(net));
     let lo = IfName::new("lo")?;
     for space in &net.spaces {
         ops.push(up(Netns::Node(space.name.clone()), &lo));
@@ -49,6 +50,15 @@ pub(super) fn ops(net: &Net<'_>, statics: Vec<Static>) -> Result<Vec<Op>, crate:
             });
         }
         ops.push(up(netns, &bridge.interface));
+    }
+    for bond in net.lags.values().flat_map(|cable| &cable.ends) {
+        ops.extend(configure(bond));
+    }
+    for vlan in net.vlans.values() {
+        for (port, parent) in vlan.ends.iter().zip(&vlan.parents) {
+            ops.push(add_vlan(vlan, port, parent));
+            ops.extend(configure(port));
+        }
     }
     for wire in net.cables().filter_map(|cable| cable.wire.as_ref()) {
         ops.extend(wire.ends.iter().map(|(dev, _)| up(Netns::Wire, dev)));
@@ -90,6 +100,38 @@ fn add_bridge(bridge: &Bridge) -> Op {
         netns: Netns::Node(bridge.node.clone()),
         name: bridge.interface.clone(),
         index: bridge.index,
+    }
+}
+
+/// Before their members are up: a bond takes only what is down.
+fn add_bonds(net: &Net<'_>) -> Vec<Op> {
+    let bonds = net.lags.iter().filter_map(|(name, cable)| {
+        let lag = net.lab.lags.get(name)?;
+        Some([0, 1].map(|side| add_bond(lag, side, &cable.ends[side])))
+    });
+    bonds.flatten().collect()
+}
+
+fn add_bond(lag: &Lag, side: usize, port: &Port) -> Op {
+    Op::AddBond {
+        netns: Netns::Node(port.node.clone()),
+        name: port.interface.clone(),
+        index: port.index,
+        mtu: lag.mtu,
+        lacp: lag.lacp[side],
+        min_links: lag.min_links,
+        hash: lag.hash,
+    }
+}
+
+fn add_vlan(vlan: &Vlan, port: &Port, parent: &IfName) -> Op {
+    Op::AddVlan {
+        netns: Netns::Node(port.node.clone()),
+        name: port.interface.clone(),
+        index: port.index,
+        parent: parent.clone(),
+        id: vlan.id,
+        mtu: vlan.mtu,
     }
 }
 

@@ -177,16 +177,12 @@ fn written(net: &Net<'_>, name: &NodeName, route: &StaticRoute) -> Result<Static
         Via::Address(gateway) => RouteTarget::Via(*gateway),
         Via::Blackhole => RouteTarget::Blackhole,
         Via::Link(link) => {
-            let gateway = net
-                .link(link)?
-                .beyond(name)
-                .and_then(|port| port.address_like(&route.prefix))
-                .ok_or_else(|| {
-                    PlanError::Broken(format!(
-                        "that the far end of `{link}` can be the gateway of `{name}` to {}",
-                        route.prefix
-                    ))
-                })?;
+            let gateway = net.gateway(link, name, &route.prefix).ok_or_else(|| {
+                PlanError::Broken(format!(
+                    "that the far end of `{link}` can be the gateway of `{name}` to {}",
+                    route.prefix
+                ))
+            })?;
             RouteTarget::Via(gateway.addr())
         }
     };

@@ -15,8 +15,8 @@ pub use crate::lab::model::{
 use crate::{
     lab::op::Op,
     units::{
-        Asn, BfdConfig, Bytes, IfName, LabName, LinkName, NodeName, ProbeName, SessionName, Span,
-        SpeakerConfig, TunnelName,
+        Asn, BfdConfig, Bytes, IfName, LabName, LacpRate, LinkName, NodeName, ProbeName,
+        SessionName, Span, SpeakerConfig, TunnelName,
     },
 };
 
@@ -33,6 +33,9 @@ pub struct Plan {
     pub wires: Vec<WirePlan>,
     /// Links proven to be neither shaped nor cut: plain veth pairs.
     pub direct: Vec<DirectPlan>,
+    /// Bundles of links.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lags: Vec<LagPlan>,
     /// VPN tunnels.
     pub tunnels: Vec<TunnelPlan>,
     /// Routing sessions, as seen from outside: what readiness and status look at.
@@ -130,6 +133,32 @@ pub struct DirectPlan {
     pub ends: [(NodeName, IfName); 2],
 }
 
+/// Links bundled by LACP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LagPlan {
+    /// Its name.
+    pub lag: LinkName,
+    /// Its members.
+    pub links: Vec<LinkName>,
+    /// With fewer members in the aggregate it is down.
+    pub min_links: u8,
+    /// Its two ends, as its first member declares them.
+    pub ends: [LagEnd; 2],
+}
+
+/// One end of a LAG.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LagEnd {
+    /// The node.
+    pub node: NodeName,
+    /// The bond.
+    pub interface: IfName,
+    /// Its members' interfaces, in the order of the LAG's links.
+    pub members: Vec<IfName>,
+    /// How often it asks for LACPDUs.
+    pub lacp: LacpRate,
+}
+
 /// A point-to-point VPN tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TunnelPlan {
@@ -160,10 +189,20 @@ pub struct TunnelEnd {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Medium {
-    /// A link.
+    /// A link or LAG.
     Link(LinkName),
     /// A tunnel.
     Tunnel(TunnelName),
+}
+
+impl Medium {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Link(link) => link.as_str(),
+            Self::Tunnel(tunnel) => tunnel.as_str(),
+        }
+    }
 }
 
 /// A routing session seen from outside.
@@ -175,6 +214,9 @@ pub struct SessionPlan {
     pub kind: String,
     /// What carries it.
     pub over: Medium,
+    /// The tag of its frames there, if they have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
     /// Its two ends.
     pub ends: [SessionEnd; 2],
     /// Hold time offered by each end.
@@ -219,4 +261,15 @@ pub struct FlowPlan {
     pub rate: u32,
     /// Bytes of the whole IP packet (RFC 6413 §4: IP header and payload).
     pub size: u16,
+}
+
+impl Plan {
+    /// The links a name stands for: a LAG's members, or the link itself.
+    pub fn links_of<'p>(&'p self, name: &'p LinkName) -> &'p [LinkName] {
+        let lag = self.lags.iter().find(|lag| lag.lag == *name);
+        match lag {
+            Some(lag) => &lag.links,
+            None => std::slice::from_ref(name),
+        }
+    }
 }

@@ -77,7 +77,10 @@ const fn needed(key: &'static str, holds: Holds, doc: &'static str) -> Word {
     }
 }
 
-use crate::{lab::model::How, units::Distribution};
+use crate::{
+    lab::model::How,
+    units::{Distribution, HashPolicy, LacpRate},
+};
 use Holds::{
     Bfd, Duration, Either, Flag, Keys, ListOf, MapOf, Name, Number, OneOf, OneOrList, PacketRate,
     Percent, Prefix, Rate, Size, Steps, Text,
@@ -90,6 +93,7 @@ pub(super) static LAB: Table = Table {
         word("name", Name, "The lab's name; default the file's."),
         needed("nodes", MapOf(&Keys(&NODE)), "Nodes by name."),
         word("links", MapOf(&Keys(&LINK)), "Links by name."),
+        word("lags", MapOf(&Keys(&LAG)), "Bundles of links, by name."),
         word(
             "sessions",
             MapOf(&Keys(&SESSION)),
@@ -260,7 +264,11 @@ pub(super) static LINK: Table = Table {
             Either(&[Size, MapOf(&Size)]),
             "Bytes that may wait for the rate.",
         ),
-        word("mtu", Size, "Largest IP packet; default 1500B."),
+        word(
+            "mtu",
+            Size,
+            "Largest IP packet, of both ends; default 1500B.",
+        ),
         word(
             "addresses",
             MapOf(&OneOrList(&Prefix)),
@@ -274,6 +282,38 @@ pub(super) static LINK: Table = Table {
         word("provider", Text, "Whose it is."),
         word("location", Text, "Where it is."),
         word("site", Text, "The customer's site."),
+    ],
+};
+
+pub(super) static LAG: Table = Table {
+    what: "a LAG",
+    others: None,
+    keys: &[
+        needed(
+            "links",
+            ListOf(&Name),
+            "Its links: two or more between the same nodes, of one rate and MTU.",
+        ),
+        word(
+            "min-links",
+            Number(0, 8),
+            "With fewer links left the LAG is down; default 0, as at AWS.",
+        ),
+        word(
+            "lacp",
+            Either(&[OneOf(&LacpRate::WORDS), MapOf(&OneOf(&LacpRate::WORDS))]),
+            "How often LACPDUs are asked for, by both ends or by node: `slow` (every 30s, missed after 90s; the default) or `fast` (1s, 3s).",
+        ),
+        word(
+            "hash",
+            OneOf(&HashPolicy::WORDS),
+            "What chooses a packet's link; default `layer3+4`, so that flows spread.",
+        ),
+        word(
+            "addresses",
+            MapOf(&OneOrList(&Prefix)),
+            "Addresses by node, instead of derived ones.",
+        ),
     ],
 };
 
@@ -294,19 +334,24 @@ pub(super) static SESSION: Table = Table {
         word(
             "ebgp",
             Name,
-            "External BGP between the two routers of this link.",
+            "External BGP between the two routers of this link or LAG.",
         ),
         word(
             "ibgp",
             Name,
-            "Internal BGP between the two routers of this link.",
+            "Internal BGP between the two routers of this link or LAG.",
         ),
-        word("link", Name, "vif: the circuit."),
+        word("link", Name, "vif: the circuit, a link or LAG."),
         word("gateway", Name, "vif: the vgw behind the location."),
         word(
             "vlan",
             Number(1, 4094),
             "vif: its 802.1Q tag; none: untagged.",
+        ),
+        word(
+            "mtu",
+            Size,
+            "vif: largest IP packet, 1500B (the default) or 9001B.",
         ),
         word("ends", ListOf(&Name), "vpn: the two nodes."),
         word("over", Name, "vpn: the internet node between them."),
@@ -544,7 +589,11 @@ pub(super) static CUT: Table = Table {
     what: "a cut",
     others: None,
     keys: &[
-        word("link", Name, "The link: silent, one-way, carrier."),
+        word(
+            "link",
+            Name,
+            "The link, or all links of a LAG: silent, one-way (a link only), carrier.",
+        ),
         word("session", Name, "The session: bgp-shutdown."),
         word(
             "node",

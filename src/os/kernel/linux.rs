@@ -11,14 +11,14 @@ use nix::net::if_::if_nametoindex;
 
 use super::{
     Kernel, OpError,
-    message::{self, Message},
+    message::{self, Bonding, Message},
     socket::RouteSocket,
     sysctl,
 };
 use crate::{
     lab::op::{Netns, Op},
     os::netns::NetnsFd,
-    units::IfName,
+    units::{Bytes, IfName},
 };
 
 const LOOPBACK: u32 = 1;
@@ -101,8 +101,7 @@ impl Linux {
                 else {
                     return Err(OpError::new(op, unknown()));
                 };
-                let mtu = u32::try_from(mtu.get()).unwrap_or(u32::MAX);
-                messages.push(message::add_veth((a, &in_a.fd), (b, &in_b.fd), mtu));
+                messages.push(message::add_veth((a, &in_a.fd), (b, &in_b.fd), bytes(*mtu)));
                 for end in [a, b] {
                     if let Some(space) = self.spaces.get_mut(&end.netns) {
                         space.links.insert(end.name.clone(), end.index);
@@ -195,6 +194,35 @@ impl Space {
                 self.links.insert(name.clone(), *index);
                 message::add_bridge(name.as_str(), *index)
             }
+            Op::AddVlan {
+                name,
+                index,
+                parent,
+                id,
+                mtu,
+                ..
+            } => {
+                let parent = self.index(home, parent)?;
+                self.links.insert(name.clone(), *index);
+                message::add_vlan((name.as_str(), *index), parent, *id, bytes(*mtu))
+            }
+            Op::AddBond {
+                name,
+                index,
+                mtu,
+                lacp,
+                min_links,
+                hash,
+                ..
+            } => {
+                self.links.insert(name.clone(), *index);
+                let how = Bonding {
+                    lacp: *lacp,
+                    min_links: *min_links,
+                    hash: *hash,
+                };
+                message::add_bond((name.as_str(), *index), bytes(*mtu), how)
+            }
             Op::SetMaster { dev, master, .. } => {
                 message::set_master(self.index(home, dev)?, self.index(home, master)?)
             }
@@ -238,12 +266,18 @@ fn stage(op: &Op) -> Stage {
         Op::AddVeth { .. } => Stage::Veths,
         Op::Sysctl { .. }
         | Op::AddBridge { .. }
+        | Op::AddVlan { .. }
+        | Op::AddBond { .. }
         | Op::SetMaster { .. }
         | Op::AddAddress { .. }
         | Op::SetUp { .. }
         | Op::SetDown { .. }
         | Op::AddRoute { .. } => Stage::Inside,
     }
+}
+
+fn bytes(mtu: Bytes) -> u32 {
+    u32::try_from(mtu.get()).unwrap_or(u32::MAX)
 }
 
 fn is_sysctl(op: &Op) -> bool {

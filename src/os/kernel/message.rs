@@ -7,19 +7,23 @@ use std::{
 };
 
 use rtnetlink::{
-    LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder,
+    LinkBond, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVlan, RouteMessageBuilder,
     packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
     packet_route::{
         AddressFamily, RouteNetlinkMessage,
         address::{AddressAttribute, AddressHeaderFlags, AddressMessage},
-        link::{InfoData, InfoVeth, LinkAttribute, LinkMessage},
+        link::{
+            BondLacpRate, BondMode, BondXmitHashPolicy, InfoData, InfoVeth, LinkAttribute,
+            LinkMessage,
+        },
         route::RouteType,
     },
 };
 
 use crate::{
-    lab::op::{Netns, RouteTarget, VethEnd},
+    lab::op::{BOND_MIIMON_MS, Netns, RouteTarget, VethEnd},
     os::netns::NetnsFd,
+    units::{HashPolicy, LacpRate},
 };
 
 pub(super) type Message = NetlinkMessage<RouteNetlinkMessage>;
@@ -74,6 +78,40 @@ pub(super) fn add_bridge(name: &str, index: u32) -> Message {
     create(RouteNetlinkMessage::NewLink(
         LinkBridge::new(name).index(index).build(),
     ))
+}
+
+pub(super) fn add_vlan((name, index): (&str, u32), parent: u32, id: u16, mtu: u32) -> Message {
+    let vlan = LinkVlan::new(name, parent, id).index(index).mtu(mtu);
+    create(RouteNetlinkMessage::NewLink(vlan.build()))
+}
+
+/// What a bond is told at its creation: its mode cannot change once it has members.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bonding {
+    pub(super) lacp: LacpRate,
+    pub(super) min_links: u8,
+    pub(super) hash: HashPolicy,
+}
+
+/// LACP is active (the kernel's default, and AWS's side as well). `miimon` is what
+/// looks at the members' carrier.
+pub(super) fn add_bond((name, index): (&str, u32), mtu: u32, how: Bonding) -> Message {
+    let bond = LinkBond::new(name)
+        .index(index)
+        .mtu(mtu)
+        .mode(BondMode::Ieee8023Ad)
+        .miimon(BOND_MIIMON_MS)
+        .ad_lacp_rate(match how.lacp {
+            LacpRate::Slow => BondLacpRate::Slow,
+            LacpRate::Fast => BondLacpRate::Fast,
+        })
+        .min_links(how.min_links.into())
+        .xmit_hash_policy(match how.hash {
+            HashPolicy::Layer34 => BondXmitHashPolicy::Layer34,
+            HashPolicy::Layer23 => BondXmitHashPolicy::Layer23,
+            HashPolicy::Layer2 => BondXmitHashPolicy::Layer2,
+        });
+    create(RouteNetlinkMessage::NewLink(bond.build()))
 }
 
 pub(super) fn set_master(port: u32, master: u32) -> Message {
@@ -150,4 +188,89 @@ fn request(payload: RouteNetlinkMessage, flags: u16) -> Message {
     );
     message.header.flags = NLM_F_REQUEST | flags;
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(mut message: Message) -> Vec<u8> {
+        message.finalize();
+        let mut out = vec![0; message.buffer_len()];
+        message.serialize(&mut out);
+        out
+    }
+
+    /// `struct nlattr` and its value, padded to 4 bytes.
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let mut out = (4 + value.len() as u16).to_ne_bytes().to_vec();
+        out.extend(kind.to_ne_bytes());
+        out.extend(value);
+        out.resize(out.len().next_multiple_of(4), 0);
+        out
+    }
+
+    fn holds(bytes: &[u8], part: &[u8]) -> bool {
+        bytes.windows(part.len()).any(|window| window == part)
+    }
+
+    /// `struct nlmsghdr` and `struct ifinfomsg` of RTM_NEWLINK, exclusive.
+    fn is_new_link(bytes: &[u8], index: u32) {
+        assert_eq!(bytes[4..6], 16u16.to_ne_bytes());
+        // NLM_F_REQUEST | NLM_F_EXCL | NLM_F_CREATE
+        assert_eq!(bytes[6..8], 0x601u16.to_ne_bytes());
+        assert_eq!(bytes[20..24], index.to_ne_bytes());
+    }
+
+    #[test]
+    fn a_vlan_names_its_parent_its_tag_and_its_mtu() {
+        let bytes = bytes(add_vlan(("circuit.101", 40), 14, 101, 9001));
+        is_new_link(&bytes, 40);
+        // IFLA_LINK, IFLA_MTU
+        assert!(holds(&bytes, &attribute(5, &14u32.to_ne_bytes())));
+        assert!(holds(&bytes, &attribute(4, &9001u32.to_ne_bytes())));
+        // IFLA_INFO_KIND, and in IFLA_INFO_DATA IFLA_VLAN_ID
+        assert!(holds(&bytes, b"vlan"));
+        assert!(holds(&bytes, &attribute(1, &101u16.to_ne_bytes())));
+    }
+
+    #[test]
+    fn a_bond_says_how_it_aggregates() {
+        let how = Bonding {
+            lacp: LacpRate::Fast,
+            min_links: 2,
+            hash: HashPolicy::Layer34,
+        };
+        let bytes = bytes(add_bond(("dx", 50), 8500, how));
+        is_new_link(&bytes, 50);
+        assert!(holds(&bytes, b"bond"));
+        // IFLA_BOND_MODE 4, MIIMON, AD_LACP_RATE 1, MIN_LINKS, XMIT_HASH_POLICY 1
+        for (kind, value) in [
+            (1, &[4][..]),
+            (3, &BOND_MIIMON_MS.to_ne_bytes()[..]),
+            (21, &[1]),
+            (18, &2u32.to_ne_bytes()),
+            (14, &[1]),
+        ] {
+            assert!(holds(&bytes, &attribute(kind, value)), "attribute {kind}");
+        }
+    }
+
+    #[test]
+    fn slow_is_the_other_rate_and_each_policy_has_its_number() {
+        for (hash, number) in [
+            (HashPolicy::Layer2, 0),
+            (HashPolicy::Layer34, 1),
+            (HashPolicy::Layer23, 2),
+        ] {
+            let how = Bonding {
+                lacp: LacpRate::Slow,
+                min_links: 0,
+                hash,
+            };
+            let bytes = bytes(add_bond(("dx", 50), 1500, how));
+            assert!(holds(&bytes, &attribute(14, &[number])), "{hash}");
+            assert!(holds(&bytes, &attribute(21, &[0])));
+        }
+    }
 }

@@ -209,6 +209,17 @@ pub enum EventKind {
         /// Up or down.
         up: bool,
     },
+    /// A member of a LAG began or ceased to carry, as LACP at one end sees it.
+    Lacp {
+        /// The node.
+        node: String,
+        /// Its interface.
+        dev: String,
+        /// The member link behind it.
+        link: Option<String>,
+        /// In the aggregate with a partner, collecting and distributing.
+        up: bool,
+    },
     /// Probes began to flow.
     ProbesStarted {
         /// Flows.

@@ -48,6 +48,9 @@ pub struct WireFlowLog {
     pub to: String,
     /// The flow's number.
     pub flow: u16,
+    /// The VLAN its packets were tagged with there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
     /// Carried through.
     pub carried: Vec<(u32, u32)>,
     /// Dropped by a cut or a numbered drop.

@@ -110,7 +110,9 @@ impl<'a> Account<'a> {
         let [before, _] = situation.paths;
         let cut_underlay = situation.window.is_some_and(|w| {
             w.transition == Transition::Initial
-                && !before.iter().any(|hop| hop.link == w.target)
+                && !before
+                    .iter()
+                    .any(|hop| self.map.is_part(&hop.link, &w.target))
                 && matches!(
                     w.fault.as_str(),
                     "silent" | "one-way" | "carrier" | "node" | "degrade"
@@ -130,8 +132,10 @@ impl<'a> Account<'a> {
         window.is_some_and(|w| {
             let ends_here = || {
                 let links = &self.map.topology.links;
-                let link = links.iter().find(|l| l.name == w.target);
-                link.is_some_and(|l| l.ends.iter().any(|end| end == node))
+                let mut hit = links
+                    .iter()
+                    .filter(|l| self.map.is_part(&l.name, &w.target));
+                hit.any(|l| l.ends.iter().any(|end| end == node))
             };
             w.transition == Transition::Initial
                 && match w.fault.as_str() {

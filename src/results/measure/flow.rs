@@ -245,6 +245,7 @@ impl<'a> Wire<'a> {
             link: self.log.link.clone(),
             from: self.log.from.clone(),
             to: self.log.to.clone(),
+            vlan: self.log.vlan,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     results::event::{Event, FlowLog, WireFlowLog},
-    units::{BfdConfig, Percent, Rate, Span},
+    units::{BfdConfig, LacpRate, Percent, Rate, Span},
 };
 
 /// Everything one run left behind.
@@ -37,6 +37,9 @@ pub struct Topology {
     pub hosts: Vec<HostInput>,
     /// All links, those that are plain veth pairs included.
     pub links: Vec<LinkInput>,
+    /// Bundles of links.
+    #[serde(default)]
+    pub lags: Vec<LagInput>,
     /// VPN tunnels.
     pub tunnels: Vec<TunnelInput>,
     /// Routing sessions.
@@ -80,6 +83,19 @@ pub struct DeclaredShape {
     pub rate: Option<Rate>,
 }
 
+/// Links bundled by LACP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LagInput {
+    /// Its name.
+    pub name: String,
+    /// Its members.
+    pub links: Vec<String>,
+    /// The nodes at its two ends.
+    pub ends: [String; 2],
+    /// How often each end asks for LACPDUs.
+    pub lacp: [LacpRate; 2],
+}
+
 /// A VPN tunnel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TunnelInput {
@@ -98,8 +114,11 @@ pub struct SessionInput {
     pub name: String,
     /// `private-vif`, `vpn`, `ebgp`, `ibgp`, `modelled`.
     pub kind: String,
-    /// The link or tunnel that carries it.
+    /// The link, LAG or tunnel that carries it.
     pub over: String,
+    /// The tag of its frames there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
     /// The nodes at its two ends.
     pub nodes: [String; 2],
     /// Part of AWS's inside, whose real behaviour is not published.

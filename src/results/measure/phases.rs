@@ -90,7 +90,7 @@ fn pivot(scene: &Scene<'_>, view: &FlowView<'_>, window: &Window, ways: &Ways) -
     ways.before
         .iter()
         .chain(&ways.after)
-        .find(|hop| hop.link == window.target)
+        .find(|hop| scene.map.is_part(&hop.link, &window.target))
         .map(|hop| hop.from.clone())
 }
 
@@ -285,6 +285,14 @@ impl<'a> Witness<'a> {
                     {
                         ("carrier", None)
                     }
+                    EventKind::Lacp {
+                        node: n, link, up, ..
+                    } if n == node
+                        && *up == back
+                        && link.as_deref().is_some_and(|l| self.concerns(l)) =>
+                    {
+                        ("LACP", None)
+                    }
                     _ => return None,
                 };
                 let what = format!("{what} {word}");
@@ -367,7 +375,10 @@ impl<'a> Witness<'a> {
             Transition::Initial => &self.ways.before,
             Transition::Reversion => &self.ways.after,
         };
-        self.window.target == link || path.iter().any(|hop| hop.link == link)
+        let map = &self.scene.map;
+        map.is_part(link, &self.window.target)
+            || map.is_part(&self.window.target, link)
+            || path.iter().any(|hop| map.is_part(&hop.link, link))
     }
 
     fn concerns_session(&self, name: &str) -> bool {
@@ -393,14 +404,21 @@ impl<'a> Witness<'a> {
         if self.window.transition == Transition::Reversion || !silent {
             return None;
         }
-        let session = self.scene.map.session(notice.session?)?;
-        let hops = self
-            .ways
-            .before
-            .iter()
-            .filter(|hop| hop.link == session.over);
-        let delay_ns = hops.map(|hop| self.scene.map.declared_delay_ns(hop)).max();
-        predict::detection(session, node, delay_ns.unwrap_or(0), session.bfd.is_some())
+        let map = &self.scene.map;
+        let delay_over = |name: &str| {
+            let hops = self.ways.before.iter();
+            let hops = hops.filter(|hop| map.is_part(&hop.link, name));
+            hops.map(|hop| map.declared_delay_ns(hop))
+                .max()
+                .unwrap_or(0)
+        };
+        if let Some(session) = notice.session {
+            let session = map.session(session)?;
+            let by_bfd = session.bfd.is_some();
+            return predict::detection(session, node, delay_over(&session.over), by_bfd);
+        }
+        let lag = map.lag_of(&self.window.target)?;
+        predict::lacp(lag, node, delay_over(&lag.name))
     }
 }
 

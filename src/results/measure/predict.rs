@@ -1,6 +1,9 @@
 //! What timers predict for the detection of a silent cut at a random instant.
 
-use super::{input::SessionInput, result::Prediction};
+use super::{
+    input::{LagInput, SessionInput},
+    result::Prediction,
+};
 
 /// Detection at `node`, an end of `session`, whose packets come from the peer over a link with
 /// this one-way delay. `None` when the timer in question is not running.
@@ -41,6 +44,22 @@ pub fn detection(
     })
 }
 
+/// Detection by LACP at `node`, an end of `lag`, of a member that fell silent: its timeout after
+/// the last LACPDU, which left the partner up to one interval before the cut.
+pub(super) fn lacp(lag: &LagInput, node: &str, delay_ns: u64) -> Option<Prediction> {
+    let here = lag.ends.iter().position(|end| end == node)?;
+    let rate = *lag.lacp.get(here)?;
+    let ms = |ns: u64| ns as f64 / 1e6;
+    let (timeout, interval) = (rate.timeout().as_nanos(), rate.interval().as_nanos());
+    Some(Prediction {
+        by: "lacp".to_owned(),
+        timers: format!("LACP {rate}"),
+        min_ms: ms(timeout - interval),
+        max_ms: ms(timeout + delay_ns),
+        without_bfd_ms: None,
+    })
+}
+
 /// The negotiated hold time: the smaller offer; zero turns the timer off.
 fn hold_ms(session: &SessionInput) -> Option<f64> {
     let [a, b] = session.hold;
@@ -50,13 +69,14 @@ fn hold_ms(session: &SessionInput) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::{BfdConfig, Span};
+    use crate::units::{BfdConfig, LacpRate, Span};
 
     fn session(bfd: Option<[(u64, u64, u8); 2]>, hold: [u64; 2]) -> SessionInput {
         SessionInput {
             name: "prod".to_owned(),
             kind: "private-vif".to_owned(),
             over: "circuit".to_owned(),
+            vlan: None,
             nodes: ["dc1".to_owned(), "east".to_owned()],
             modelled: false,
             bfd: bfd.map(|ends| {
@@ -86,6 +106,26 @@ mod tests {
         assert_eq!((at_dc1.min_ms, at_dc1.max_ms), (600.0, 900.0));
         let at_east = detection(&session, "east", 0, true).unwrap();
         assert_eq!((at_east.min_ms, at_east.max_ms), (800.0, 1000.0));
+    }
+
+    #[test]
+    fn a_silent_member_is_missed_after_three_lacpdus_at_this_ends_rate() {
+        let lag = LagInput {
+            name: "dx".to_owned(),
+            links: vec!["c1".to_owned(), "c2".to_owned()],
+            ends: ["dc1".to_owned(), "east".to_owned()],
+            lacp: [LacpRate::Fast, LacpRate::Slow],
+        };
+        let at = |node| lacp(&lag, node, 4_000_000);
+        let at_dc1 = at("dc1").unwrap();
+        assert_eq!((at_dc1.min_ms, at_dc1.max_ms), (2_000.0, 3_004.0));
+        assert_eq!(
+            (at_dc1.by.as_str(), at_dc1.timers.as_str()),
+            ("lacp", "LACP fast")
+        );
+        let at_east = at("east").unwrap();
+        assert_eq!((at_east.min_ms, at_east.max_ms), (60_000.0, 90_004.0));
+        assert_eq!(at("vgw"), None);
     }
 
     #[test]

@@ -310,6 +310,9 @@ pub struct Hop {
     pub from: String,
     /// Receiving node.
     pub to: String,
+    /// Its VLAN there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlan: Option<u16>,
 }
 
 /// Phases of one direction; null where not seen.
@@ -339,7 +342,7 @@ pub struct CriticalStep {
 /// The range in which the timers put detection of a cut at a random instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// `bfd` or `hold`.
+    /// `bfd`, `hold` or `lacp`.
     pub by: String,
     /// The timers: `300 ms x 3`, `hold 90 s`.
     pub timers: String,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    input::{SessionInput, Topology},
+    input::{LagInput, SessionInput, Topology},
     result::Hop,
 };
 
@@ -74,29 +74,55 @@ impl<'a> Map<'a> {
         distance
     }
 
-    /// The sessions over a link or tunnel.
+    /// The sessions over a link, also as a member of a LAG, or over a tunnel.
     pub(super) fn sessions_over(&self, link: &str) -> impl Iterator<Item = &'a SessionInput> {
         let topology = self.topology;
-        topology.sessions.iter().filter(move |s| s.over == link)
+        let lag = self.lag_of(link);
+        let over =
+            move |s: &&SessionInput| s.over == link || lag.is_some_and(|lag| s.over == lag.name);
+        topology.sessions.iter().filter(over)
+    }
+
+    /// The sessions that a packet on this hop may belong to.
+    fn sessions_on(&self, hop: &Hop) -> impl Iterator<Item = &'a SessionInput> {
+        let vlan = hop.vlan;
+        self.sessions_over(&hop.link)
+            .filter(move |s| s.vlan.is_none() || s.vlan == vlan)
+    }
+
+    /// The LAG a link is a member of.
+    pub(super) fn lag_of(&self, link: &str) -> Option<&'a LagInput> {
+        let mut lags = self.topology.lags.iter();
+        lags.find(|lag| lag.links.iter().any(|member| member == link))
+    }
+
+    /// Whether `link` is what `name` names: itself, or a member of the LAG so called.
+    pub(super) fn is_part(&self, link: &str, name: &str) -> bool {
+        link == name || self.lag_of(link).is_some_and(|lag| lag.name == name)
     }
 
     pub(super) fn session(&self, name: &str) -> Option<&'a SessionInput> {
         self.topology.sessions.iter().find(|s| s.name == name)
     }
 
-    /// A path in the field's words: its sessions, AWS's inside left out unless nothing else is
+    /// A path in the field's words: its sessions (with the link, on a LAG), AWS's inside left out unless nothing else is
     /// there, else its links; `None` when no wire saw the packets.
     pub(super) fn name(&self, hops: &[Hop]) -> Option<String> {
         let of = |modelled: bool| {
             let mut names: Vec<String> = Vec::new();
             for hop in hops {
                 let over: Vec<&str> = self
-                    .sessions_over(&hop.link)
+                    .sessions_on(hop)
                     .filter(|s| s.modelled == modelled)
                     .map(|s| s.name.as_str())
                     .collect();
                 if !over.is_empty() {
-                    names.push(over.join("/"));
+                    let mut name = over.join("/");
+                    // The sessions are the same on all links of a LAG.
+                    if self.lag_of(&hop.link).is_some() {
+                        name = format!("{name} ({})", hop.link);
+                    }
+                    names.push(name);
                 }
             }
             names
@@ -112,7 +138,8 @@ impl<'a> Map<'a> {
         (!names.is_empty()).then(|| names.join(" + "))
     }
 
-    /// Whether a path goes over the named session, VPN (`backup` for `backup.1`), link or tunnel.
+    /// Whether a path goes over the named session, VPN (`backup` for `backup.1`), link, LAG or
+    /// tunnel.
     pub(super) fn goes_via(&self, hops: &[Hop], name: &str) -> bool {
         let is = |candidate: &str| {
             candidate == name
@@ -122,9 +149,8 @@ impl<'a> Map<'a> {
         };
         hops.iter().any(|hop| {
             is(&hop.link)
-                || self
-                    .sessions_over(&hop.link)
-                    .any(|session| is(&session.name))
+                || self.lag_of(&hop.link).is_some_and(|lag| is(&lag.name))
+                || self.sessions_on(hop).any(|session| is(&session.name))
         })
     }
 

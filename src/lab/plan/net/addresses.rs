@@ -6,10 +6,11 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
     super::{
-        PlanError,
+        KernelFeature, PlanError,
         address::{AddressBook, Pool, hash, nth_v4, nth_v6},
+        facts::HostFacts,
     },
-    attached, attachment_name,
+    attached, attachment_name, lag_of, tag,
 };
 use crate::{
     lab::model::{Kind, Lab, Link, Routing, Session, SessionKind},
@@ -21,22 +22,40 @@ pub(in crate::lab::plan) type Pair = [Vec<IpNet>; 2];
 
 /// All addresses, by what they belong to.
 pub(super) struct Derived {
+    /// Of links and LAGs.
     pub(super) links: BTreeMap<LinkName, Pair>,
-    /// Inside addresses of VIFs and VPNs; those of VIFs are on their circuits as well.
+    /// Inside addresses of VIFs and VPNs; those of untagged VIFs are on their
+    /// circuits as well.
     pub(super) inside: BTreeMap<SessionName, Pair>,
     /// By VPC: its own end first, then the gateway's.
     pub(super) attachments: BTreeMap<NodeName, Pair>,
     pub(super) has_ipv6: bool,
 }
 
-pub(super) fn derive(lab: &Lab) -> Result<Derived, PlanError> {
+pub(super) fn derive(lab: &Lab, host: &HostFacts) -> Result<Derived, PlanError> {
     let named: Vec<IpNet> = prefixes(lab).collect();
     let has_ipv6 = named.iter().any(|prefix| matches!(prefix, IpNet::V6(_)));
     let book = Subnets::draw(lab, named, has_ipv6)?;
     let switches = segments(lab);
     let mut links = BTreeMap::new();
     for (name, link) in &lab.links {
-        links.insert(name.clone(), book.link_pair(lab, &switches, name, link)?);
+        let keeps_none = lag_of(lab, name).is_some() || segment_of(&switches, link).is_some();
+        let way = Way {
+            name,
+            ends: &link.ends,
+            given: &link.addresses,
+            pool: (!keeps_none).then(|| link_pool(lab, link)),
+        };
+        links.insert(name.clone(), book.way_pair(lab, host, &way)?);
+    }
+    for (name, lag) in &lab.lags {
+        let way = Way {
+            name,
+            ends: &lag.ends,
+            given: &lag.addresses,
+            pool: Some(Pool::Private),
+        };
+        links.insert(name.clone(), book.way_pair(lab, host, &way)?);
     }
     number_segments(lab, &switches, &book, &mut links);
     let inside = lab
@@ -83,12 +102,13 @@ fn prefixes(lab: &Lab) -> impl Iterator<Item = IpNet> {
         .flatten()
         .map(|announce| announce.prefix);
     let links = lab.links.values().flat_map(|link| &link.addresses);
+    let lags = lab.lags.values().flat_map(|lag| &lag.addresses);
     let sessions = lab.sessions.values().flat_map(|session| &session.addresses);
     hosts
         .chain(cidrs)
         .chain(originated)
         .chain(announced)
-        .chain(links.chain(sessions).flatten().copied())
+        .chain(links.chain(lags).chain(sessions).flatten().copied())
 }
 
 /// Switches that form one segment, each with the segment's name: that of its
@@ -144,6 +164,16 @@ pub(super) fn vifs<'a>(
     )
 }
 
+/// A link or LAG whose ends want addresses.
+struct Way<'a> {
+    name: &'a LinkName,
+    ends: &'a [NodeName; 2],
+    /// The file's.
+    given: &'a Pair,
+    /// Where its own come from, unless it has none.
+    pool: Option<Pool>,
+}
+
 /// Drawn subnets, by pool and name.
 struct Subnets {
     v4: BTreeMap<Pool, BTreeMap<String, Ipv4Net>>,
@@ -158,6 +188,10 @@ impl Subnets {
         for (name, link) in &lab.links {
             let pool = link_pool(lab, link);
             wanted.entry(pool).or_default().insert(name.to_string());
+        }
+        for name in lab.lags.keys() {
+            let lags = wanted.entry(Pool::Private).or_default();
+            lags.insert(name.to_string());
         }
         for (vpc, _, _) in attached(lab) {
             let attachments = wanted.entry(Pool::Private).or_default();
@@ -205,30 +239,33 @@ impl Subnets {
         })
     }
 
-    fn link_pair(
-        &self,
-        lab: &Lab,
-        switches: &BTreeMap<NodeName, NodeName>,
-        name: &LinkName,
-        link: &Link,
-    ) -> Result<Pair, PlanError> {
-        let mut pair = link.addresses.clone();
-        let vifs: Vec<_> = vifs(lab, name).collect();
-        match vifs.as_slice() {
-            [] if is_given(&pair) || segment_of(switches, link).is_some() => {}
-            [] => pair = self.ends(link_pool(lab, link), name.as_str(), [1, 2]),
-            &[(vif, session)] => {
+    fn way_pair(&self, lab: &Lab, host: &HostFacts, way: &Way<'_>) -> Result<Pair, PlanError> {
+        let mut pair = way.given.clone();
+        let vifs: Vec<_> = vifs(lab, way.name).collect();
+        let untagged: Vec<_> = vifs
+            .iter()
+            .filter(|(_, session)| tag(session, host).is_none())
+            .collect();
+        match (vifs.as_slice(), untagged.as_slice()) {
+            ([], _) => {
+                if let Some(pool) = way.pool.filter(|_| !is_given(&pair)) {
+                    pair = self.ends(pool, way.name.as_str(), [1, 2]);
+                }
+            }
+            // Each is on an interface of its own.
+            (_, []) => {}
+            ([_], &[&(vif, session)]) => {
                 let inside = self.session_pair(lab, vif, session);
-                for (addresses, end) in pair.iter_mut().zip(&link.ends) {
+                for (addresses, end) in pair.iter_mut().zip(way.ends) {
                     let side = session.ends.iter().position(|node| node == end);
                     let own = side.and_then(|side| inside.get(side));
                     addresses.extend(own.into_iter().flatten());
                 }
             }
-            several => {
-                return Err(PlanError::SeveralVifs {
-                    link: name.clone(),
-                    count: several.len(),
+            (several, _) => {
+                return Err(PlanError::Lacks {
+                    what: format!("telling {} VIFs on `{}` apart", several.len(), way.name),
+                    feature: KernelFeature::Vlan,
                 });
             }
         }

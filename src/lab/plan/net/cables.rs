@@ -8,15 +8,16 @@ use super::{
     super::{
         PlanError,
         address::{first_of, overlap},
+        facts::HostFacts,
         names::Claims,
     },
-    Bridge, Cable, FIRST_INDEX, Net, Port, TunnelPorts, Wire,
-    addresses::{Derived, Pair},
-    attached, attachment_name, interfaces,
+    Bridge, Cable, FIRST_INDEX, Net, Port, TunnelPorts, Vlan, Wire,
+    addresses::{Derived, Pair, vifs},
+    attached, attachment_name, interfaces, tag,
 };
 use crate::{
     lab::model::{DEFAULT_MTU, Host, Kind, Lab, SessionKind},
-    units::{HostName, IfName, LinkName, NodeName, TunnelName},
+    units::{Bytes, HostName, IfName, LinkName, NodeName, TunnelName},
 };
 
 /// Gives out interface names, unique in their namespace, and ifindexes, unique in the lab.
@@ -63,20 +64,27 @@ impl Layer {
 }
 
 /// Lays every cable of the lab. Declared links come first and so keep their names.
-pub(super) fn lay(net: &mut Net<'_>, derived: &Derived) -> Result<(), PlanError> {
+pub(super) fn lay(net: &mut Net<'_>, derived: &Derived, host: &HostFacts) -> Result<(), PlanError> {
     let mut layer = Layer {
         names: BTreeMap::new(),
         next_index: FIRST_INDEX,
         links: Claims::up_to(LinkName::MAX),
     };
-    lay_links(net, derived, &mut layer)?;
+    lay_links(net, derived, host, &mut layer)?;
     lay_tunnels(net, derived, &mut layer)?;
     lay_attachments(net, derived, &mut layer)?;
     lay_switches(net, &mut layer)?;
-    lay_hosts(net, &mut layer)
+    lay_hosts(net, &mut layer)?;
+    lay_lags(net, derived, &mut layer)?;
+    lay_vlans(net, derived, host, &mut layer)
 }
 
-fn lay_links(net: &mut Net<'_>, derived: &Derived, layer: &mut Layer) -> Result<(), PlanError> {
+fn lay_links(
+    net: &mut Net<'_>,
+    derived: &Derived,
+    host: &HostFacts,
+    layer: &mut Layer,
+) -> Result<(), PlanError> {
     for (number, (name, link)) in net.lab.links.iter().enumerate() {
         layer.links.claim(name.as_str());
         let [a, b] = addresses(derived.links.get(name));
@@ -94,11 +102,84 @@ fn lay_links(net: &mut Net<'_>, derived: &Derived, layer: &mut Layer) -> Result<
         };
         let cable = Cable {
             link: name.clone(),
-            mtu: link.mtu,
+            mtu: untagged_mtu(net.lab, host, name).unwrap_or(link.mtu),
             ends,
             wire: Some(wire),
         };
         net.links.insert(name.clone(), cable);
+    }
+    Ok(())
+}
+
+/// On a circuit whose only VIF has no interface of its own, the circuit's have its MTU.
+fn untagged_mtu(lab: &Lab, host: &HostFacts, circuit: &LinkName) -> Option<Bytes> {
+    let mut untagged = vifs(lab, circuit).filter(|(_, session)| tag(session, host).is_none());
+    untagged
+        .next()
+        .and_then(|(_, session)| match &session.kind {
+            SessionKind::Vif(vif) => Some(vif.mtu),
+            SessionKind::Vpn(_) | SessionKind::Ebgp { .. } | SessionKind::Ibgp { .. } => None,
+        })
+}
+
+/// Bonds come last, and tagged interfaces after them: a lab without any keeps the
+/// names and numbers of everything else.
+fn lay_lags(net: &mut Net<'_>, derived: &Derived, layer: &mut Layer) -> Result<(), PlanError> {
+    for (name, lag) in &net.lab.lags {
+        layer.links.claim(name.as_str());
+        let [a, b] = addresses(derived.links.get(name));
+        let ends = [
+            layer.port(&lag.ends[0], name.as_str(), a)?,
+            layer.port(&lag.ends[1], name.as_str(), b)?,
+        ];
+        for link in &lag.links {
+            let Some(cable) = net.links.get_mut(link) else {
+                continue;
+            };
+            for port in &mut cable.ends {
+                let bond = ends.iter().find(|bond| bond.node == port.node);
+                port.master = bond.map(|bond| bond.interface.clone());
+            }
+        }
+        let cable = Cable {
+            link: name.clone(),
+            mtu: lag.mtu,
+            ends,
+            wire: None,
+        };
+        net.lags.insert(name.clone(), cable);
+    }
+    Ok(())
+}
+
+fn lay_vlans(
+    net: &mut Net<'_>,
+    derived: &Derived,
+    host: &HostFacts,
+    layer: &mut Layer,
+) -> Result<(), PlanError> {
+    for (name, session) in &net.lab.sessions {
+        let (SessionKind::Vif(vif), Some(id)) = (&session.kind, tag(session, host)) else {
+            continue;
+        };
+        let parents = [
+            net.port(&vif.link, &session.ends[0])?.interface.clone(),
+            net.port(&vif.link, &session.ends[1])?.interface.clone(),
+        ];
+        let [a, b] = addresses(derived.inside.get(name));
+        let wanted = |parent: &IfName| format!("{parent}.{id}");
+        let ends = [
+            layer.port(&session.ends[0], &wanted(&parents[0]), a)?,
+            layer.port(&session.ends[1], &wanted(&parents[1]), b)?,
+        ];
+        let vlan = Vlan {
+            link: vif.link.clone(),
+            id,
+            mtu: vif.mtu,
+            ends,
+            parents,
+        };
+        net.vlans.insert(name.clone(), vlan);
     }
     Ok(())
 }

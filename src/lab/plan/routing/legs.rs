@@ -174,6 +174,10 @@ fn carrier<'n>(
     name: &SessionName,
     session: &Session,
 ) -> Result<(Medium, [&'n Port; 2]), PlanError> {
+    if let Some(vlan) = net.vlans.get(name) {
+        let [a, b] = &vlan.ends;
+        return Ok((Medium::Link(vlan.link.clone()), [a, b]));
+    }
     if let Some(link) = session.kind.link() {
         let ports = [
             net.port(link, &session.ends[0])?,

@@ -28,7 +28,14 @@ fn interfaces(plan: &Plan) -> Vec<(Netns, String, u32)> {
                 all.push((end.netns.clone(), end.name.to_string(), end.index));
             }
         }
-        if let Op::AddBridge { netns, name, index } = op {
+        if let Op::AddBridge { netns, name, index }
+        | Op::AddVlan {
+            netns, name, index, ..
+        }
+        | Op::AddBond {
+            netns, name, index, ..
+        } = op
+        {
             all.push((netns.clone(), name.to_string(), *index));
         }
     }
@@ -91,8 +98,13 @@ fn order_suits_the_kernel(plan: &Plan) {
     let stage = |op: &Op| match op {
         Op::AddNetns { .. } => 0,
         Op::Sysctl { .. } => 1,
-        Op::AddVeth { .. } | Op::AddBridge { .. } => 2,
-        Op::AddAddress { .. } | Op::SetMaster { .. } | Op::SetUp { .. } | Op::SetDown { .. } => 3,
+        Op::AddVeth { .. } | Op::AddBridge { .. } | Op::AddBond { .. } => 2,
+        // A tagged interface stands on one that is up.
+        Op::AddVlan { .. }
+        | Op::AddAddress { .. }
+        | Op::SetMaster { .. }
+        | Op::SetUp { .. }
+        | Op::SetDown { .. } => 3,
         Op::AddRoute { .. } => 4,
     };
     assert!(plan.ops.is_sorted_by_key(stage));

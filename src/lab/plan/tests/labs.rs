@@ -36,6 +36,7 @@ pub(super) fn empty() -> Lab {
         name: LabName::new("test").unwrap(),
         nodes: BTreeMap::new(),
         links: BTreeMap::new(),
+        lags: BTreeMap::new(),
         sessions: BTreeMap::new(),
         routing: BTreeMap::new(),
         probes: BTreeMap::new(),
@@ -125,6 +126,7 @@ fn vif(link: &str, gateway: &str, backbone: &str) -> SessionKind {
         gateway: name(gateway),
         backbone: link_name(backbone),
         vlan: Some(101),
+        mtu: DEFAULT_MTU,
     })
 }
 

@@ -52,9 +52,7 @@ impl Lower<'_> {
         if let Some(ends) = &ends {
             self.check_link_ends(fields.at_value("ends"), ends);
         }
-        let mtu = fields
-            .parse::<Bytes>(&mut self.f, "mtu")
-            .unwrap_or(DEFAULT_MTU);
+        let mtu = self.link_mtu(&fields);
         if !(MIN_MTU..=MAX_MTU).contains(&mtu) {
             self.f.error(
                 fields.at_value("mtu"),
@@ -83,6 +81,18 @@ impl Lower<'_> {
             line: key.at.line,
             ends,
         })
+    }
+
+    fn link_mtu(&mut self, fields: &Fields<'_>) -> Bytes {
+        if let Some((_, tree)) = fields.get("mtu")
+            && matches!(tree.value, Value::Map(_))
+        {
+            self.f
+                .error(tree.at, "mtu", "both ends of a link have one `mtu`")
+                .help("ends that disagree drop what the other end takes for granted; write one size, `mtu: 9001B`");
+            return DEFAULT_MTU;
+        }
+        fields.parse(&mut self.f, "mtu").unwrap_or(DEFAULT_MTU)
     }
 
     /// A list of exactly two different declared nodes.
@@ -296,7 +306,7 @@ impl Lower<'_> {
     }
 
     /// One value for both directions, or a mapping from sending node to value.
-    fn per_end<T>(
+    pub(super) fn per_end<T>(
         &mut self,
         fields: &Fields<'_>,
         key: &str,

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     lab::model::{Announce, Host, Kind, Node, StaticRoute, Tags, Via, aws},
-    units::{Asn, HostName, NodeName},
+    units::{Asn, HostName, LinkName, NodeName},
 };
 
 /// Kinds of AWS that a later version will have.
@@ -459,7 +459,7 @@ impl Lower<'_> {
                     }
                     Err(_) if via == "blackhole" => Via::Blackhole,
                     // Whether this is a link or a neighbour is known once links are read.
-                    Err(_) => match crate::units::LinkName::new(via.clone()) {
+                    Err(_) => match LinkName::new(via.clone()) {
                         Ok(name) => Via::Link(name),
                         Err(error) => {
                             self.f.error(tree.at, "bad-name", error.to_string());
@@ -527,24 +527,23 @@ impl Lower<'_> {
         }
     }
 
-    fn resolve_via(
-        &mut self,
-        at: At,
-        node: &NodeName,
-        via: &str,
-    ) -> Option<crate::units::LinkName> {
-        let touching = |link: &crate::lab::model::Link| link.ends.contains(node);
-        if let Some((name, link)) = self.lab.links.get_key_value(via)
-            && touching(link)
-        {
-            return Some(name.clone());
+    fn resolve_via(&mut self, at: At, node: &NodeName, via: &str) -> Option<LinkName> {
+        let lag = self.lab.lags.get_key_value(via);
+        let link = self.lab.links.get_key_value(via);
+        let ways = lag.map(|(name, lag)| (name, &lag.ends));
+        let mut ways = ways
+            .into_iter()
+            .chain(link.map(|(name, link)| (name, &link.ends)));
+        if let Some((name, _)) = ways.find(|(_, ends)| ends.contains(node)) {
+            let name = name.clone();
+            return self.one_gateway(at, &name);
         }
         let Ok(neighbour) = NodeName::new(via) else {
             return None;
         };
         let links = self.links_between(node, &neighbour);
         match links.as_slice() {
-            [only] => Some(only.clone()),
+            [only] => self.one_gateway(at, only),
             [] => {
                 if self.is_known(Section::Links, via) && !self.lab.links.contains_key(via) {
                     return None;
@@ -561,6 +560,12 @@ impl Lower<'_> {
                 None
             }
         }
+    }
+
+    /// A way whose far end is one gateway: not a LAG's member.
+    fn one_gateway(&mut self, at: At, way: &LinkName) -> Option<LinkName> {
+        self.way_ends(at, way)?;
+        Some(way.clone())
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     Lower, Section,
 };
 use crate::{
-    lab::model::{Endpoint, Kind, Probe, SessionKind, TUNNEL_OVERHEAD},
+    lab::model::{Endpoint, Kind, Probe, SessionKind},
     units::{Bytes, Family, HostName, NodeName, PROBE_HEADER_LEN, ProbeName},
 };
 
@@ -291,6 +291,11 @@ impl Lower<'_> {
             }
         }
         for (name, session) in &self.lab.sessions {
+            if let SessionKind::Vif(vif) = &session.kind
+                && session.ends.iter().all(|end| useful.contains(end))
+            {
+                note(vif.mtu.get(), format!("the VIF `{name}`"));
+            }
             if let SessionKind::Vpn(vpn) = &session.kind
                 && session.ends.iter().all(|end| useful.contains(end))
             {
@@ -298,11 +303,11 @@ impl Lower<'_> {
                     .underlay
                     .iter()
                     .filter_map(|link| self.link(link))
-                    .map(|link| link.mtu.get())
+                    .map(|link| link.mtu)
                     .min();
                 if let Some(outer) = outer {
                     note(
-                        outer.saturating_sub(TUNNEL_OVERHEAD),
+                        session.inner_mtu(&self.lab.nodes, outer).get(),
                         format!("the tunnel of `{name}`"),
                     );
                 }

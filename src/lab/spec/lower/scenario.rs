@@ -240,7 +240,11 @@ impl Lower<'_> {
 
     fn step_link(&mut self, fields: &Fields<'_>) -> Option<(LinkName, [NodeName; 2])> {
         let text = fields.text(&mut self.f, "link")?;
-        let link = self.link_named(fields.at_value("link"), text)?;
+        let at = fields.at_value("link");
+        let link = self.way_named(at, text)?;
+        if self.refuse_lag(at, &link, "this step") {
+            return None;
+        }
         let ends = self.link(&link)?.ends.clone();
         Some((link, ends))
     }
@@ -265,7 +269,16 @@ impl Lower<'_> {
     }
 
     fn cut_link(&mut self, fields: &Fields<'_>, how: How) -> Option<Fault> {
-        let (link, ends) = self.step_link(fields)?;
+        let text = fields.text(&mut self.f, "link")?;
+        let at = fields.at_value("link");
+        let link = self.way_named(at, text)?;
+        if how == How::OneWay && self.refuse_lag(at, &link, "a one-way cut") {
+            return None;
+        }
+        let ends = match self.lab.lags.get(&link) {
+            Some(lag) => lag.ends.clone(),
+            None => self.link(&link)?.ends.clone(),
+        };
         match how {
             How::Silent => Some(Fault::Silent { link, from: None }),
             How::Carrier => {

@@ -12,8 +12,10 @@ use super::{
     Lower, Section,
 };
 use crate::{
-    lab::model::{Daemon, Kind, Session, SessionKind, Vif, Vpn, VpnKind, aws},
-    units::{Asn, LinkName, NodeName, SessionName},
+    lab::model::{
+        DEFAULT_MTU, Daemon, Kind, MAX_MTU, MIN_MTU, Session, SessionKind, Vif, Vpn, VpnKind, aws,
+    },
+    units::{Asn, Bytes, LinkName, NodeName, SessionName},
 };
 
 /// The keys that say what a session is.
@@ -22,7 +24,15 @@ const KINDS: [&str; 4] = ["vif", "vpn", "ebgp", "ibgp"];
 /// Which keys a kind may have beside its own.
 fn allowed(kind: &str) -> &'static [&'static str] {
     match kind {
-        "vif" => &["link", "gateway", "vlan", "bfd", "addresses", "unlike-aws"],
+        "vif" => &[
+            "link",
+            "gateway",
+            "vlan",
+            "mtu",
+            "bfd",
+            "addresses",
+            "unlike-aws",
+        ],
         "vpn" => &["ends", "over", "bfd", "addresses", "unlike-aws"],
         "ibgp" => &["bfd", "passive", "next-hop-self"],
         _ => &["bfd", "passive"],
@@ -109,7 +119,7 @@ impl Lower<'_> {
         }
         let link = self
             .needed_text(fields, "vif", "link")
-            .and_then(|(at, text)| self.link_named(at, text));
+            .and_then(|(at, text)| self.way_named(at, text));
         let gateway = self
             .needed_text(fields, "vif", "gateway")
             .and_then(|(at, text)| self.node_named(at, text));
@@ -124,6 +134,7 @@ impl Lower<'_> {
         self.check_gateway(fields.at_value("gateway"), &gateway);
         let ends = self.circuit_ends(fields.at_value("link"), &link)?;
         let backbone = self.backbone(fields.at_value("gateway"), &ends[1], &gateway)?;
+        let mtu = self.vif_mtu(fields, (&link, &backbone), unlike_aws);
         let addresses = self.inside(fields, &ends, false);
         Some(Session {
             kind: SessionKind::Vif(Vif {
@@ -131,6 +142,7 @@ impl Lower<'_> {
                 gateway,
                 backbone,
                 vlan,
+                mtu,
             }),
             ends,
             timers: [timers, Self::aws_timers(aws::VIF_HOLD, aws::VIF_KEEPALIVE)],
@@ -141,6 +153,64 @@ impl Lower<'_> {
             unlike_aws,
             line: fields.at.line,
         })
+    }
+
+    /// AWS's classes; at most what the circuit and AWS's inside carry.
+    fn vif_mtu(
+        &mut self,
+        fields: &Fields<'_>,
+        (circuit, backbone): (&LinkName, &LinkName),
+        unlike_aws: bool,
+    ) -> Bytes {
+        let carried = match self.lab.lags.get(circuit) {
+            Some(lag) => lag.mtu,
+            None => self.link(circuit).map_or(DEFAULT_MTU, |link| link.mtu),
+        };
+        let Some(mtu) = fields.parse::<Bytes>(&mut self.f, "mtu") else {
+            return aws::VIF_MTU.min(carried);
+        };
+        let at = fields.at_value("mtu");
+        if !unlike_aws && !aws::PRIVATE_VIF_MTUS.contains(&mtu) {
+            let [plain, jumbo] = aws::PRIVATE_VIF_MTUS;
+            let found = self.f.error(
+                at,
+                "aws-mtu",
+                format!("the MTU of a private VIF is {plain} or {jumbo}, not {mtu}"),
+            );
+            if mtu == aws::TRANSIT_VIF_JUMBO {
+                found.help("that is a transit VIF's");
+            } else {
+                found.help("`unlike-aws: true` on the session insists");
+            }
+            return carried;
+        }
+        if !(MIN_MTU..=MAX_MTU).contains(&mtu) {
+            let message = format!("`mtu` is {mtu}, but may be {MIN_MTU} to {MAX_MTU}");
+            self.f.error(at, "out-of-range", message);
+            return carried;
+        }
+        if mtu > carried {
+            self.f
+                .error(
+                    at,
+                    "mtu",
+                    format!("a VIF of {mtu} on `{circuit}`, whose MTU is {carried}"),
+                )
+                .help(format!("give `{circuit}` `mtu: {mtu}`"));
+        }
+        let inside = self.link(backbone).map(|link| link.mtu);
+        if let Some(inside) = inside.filter(|&inside| inside < mtu) {
+            self.f
+                .error(
+                    at,
+                    "mtu",
+                    format!("a VIF of {mtu}, but behind it `{backbone}` carries {inside}"),
+                )
+                .help(format!(
+                    "give `{backbone}` `mtu: {mtu}`: AWS's inside carries jumbo frames"
+                ));
+        }
+        mtu
     }
 
     fn check_gateway(&mut self, at: At, gateway: &NodeName) {
@@ -155,7 +225,7 @@ impl Lower<'_> {
 
     /// The customer's router and the location at the ends of a circuit.
     fn circuit_ends(&mut self, at: At, link: &LinkName) -> Option<[NodeName; 2]> {
-        let [a, b] = self.link(link)?.ends.clone();
+        let [a, b] = self.way_ends(at, link)?;
         let (customer, location) = match (self.kind(&a)?, self.kind(&b)?) {
             (Kind::DxLocation, _) => (b, a),
             (_, Kind::DxLocation) => (a, b),
@@ -385,13 +455,13 @@ impl Lower<'_> {
         let key = if external { "ebgp" } else { "ibgp" };
         let link = fields
             .text(&mut self.f, key)
-            .and_then(|text| self.link_named(fields.at_value(key), text));
+            .and_then(|text| self.way_named(fields.at_value(key), text));
         let timers = self.timers(fields, aws::VIF_HOLD, aws::VIF_KEEPALIVE, false);
         let bfd = self.bfd(fields);
         let md5 = self.md5(fields);
         let next_hop_self = fields.flag(&mut self.f, "next-hop-self").unwrap_or(true);
         let link = link?;
-        let ends = self.link(&link)?.ends.clone();
+        let ends = self.way_ends(fields.at_value(key), &link)?;
         let passive = match fields.text(&mut self.f, "passive") {
             None => None,
             Some(text) => {

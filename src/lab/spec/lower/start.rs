@@ -21,6 +21,7 @@ pub(in super::super) type Include<'a> = &'a dyn Fn(&str) -> Result<String, Strin
 pub(super) enum Section {
     Nodes,
     Links,
+    Lags,
     Sessions,
     Probes,
     /// Hosts behind nodes, by their full names.
@@ -35,6 +36,7 @@ impl Section {
         match self {
             Self::Nodes => "node",
             Self::Links => "link",
+            Self::Lags => "LAG",
             Self::Sessions => "session",
             Self::Probes => "probe",
             Self::Hosts => "host",
@@ -85,6 +87,7 @@ pub(in super::super) fn lower(
             name: placeholder,
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
+            lags: BTreeMap::new(),
             sessions: BTreeMap::new(),
             routing: BTreeMap::new(),
             probes: BTreeMap::new(),
@@ -95,10 +98,12 @@ pub(in super::super) fn lower(
     };
     cx.collect(&fields, Section::Nodes, "nodes");
     cx.collect(&fields, Section::Links, "links");
+    cx.collect(&fields, Section::Lags, "lags");
     cx.collect(&fields, Section::Sessions, "sessions");
     cx.collect(&fields, Section::Probes, "probes");
     cx.nodes(&fields);
     cx.links(&fields);
+    cx.lags(&fields);
     cx.check_routes(&fields);
     cx.sessions(&fields);
     cx.routing(&fields);
@@ -133,11 +138,14 @@ impl Lower<'_> {
             .or_insert(at);
     }
 
-    /// Whether every declared link was understood, so that a missing one is missing.
+    /// Whether every declared link and LAG was understood, so that a missing one is missing.
     pub(super) fn links_complete(&self) -> bool {
-        self.known
-            .get(&Section::Links)
-            .is_none_or(|names| names.len() == self.lab.links.len())
+        let complete = |section, understood: usize| {
+            let names = self.known.get(&section);
+            names.is_none_or(|names| names.len() == understood)
+        };
+        complete(Section::Links, self.lab.links.len())
+            && complete(Section::Lags, self.lab.lags.len())
     }
 
     /// Where a thing is declared.
@@ -204,6 +212,17 @@ impl Lower<'_> {
         self.reference(Section::Links, at, text)
     }
 
+    /// A link or LAG.
+    pub(super) fn way_named(&mut self, at: At, text: &str) -> Option<LinkName> {
+        let is_lag = self.is_known(Section::Lags, text);
+        let section = if is_lag {
+            Section::Lags
+        } else {
+            Section::Links
+        };
+        self.reference(section, at, text)
+    }
+
     pub(super) fn session_named(&mut self, at: At, text: &str) -> Option<SessionName> {
         self.reference(Section::Sessions, at, text)
     }
@@ -227,13 +246,17 @@ impl Lower<'_> {
         self.lab.sessions.get(session)
     }
 
-    /// Links that connect the two nodes.
+    /// Ways from one node to the other: LAGs, and links in none.
     pub(super) fn links_between(&self, a: &NodeName, b: &NodeName) -> Vec<LinkName> {
-        self.lab
-            .links
-            .iter()
-            .filter(|(_, link)| link.ends.contains(a) && link.ends.contains(b))
-            .map(|(name, _)| name.clone())
+        let connects = |ends: &[NodeName; 2]| ends.contains(a) && ends.contains(b);
+        let links = self.lab.links.iter();
+        let links =
+            links.filter(|(name, link)| connects(&link.ends) && self.lag_of(name).is_none());
+        let lags = self.lab.lags.iter().filter(|(_, lag)| connects(&lag.ends));
+        links
+            .map(|(name, _)| name)
+            .chain(lags.map(|(name, _)| name))
+            .cloned()
             .collect()
     }
 }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{super::At, Lower, Section, nodes::overlaps};
 use crate::{
-    lab::model::{Kind, StepKind},
+    lab::model::{Kind, SessionKind, StepKind, Via},
     units::NodeName,
 };
 
@@ -22,6 +22,7 @@ impl Lower<'_> {
     pub(super) fn whole(&mut self) {
         self.check_overlaps();
         self.check_duplicate_addresses();
+        self.check_shared_gateways();
         // Half a lab would be warned of for what its other half says.
         if !self.f.failed {
             self.check_preference();
@@ -58,6 +59,16 @@ impl Lower<'_> {
                     node: end.clone(),
                     what: format!("link `{name}`"),
                     at: self.at(Section::Links, name.as_str()),
+                }));
+            }
+        }
+        for (name, lag) in &self.lab.lags {
+            for (end, list) in lag.ends.iter().zip(&lag.addresses) {
+                used.extend(list.iter().map(|net| Used {
+                    net: net.trunc(),
+                    node: end.clone(),
+                    what: format!("LAG `{name}`"),
+                    at: self.at(Section::Lags, name.as_str()),
                 }));
             }
         }
@@ -165,6 +176,31 @@ impl Lower<'_> {
         for (name, message) in found {
             let at = self.at(Section::Hosts, &name);
             self.f.error(at, "duplicate", message);
+        }
+    }
+
+    /// A circuit with several VIFs is several gateways.
+    fn check_shared_gateways(&mut self) {
+        let mut found = Vec::new();
+        for (name, node) in &self.lab.nodes {
+            for route in &node.routes {
+                let Via::Link(link) = &route.via else {
+                    continue;
+                };
+                let vifs = self.lab.sessions.values().filter(
+                    |session| matches!(&session.kind, SessionKind::Vif(vif) if vif.link == *link),
+                );
+                if vifs.count() > 1 {
+                    found.push((name.to_string(), link.clone()));
+                }
+            }
+        }
+        for (node, link) in found {
+            let at = self.at(Section::Nodes, &node);
+            let message = format!("several VIFs share `{link}`, so it is no single next hop");
+            self.f
+                .error(at, "ambiguous", message)
+                .help("write the address of one of them");
         }
     }
 

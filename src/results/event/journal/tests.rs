@@ -146,6 +146,12 @@ fn every_kind() -> Vec<EventKind> {
             dev: vec![s("eth1")],
             inferred: true,
         },
+        EventKind::Lacp {
+            node: s("dc1"),
+            dev: s("c1"),
+            link: Some(s("c1")),
+            up: false,
+        },
         EventKind::Carrier {
             node: s("dc1"),
             dev: s("eth1"),
@@ -214,6 +220,7 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::WireBgp { .. }
             | EventKind::Fib { .. }
             | EventKind::Carrier { .. }
+            | EventKind::Lacp { .. }
             | EventKind::ProbesStarted { .. }
             | EventKind::Steady { .. }
             | EventKind::FaultApplied { .. }

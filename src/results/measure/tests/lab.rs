@@ -69,6 +69,7 @@ pub(in crate::results) fn run(v6: bool) -> RunInput {
                 link("uplink", ["dc1", "isp"], 12),
                 link("edge", ["isp", "vgw"], 2),
             ],
+            lags: Vec::new(),
             tunnels: vec![TunnelInput {
                 name: "backup.1".to_owned(),
                 ends: ["dc1".to_owned(), "vgw".to_owned()],
@@ -214,6 +215,7 @@ pub(in crate::results) fn flow(input: &mut RunInput, id: u16, fate: impl Fn(f64)
         from: from.to_owned(),
         to: to.to_owned(),
         flow: id,
+        vlan: None,
         carried: Vec::new(),
         cut: Vec::new(),
         loss: Vec::new(),
@@ -457,6 +459,7 @@ fn session(name: &str, kind: &str, over: &str, nodes: [&str; 2]) -> SessionInput
         name: name.to_owned(),
         kind: kind.to_owned(),
         over: over.to_owned(),
+        vlan: None,
         nodes: nodes.map(str::to_owned),
         modelled: kind == "modelled",
         bfd: (name == "prod").then_some([end; 2]),
