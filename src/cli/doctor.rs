@@ -1,22 +1,30 @@
 //! `backhoe doctor`.
 
-use std::fmt::Write;
-
 use super::{Exit, args::DoctorArgs, output};
 use crate::{
-    engine::doctor::{Finding, Verdict, findings},
+    engine::doctor::{Verdict, findings, text},
     os::host,
 };
 
 pub(super) fn run(args: &DoctorArgs) -> Result<(), Exit> {
     let probe = host::probe()?;
-    let all = findings(&probe);
+    let timing = host::timing();
+    let all = findings(&probe, Some(timing));
     if args.output.json {
-        output::json(
-            &serde_json::json!({ "kernel": probe.kernel, "uid": probe.uid, "findings": all }),
-        )?;
+        output::json(&serde_json::json!({
+            "kernel": probe.kernel,
+            "uid": probe.uid,
+            "distribution": probe.distribution,
+            "container": probe.container,
+            "timing": {
+                "clock_ns": timing.clock_ns,
+                "wake_p50_us": timing.wake_p50_us,
+                "wake_p99_us": timing.wake_p99_us,
+            },
+            "findings": all,
+        }))?;
     } else {
-        output::data(&render(&probe.kernel, &all))?;
+        output::data(text(&probe.kernel, &all).trim_end())?;
     }
     match all.iter().find(|finding| finding.verdict == Verdict::Fatal) {
         Some(fatal) => {
@@ -26,23 +34,4 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Exit> {
         }
         None => Ok(()),
     }
-}
-
-fn render(kernel: &str, all: &[Finding]) -> String {
-    let mut text = format!("kernel {kernel}\n");
-    for finding in all {
-        let mark = match finding.verdict {
-            Verdict::Good => "ok      ",
-            Verdict::Fallback => "fallback",
-            Verdict::Missing => "missing ",
-            Verdict::Fatal => "FATAL   ",
-        };
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{mark}  {:<18} {}", finding.what, finding.found);
-        let _ = writeln!(text, "{:30}{}", "", finding.uses);
-        if let Some(command) = &finding.improve {
-            let _ = writeln!(text, "{:30}improve: {command}", "");
-        }
-    }
-    text
 }

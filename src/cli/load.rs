@@ -185,10 +185,7 @@ pub(super) fn on_host(loaded: &Loaded) -> Result<(), Exit> {
         return Ok(());
     };
     let (_, probe) = for_host(&loaded.file, lab)?;
-    match doctor::findings(&probe)
-        .into_iter()
-        .find(|f| f.verdict == doctor::Verdict::Fatal)
-    {
+    match doctor::fatal(&probe) {
         Some(fatal) => Err(Exit::Host(format!(
             "{}: no lab runs on this host: {}: {}{}",
             loaded.file,

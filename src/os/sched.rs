@@ -64,6 +64,18 @@ pub fn try_fifo_for(tid: i32, priority: u8) -> io::Result<()> {
     }
 }
 
+/// Gives up what [`try_fifo`] gave to the calling thread.
+pub fn back_to_ordinary() -> io::Result<()> {
+    let param = libc::sched_param { sched_priority: 0 };
+    // SAFETY: `param` is a valid sched_param that outlives the call.
+    let done = unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const param) };
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// The calling thread's number in its PID namespace.
 pub fn thread_id() -> i32 {
     nix::unistd::gettid().as_raw()

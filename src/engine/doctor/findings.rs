@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use super::{kernel, machine};
 use crate::{
     engine::daemon::{Installed, known_defect},
-    os::host::HostProbe,
+    os::host::{HostProbe, Timing},
     units::Suite,
 };
 
@@ -31,16 +32,18 @@ pub struct Finding {
     pub verdict: Verdict,
     /// What was found.
     pub found: String,
-    /// What backhoe uses, and what that costs.
+    /// What backhoe uses.
     pub uses: String,
+    /// What that costs, where it is not the real thing.
+    pub costs: Option<String>,
     /// The one command that improves it.
     pub improve: Option<String>,
 }
 
-/// What stands in for the kernel's wire.
-const RELAY: &str = "backhoe's relay shapes and cuts links in user space: about 0.1 ms of scheduling error, 1 Gb/s class throughput";
+/// How well the host keeps time, where that was measured.
+pub(super) type Timed = Option<Timing>;
 
-fn finding(
+pub(super) fn finding(
     what: &str,
     verdict: Verdict,
     found: impl Into<String>,
@@ -52,189 +55,104 @@ fn finding(
         verdict,
         found: found.into(),
         uses: uses.to_owned(),
+        costs: None,
         improve: improve.map(str::to_owned),
     }
 }
 
+impl Finding {
+    pub(super) fn costing(mut self, costs: impl Into<String>) -> Self {
+        self.costs = Some(costs.into());
+        self
+    }
+}
+
 /// Everything worth knowing, most important first.
-pub fn findings(host: &HostProbe) -> Vec<Finding> {
-    let mut all = vec![user_namespaces(host)];
-    all.extend(kernel_parts(host));
-    all.push(realtime(host));
-    all.push(clock(host));
-    all.push(sessions(host));
+pub fn findings(host: &HostProbe, timing: Option<Timing>) -> Vec<Finding> {
+    let mut all = of_host(host, timing);
     all.extend(daemons());
     all
 }
 
+/// Why no lab runs here, if so.
+pub fn fatal(host: &HostProbe) -> Option<Finding> {
+    of_host(host, None)
+        .into_iter()
+        .find(|finding| finding.verdict == Verdict::Fatal)
+}
+
+/// What the facts alone say.
+fn of_host(host: &HostProbe, timing: Option<Timing>) -> Vec<Finding> {
+    let mut all = vec![user_namespaces(host)];
+    // Where no namespace could be made, nothing was tried inside one.
+    if host.netns {
+        all.push(own_proc(host));
+        all.extend(kernel::parts(host, timing));
+    }
+    all.extend(machine::findings(host, timing));
+    all
+}
+
 fn user_namespaces(host: &HostProbe) -> Finding {
-    match &host.userns_error {
-        None if host.netns => finding(
-            "user namespaces",
-            Verdict::Good,
-            format!(
-                "uid {} can make them, with network namespaces inside",
-                host.uid
-            ),
-            "every lab lives in its own; no root, no setuid",
-            None,
-        ),
-        error => finding(
-            "user namespaces",
-            Verdict::Fatal,
-            error
-                .clone()
-                .unwrap_or_else(|| "network namespaces are refused inside them".into()),
-            "nothing: a lab cannot be built",
-            Some(if host.apparmor_restricts_userns {
-                "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
-            } else {
-                "sudo sysctl -w user.max_user_namespaces=65536 kernel.unprivileged_userns_clone=1"
-            }),
-        ),
+    let what = "user namespaces";
+    let uses = "nothing: a lab cannot be built";
+    if host.netns {
+        let found = format!(
+            "uid {} can make them, with network namespaces inside",
+            host.uid
+        );
+        let good = "every lab lives in its own; no root, no setuid";
+        return finding(what, Verdict::Good, found, good, None);
     }
-}
-
-fn kernel_parts(host: &HostProbe) -> Vec<Finding> {
-    let modules = Some("sudo apt-get install linux-image-cloud-amd64   # a full kernel");
-    let part = |what, has, good, verdict, instead| {
-        if has {
-            finding(what, Verdict::Good, "in the kernel", good, None)
-        } else {
-            finding(what, verdict, "not in this kernel", instead, modules)
-        }
+    let found = match &host.userns_error {
+        Some(error) => format!("refused: {error}"),
+        None => format!(
+            "can be made, but without rights: a network namespace inside is refused{}",
+            host.refused
+                .get("netns")
+                .map(|word| format!(" ({word})"))
+                .unwrap_or_default()
+        ),
     };
-    vec![
-        part(
-            "nexthop objects",
-            host.nexthop,
-            "the embedded speaker repoints whole tables with one message",
-            Verdict::Fatal,
-            "nothing: the embedded speaker cannot install routes",
-        ),
-        match (host.netem, host.wire) {
-            (true, false) => finding(
-                "netem",
-                Verdict::Fallback,
-                "in the kernel, but not the filters that lead links to it (clsact, matchall, mirred, gact)",
-                RELAY,
-                modules,
-            ),
-            (has, _) => part(
-                "netem",
-                has,
-                "links are shaped and cut by the kernel; by backhoe's relay where a scenario drops exact numbers of packets (`--wire` chooses)",
-                Verdict::Fallback,
-                RELAY,
-            ),
-        },
-        part(
-            "WireGuard",
-            host.wireguard,
-            "tunnels use the kernel's",
-            Verdict::Fallback,
-            "boringtun, embedded; needs no /dev/net/tun; slower than the kernel's",
-        ),
-        part(
-            "802.1Q VLAN",
-            host.vlan,
-            "present; one VIF a circuit still runs untagged in this version",
-            Verdict::Fallback,
-            "a circuit with one VIF runs untagged, and the report says so",
-        ),
-        part(
-            "bonding",
-            host.bond,
-            "for LAGs",
-            Verdict::Missing,
-            "labs with a LAG will not run",
-        ),
-        part(
-            "VRF",
-            host.vrf,
-            "for VRFs on a router",
-            Verdict::Missing,
-            "labs with a VRF will not run",
-        ),
-        part(
-            "XFRM interfaces",
-            host.xfrm,
-            "for route-based IPsec",
-            Verdict::Missing,
-            "IPsec will have to run in user space",
-        ),
-        part(
-            "TCP-MD5",
-            host.tcp_md5,
-            "for sessions with a key",
-            Verdict::Missing,
-            "sessions with an md5 key will not come up",
-        ),
-    ]
-}
-
-fn realtime(host: &HostProbe) -> Finding {
-    if host.rtprio > 0 {
-        finding(
-            "realtime priority",
-            Verdict::Good,
-            format!("up to {}", host.rtprio),
-            "relay, probe and BFD threads get SCHED_FIFO, as root through a process outside the lab's user namespace; a refusal is a warning in the report",
-            None,
-        )
+    let improve = if host.container {
+        "docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined …"
+    } else if host.apparmor_restricts_userns {
+        "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
     } else {
-        finding(
-            "realtime priority",
-            Verdict::Fallback,
-            "not permitted (RLIMIT_RTPRIO is 0)",
-            "ordinary scheduling: on a busy host BFD below 50 ms may flap and pacing errors of milliseconds appear; the report warns",
-            Some(
-                "echo \"$USER - rtprio 50\" | sudo tee /etc/security/limits.d/backhoe.conf   # then log in again",
-            ),
-        )
-    }
+        "sudo sysctl -w user.max_user_namespaces=65536 kernel.unprivileged_userns_clone=1"
+    };
+    let found = if host.apparmor_restricts_userns && !host.container {
+        format!("{found}; AppArmor's rule for unprivileged user namespaces is on")
+    } else {
+        found
+    };
+    finding(what, Verdict::Fatal, found, uses, Some(improve))
 }
 
-fn clock(host: &HostProbe) -> Finding {
-    let good = matches!(
-        host.clocksource.as_str(),
-        "tsc" | "kvm-clock" | "hyperv_clocksource_tsc_page" | "arch_sys_counter"
-    );
+fn own_proc(host: &HostProbe) -> Finding {
+    if host.proc {
+        return finding(
+            "/proc of a lab",
+            Verdict::Good,
+            "can be mounted",
+            "a lab sees its own processes only",
+            None,
+        );
+    }
+    let word = host
+        .refused
+        .get("proc")
+        .map(|word| format!(": {word}"))
+        .unwrap_or_default();
     finding(
-        "clock source",
-        if good {
-            Verdict::Good
-        } else {
-            Verdict::Fallback
-        },
-        host.clocksource.clone(),
-        if good {
-            "cheap to read"
-        } else {
-            "slow to read: timestamps cost more"
-        },
-        None,
+        "/proc of a lab",
+        Verdict::Fatal,
+        format!("the mount is refused{word}; a container that masks parts of /proc does that"),
+        "nothing: a lab cannot be built",
+        Some(
+            "docker run --security-opt systempaths=unconfined …   # podman: --security-opt unmask=ALL",
+        ),
     )
-}
-
-fn sessions(host: &HostProbe) -> Finding {
-    if host.kill_user_processes {
-        finding(
-            "login sessions",
-            Verdict::Fallback,
-            "logind ends a user's processes at logout (KillUserProcesses=yes)",
-            "a lab that is up ends with your session",
-            Some("loginctl enable-linger"),
-        )
-    } else {
-        finding(
-            "login sessions",
-            Verdict::Good,
-            "processes outlive a logout",
-            "`up` stays up",
-            None,
-        )
-    }
 }
 
 fn daemons() -> Vec<Finding> {
@@ -273,46 +191,4 @@ fn suite_finding(suite: Suite, install: &'static str) -> Finding {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_that_forbids_user_namespaces_is_told_the_one_command() {
-        let host = HostProbe {
-            userns_error: Some("Permission denied".into()),
-            apparmor_restricts_userns: true,
-            ..HostProbe::default()
-        };
-        let all = findings(&host);
-        assert_eq!(all[0].verdict, Verdict::Fatal);
-        assert!(
-            all[0]
-                .improve
-                .as_deref()
-                .unwrap()
-                .contains("apparmor_restrict")
-        );
-    }
-
-    #[test]
-    fn netem_without_filters_is_no_wire() {
-        let mut host = HostProbe {
-            netem: true,
-            ..HostProbe::default()
-        };
-        let verdict = |host: &HostProbe| {
-            let all = findings(host);
-            all.iter().find(|f| f.what == "netem").unwrap().verdict
-        };
-        assert_eq!(verdict(&host), Verdict::Fallback);
-        host.wire = true;
-        assert_eq!(verdict(&host), Verdict::Good);
-    }
-
-    #[test]
-    fn everything_that_is_not_good_says_what_happens_instead() {
-        for finding in findings(&HostProbe::default()) {
-            assert!(!finding.uses.is_empty(), "{finding:?}");
-        }
-    }
-}
+mod tests;

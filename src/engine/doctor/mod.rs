@@ -3,6 +3,12 @@
 
 mod facts;
 mod findings;
+mod kernel;
+mod machine;
+mod text;
 
 pub use facts::{facts, suites};
 pub use findings::{Finding, Verdict, findings};
+pub use facts::facts;
+pub use findings::{Finding, Verdict, fatal, findings};
+pub use text::text;

@@ -1,0 +1,275 @@
+//! Parts of the kernel: what is there, what stands in for what is not.
+
+use super::{
+    Finding, Verdict,
+    findings::{Timed, finding},
+};
+use crate::os::host::HostProbe;
+
+/// Every part, the ones no lab can do without first.
+pub(super) fn parts(host: &HostProbe, timed: Timed) -> Vec<Finding> {
+    vec![
+        nexthop(host),
+        netem(host, timed),
+        wireguard(host),
+        ipsec(host),
+        tun(host),
+        vlan(host),
+        bond(host),
+        vrf(host),
+        nftables(host),
+        md5(host),
+        authentication_option(host),
+    ]
+}
+
+/// What backhoe does where a part is missing.
+struct Instead {
+    verdict: Verdict,
+    uses: &'static str,
+    costs: Option<String>,
+    improve: Option<String>,
+}
+
+fn missing(uses: &'static str, improve: Option<String>) -> Instead {
+    Instead {
+        verdict: Verdict::Missing,
+        uses,
+        costs: None,
+        improve,
+    }
+}
+
+fn part(
+    host: &HostProbe,
+    (what, key, has): (&str, &str, bool),
+    good: &str,
+    instead: Instead,
+) -> Finding {
+    if has {
+        return finding(what, Verdict::Good, "in the kernel", good, None);
+    }
+    let found = host.refused.get(key).map_or_else(
+        || "not in this kernel".to_owned(),
+        |word| format!("refused: {word}"),
+    );
+    let mut all = finding(what, instead.verdict, found, instead.uses, None);
+    all.costs = instead.costs;
+    all.improve = instead.improve;
+    all
+}
+
+/// The one command that adds a module.
+fn add(host: &HostProbe, module: &str) -> String {
+    let vm = || {
+        format!(
+            "scripts/vm COMMAND   # runs it on Debian's kernel, which has {module}, and leaves this host as it is"
+        )
+    };
+    if !host.loadable {
+        return vm();
+    }
+    if host.container {
+        return format!("sudo modprobe {module}   # on the host of this container");
+    }
+    if host.modules.contains(module) {
+        return format!("sudo modprobe {module}");
+    }
+    match host.distribution.as_str() {
+        "ubuntu" => format!("sudo apt-get install linux-modules-extra-{}", host.kernel),
+        "debian" if host.kernel.contains("cloud") => {
+            "sudo apt-get install linux-image-amd64   # then boot it: a cloud kernel leaves modules out".to_owned()
+        }
+        _ => vm(),
+    }
+}
+
+fn nexthop(host: &HostProbe) -> Finding {
+    part(
+        host,
+        ("nexthop objects", "nexthop", host.nexthop),
+        "the embedded speaker repoints whole tables with one message",
+        Instead {
+            verdict: Verdict::Fatal,
+            uses: "nothing: the embedded speaker cannot install routes",
+            costs: None,
+            improve: Some("uname -r   # nexthop objects need Linux 5.3 or later".to_owned()),
+        },
+    )
+}
+
+fn netem(host: &HostProbe, timed: Timed) -> Finding {
+    let relay = || {
+        let measured = timed.map_or_else(String::new, |timing| {
+            format!(
+                "measured now: a thread wakes {:.0} µs late (p99 {:.0}); ",
+                timing.wake_p50_us, timing.wake_p99_us
+            )
+        });
+        Some(format!(
+            "{measured}about 0.1 ms of error where the relay is scheduled in time, every frame crosses user space twice, 1 Gbit/s class rates"
+        ))
+    };
+    let uses = "backhoe's relay shapes and cuts links in user space";
+    if host.netem && !host.wire {
+        let mut all = finding(
+            "netem",
+            Verdict::Fallback,
+            "in the kernel, but not all filters that lead links to it (clsact, matchall, mirred, gact)",
+            uses,
+            None,
+        );
+        all.costs = relay();
+        all.improve = Some(add(host, "cls_matchall"));
+        return all;
+    }
+    part(
+        host,
+        ("netem", "netem", host.netem),
+        "links are shaped and cut by the kernel; by backhoe's relay where a scenario drops exact numbers of packets (`--wire` chooses)",
+        Instead {
+            verdict: Verdict::Fallback,
+            uses,
+            costs: relay(),
+            improve: Some(add(host, "sch_netem")),
+        },
+    )
+}
+
+fn wireguard(host: &HostProbe) -> Finding {
+    part(
+        host,
+        ("WireGuard", "wireguard", host.wireguard),
+        "tunnels use the kernel's",
+        Instead {
+            verdict: Verdict::Fallback,
+            uses: "boringtun, inside backhoe; it needs no /dev/net/tun",
+            costs: Some(
+                "one process for each tunnel end, and every packet crosses user space there"
+                    .to_owned(),
+            ),
+            improve: Some(add(host, "wireguard")),
+        },
+    )
+}
+
+fn ipsec(host: &HostProbe) -> Finding {
+    let (key, lacking) = if host.xfrm {
+        ("esp", "no ESP with AES-GCM")
+    } else if host.esp {
+        ("xfrm", "ESP, but no XFRM interfaces")
+    } else {
+        ("esp", "neither ESP nor XFRM interfaces")
+    };
+    let mut all = part(
+        host,
+        ("IPsec", key, host.esp && host.xfrm),
+        "ESP by an XFRM interface for each tunnel, route-based",
+        missing("no IPsec in the kernel", Some(add(host, "xfrm_interface"))),
+    );
+    if all.verdict != Verdict::Good && !host.refused.contains_key(key) {
+        lacking.clone_into(&mut all.found);
+    }
+    all
+}
+
+fn tun(host: &HostProbe) -> Finding {
+    match (host.tun, host.tun_device) {
+        (true, true) => finding(
+            "/dev/net/tun",
+            Verdict::Good,
+            "opens, and makes devices",
+            "for programs of yours; backhoe's links and WireGuard need none",
+            None,
+        ),
+        (opens, _) => finding(
+            "/dev/net/tun",
+            Verdict::Missing,
+            match (
+                opens,
+                host.refused.get(if opens { "tun-device" } else { "tun" }),
+            ) {
+                (true, _) => "opens, but makes no device".to_owned(),
+                (false, Some(word)) => format!("cannot be opened: {word}"),
+                (false, None) => "not there".to_owned(),
+            },
+            "programs of yours that want it fail; backhoe's links and WireGuard need none",
+            Some(if host.refused.contains_key("tun") {
+                "sudo chmod 0666 /dev/net/tun"
+            } else {
+                "sudo modprobe tun"
+            }),
+        ),
+    }
+}
+
+fn vlan(host: &HostProbe) -> Finding {
+    part(
+        host,
+        ("802.1Q VLAN", "vlan", host.vlan),
+        "tagged sub-interfaces",
+        Instead {
+            verdict: Verdict::Fallback,
+            uses: "a circuit with one VIF runs untagged, and the report says so",
+            costs: Some("labs that need tags will not run".to_owned()),
+            improve: Some(add(host, "8021q")),
+        },
+    )
+}
+
+fn bond(host: &HostProbe) -> Finding {
+    part(
+        host,
+        ("bonding (LACP)", "bond", host.bond),
+        "for LAGs",
+        missing("labs with a LAG will not run", Some(add(host, "bonding"))),
+    )
+}
+
+fn vrf(host: &HostProbe) -> Finding {
+    part(
+        host,
+        ("VRF", "vrf", host.vrf),
+        "for VRFs on a router",
+        missing("labs with a VRF will not run", Some(add(host, "vrf"))),
+    )
+}
+
+fn nftables(host: &HostProbe) -> Finding {
+    part(
+        host,
+        ("nftables", "nftables", host.nftables),
+        "for rules of yours inside nodes; backhoe needs none",
+        missing(
+            "rules of yours inside nodes will not load; backhoe needs none",
+            Some(add(host, "nf_tables")),
+        ),
+    )
+}
+
+fn md5(host: &HostProbe) -> Finding {
+    part(
+        host,
+        ("TCP-MD5", "md5", host.tcp_md5),
+        "for sessions with a key",
+        missing(
+            "sessions with an md5 key will not come up",
+            Some(
+                "scripts/vm COMMAND   # runs it on Debian's kernel, which has CONFIG_TCP_MD5SIG"
+                    .to_owned(),
+            ),
+        ),
+    )
+}
+
+fn authentication_option(host: &HostProbe) -> Finding {
+    let (found, uses) = if host.tcp_ao {
+        ("in the kernel", "for daemons of yours that ask for it")
+    } else {
+        (
+            "not in this kernel (Linux 6.7 or later with CONFIG_TCP_AO)",
+            "nothing in backhoe asks for it",
+        )
+    };
+    finding("TCP-AO", Verdict::Good, found, uses, None)
+}

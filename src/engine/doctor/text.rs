@@ -1,0 +1,48 @@
+//! Findings for reading.
+
+use std::fmt::Write as _;
+
+use super::{Finding, Verdict};
+
+/// Where the words begin.
+const INDENT: usize = 30;
+
+/// One paragraph for each finding, then what the marks mean for this host.
+pub fn text(kernel: &str, all: &[Finding]) -> String {
+    let mut text = format!("kernel {kernel}\n");
+    for finding in all {
+        let mark = match finding.verdict {
+            Verdict::Good => "ok",
+            Verdict::Fallback => "fallback",
+            Verdict::Missing => "missing",
+            Verdict::Fatal => "FATAL",
+        };
+        let mut line = |label: &str, words: &str| {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{label:INDENT$}{words}");
+        };
+        line(&format!("{mark:<10}{}", finding.what), &finding.found);
+        line("", &finding.uses);
+        if let Some(costs) = &finding.costs {
+            line("", &format!("costs: {costs}"));
+        }
+        if let Some(command) = &finding.improve {
+            line("", &format!("improve: {command}"));
+        }
+    }
+    let count = |verdict| all.iter().filter(|f| f.verdict == verdict).count();
+    let verdict = match (
+        count(Verdict::Fatal),
+        count(Verdict::Fallback),
+        count(Verdict::Missing),
+    ) {
+        (0, 0, 0) => "labs run here, with the real thing everywhere".to_owned(),
+        (0, fallback, missing) => format!(
+            "labs run here; {fallback} stand-in{}, {missing} missing",
+            if fallback == 1 { "" } else { "s" }
+        ),
+        (_, ..) => "no lab runs here".to_owned(),
+    };
+    let _ = writeln!(text, "{verdict}");
+    text
+}
