@@ -486,6 +486,31 @@ scenario:
 }
 
 #[test]
+fn doctor_tries_everything_and_leaves_nothing() {
+    let bench = Bench::new("doctor");
+    let seen = || {
+        let list = |args: &[&str]| Command::new("ip").args(args).output().unwrap().stdout;
+        let mounts = fs::read("/proc/self/mounts").unwrap();
+        (list(&["-o", "link"]), list(&["route"]), mounts)
+    };
+    let before = seen();
+    let output = bench.run(&["doctor", "--json"]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = answer["findings"].as_array().unwrap();
+    let fatal = findings.iter().any(|f| f["verdict"] == "fatal");
+    assert_eq!(output.status.code(), Some(if fatal { 3 } else { 0 }));
+    for finding in findings {
+        for word in ["what", "found", "uses"] {
+            assert!(finding[word].is_string(), "{finding}");
+        }
+        let good = finding["verdict"] == "good";
+        assert_eq!(finding["improve"].is_null(), good, "{finding}");
+    }
+    assert!(answer["timing"]["wake_p50_us"].as_f64().unwrap() > 0.0);
+    assert_eq!(before, seen());
+}
+
+#[test]
 fn signals_take_the_lab_down_and_nothing_remains() {
     let mut bench = Bench::new("signals");
     let lab = bench.name("signals");

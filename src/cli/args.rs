@@ -184,6 +184,10 @@ pub(super) enum Command {
     /// Open a shell inside a node
     Shell(ShellArgs),
     /// Say what this kernel and host can do, and what backhoe will use instead
+    ///
+    /// Tries each part of the kernel in throw-away namespaces and measures how well the
+    /// host keeps time. Exit code 0: labs run here, with stand-ins where parts are
+    /// missing; 3: no lab runs here.
     Doctor(DoctorArgs),
     /// Print the JSON Schema of lab files, which editors check and complete with
     Schema(SchemaArgs),

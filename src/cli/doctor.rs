@@ -7,7 +7,7 @@ use crate::{
 };
 
 pub(super) fn run(args: &DoctorArgs) -> Result<(), Exit> {
-    let probe = host::probe()?;
+    let probe = host::probe_all()?;
     let timing = host::timing();
     let all = findings(&probe, Some(timing));
     if args.output.json {

@@ -71,7 +71,7 @@ pub struct HostProbe {
     pub nftables: bool,
     /// /dev/net/tun can be opened by this user.
     pub tun: bool,
-    /// A TUN device comes of it.
+    /// A TUN device comes of it; tried by [`probe_all`] only.
     pub tun_device: bool,
     /// A PID namespace may have a /proc of its own.
     pub proc: bool,
@@ -108,9 +108,19 @@ pub struct HostProbe {
     pub refused: BTreeMap<String, String>,
 }
 
-/// Tries everything. The calling process must be single-threaded.
+/// Tries what a lab may need, in some 20 ms. The calling process must be
+/// single-threaded.
 pub fn probe() -> io::Result<HostProbe> {
-    let answers = ask_child()?;
+    ask(false)
+}
+
+/// Tries everything. The calling process must be single-threaded.
+pub fn probe_all() -> io::Result<HostProbe> {
+    ask(true)
+}
+
+fn ask(everything: bool) -> io::Result<HostProbe> {
+    let answers = ask_child(everything)?;
     let answer = |what: &str| {
         TRIED
             .iter()
@@ -231,13 +241,13 @@ fn modules(release: &str) -> BTreeSet<String> {
 }
 
 /// Forks, tries, and returns one byte for each thing tried: 0 or an errno.
-fn ask_child() -> io::Result<Vec<u8>> {
+fn ask_child(everything: bool) -> io::Result<Vec<u8>> {
     let (reader, writer) = pipe()?;
     // SAFETY: the caller is single-threaded, so the child may use the allocator;
     // it makes system calls, writes to the pipe and exits without unwinding.
     match unsafe { fork() }? {
         ForkResult::Child => {
-            let answers = attempt();
+            let answers = attempt(everything);
             let _ = File::from(writer).write_all(&answers);
             // SAFETY: ends the child at once; no destructor or exit handler of the
             // parent's copy may run here.

@@ -164,7 +164,7 @@ fn daemons() -> Vec<Finding> {
     .into()
 }
 
-fn suite_finding(suite: Suite, install: &'static str) -> Finding {
+fn suite_finding(suite: Suite, install: &str) -> Finding {
     let (name, word) = (suite.to_string(), suite.word());
     let Some(found) = Installed::find(suite, None) else {
         return finding(
@@ -179,7 +179,14 @@ fn suite_finding(suite: Suite, install: &'static str) -> Finding {
     };
     let version = found.version();
     match known_defect(suite, version) {
-        Some(defect) => finding(&name, Verdict::Fallback, version.to_string(), defect, None),
+        Some(defect) => finding(
+            &name,
+            Verdict::Fallback,
+            version.to_string(),
+            &format!("for nodes with `daemon: {word}`, or another release by `install:`"),
+            Some(&format!("{install} --only-upgrade")),
+        )
+        .costing(defect),
         None => finding(
             &name,
             Verdict::Good,

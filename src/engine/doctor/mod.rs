@@ -8,7 +8,5 @@ mod machine;
 mod text;
 
 pub use facts::{facts, suites};
-pub use findings::{Finding, Verdict, findings};
-pub use facts::facts;
 pub use findings::{Finding, Verdict, fatal, findings};
 pub use text::text;

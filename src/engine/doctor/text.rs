@@ -41,7 +41,7 @@ pub fn text(kernel: &str, all: &[Finding]) -> String {
             "labs run here; {fallback} stand-in{}, {missing} missing",
             if fallback == 1 { "" } else { "s" }
         ),
-        (_, ..) => "no lab runs here".to_owned(),
+        (..) => "no lab runs here".to_owned(),
     };
     let _ = writeln!(text, "{verdict}");
     text
