@@ -11,6 +11,8 @@ mod common;
 mod fib;
 #[path = "kernel/frr_interop.rs"]
 mod frr_interop;
+#[path = "kernel/l2.rs"]
+mod l2;
 #[path = "kernel/lab.rs"]
 mod lab;
 #[path = "kernel/link_watch.rs"]
