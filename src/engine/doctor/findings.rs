@@ -114,12 +114,16 @@ fn user_namespaces(host: &HostProbe) -> Finding {
                 .unwrap_or_default()
         ),
     };
-    let improve = if host.container {
+    // ENOSPC: the limit, and no rule, is what refuses.
+    let is_limit = host.userns_error.as_deref() == Some("No space left on device");
+    let improve = if is_limit {
+        "sudo sysctl -w user.max_user_namespaces=65536"
+    } else if host.container {
         "docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined …"
     } else if host.apparmor_restricts_userns {
         "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
     } else {
-        "sudo sysctl -w user.max_user_namespaces=65536 kernel.unprivileged_userns_clone=1"
+        "sudo sysctl -w kernel.unprivileged_userns_clone=1"
     };
     let found = if host.apparmor_restricts_userns && !host.container {
         format!("{found}; AppArmor's rule for unprivileged user namespaces is on")

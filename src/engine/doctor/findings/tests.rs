@@ -132,17 +132,17 @@ fn a_container_that_forbids_namespaces_and_a_user_namespace_that_is_refused() {
     let found = fatal(&host).unwrap();
     assert_eq!(found.found, "refused: Operation not permitted");
     assert!(found.improve.unwrap().contains("seccomp=unconfined"));
-    let found = fatal(&HostProbe {
+    let improve = |host| fatal(&host).unwrap().improve.unwrap();
+    let outside = HostProbe {
         container: false,
+        ..host.clone()
+    };
+    assert!(improve(outside).ends_with("kernel.unprivileged_userns_clone=1"));
+    let used_up = HostProbe {
+        userns_error: Some("No space left on device".to_owned()),
         ..host
-    });
-    assert!(
-        found
-            .unwrap()
-            .improve
-            .unwrap()
-            .contains("max_user_namespaces")
-    );
+    };
+    assert!(improve(used_up).ends_with("user.max_user_namespaces=65536"));
 }
 
 #[test]
