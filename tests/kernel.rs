@@ -7,6 +7,8 @@
 
 #[path = "kernel/common.rs"]
 mod common;
+#[path = "kernel/conformance.rs"]
+mod conformance;
 #[path = "kernel/fib.rs"]
 mod fib;
 #[path = "kernel/frr_interop.rs"]

@@ -112,6 +112,15 @@ The command sees the node's network, /run and /etc/hosts, and otherwise the host
 your rights. Its status is returned; 125 when backhoe itself failed, 127 when there is no such
 command.";
 
+const CONFORMANCE_HELP: &str = "\
+Examples:
+  backhoe conformance                        every case, every backend this kernel has; 2 minutes each
+  backhoe conformance delay throughput       two of them
+  backhoe conformance --json > host.json && backhoe conformance --from host.json --markdown
+
+Needs an idle machine: times are measured to some microseconds. Exit code 4: a value lies
+outside of its tolerance.";
+
 /// Network labs from one YAML file: cut a link, measure the outage packet by
 /// packet, and explain it.
 #[derive(Debug, Parser)]
@@ -137,6 +146,7 @@ impl Command {
             Self::Cut(args) => args.output.json,
             Self::Restore(args) => args.output.json,
             Self::Doctor(args) => args.output.json,
+            Self::Conformance(args) => args.output.json,
             // A schema is JSON either way.
             Self::Schema(args) => args.output.json,
             // Their output is another program's, or a script.
@@ -189,6 +199,9 @@ pub(super) enum Command {
     /// host keeps time. Exit code 0: labs run here, with stand-ins where parts are
     /// missing; 3: no lab runs here.
     Doctor(DoctorArgs),
+    /// Measure what this host's links really do, beside what was declared
+    #[command(after_help = CONFORMANCE_HELP)]
+    Conformance(ConformanceArgs),
     /// Print the JSON Schema of lab files, which editors check and complete with
     Schema(SchemaArgs),
     /// Print shell completions
@@ -445,6 +458,27 @@ pub(super) struct SchemaArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ConformanceArgs {
+    /// Only the cases whose names begin so
+    #[arg(value_name = "CASE")]
+    pub(super) cases: Vec<String>,
+    /// Only this backend
+    #[arg(long, value_name = "BACKEND", value_enum, default_value_t)]
+    pub(super) wire: WireArg,
+    /// Show times, but do not judge them: for an emulated machine
+    #[arg(long)]
+    pub(super) no_times: bool,
+    /// Show earlier results (--json), side by side, instead of measuring
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["cases", "wire", "no_times"], value_hint = ValueHint::FilePath)]
+    pub(super) from: Vec<PathBuf>,
+    /// A table in Markdown on stdout
+    #[arg(long, conflicts_with = "json")]
+    pub(super) markdown: bool,
     #[command(flatten)]
     pub(super) output: Output,
 }

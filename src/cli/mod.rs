@@ -5,6 +5,7 @@
 mod args;
 mod check;
 mod completions;
+mod conformance;
 mod cut;
 mod doctor;
 mod down;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Conformance(args) => conformance::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

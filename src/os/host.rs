@@ -114,6 +114,12 @@ pub fn probe() -> io::Result<HostProbe> {
     ask(false)
 }
 
+/// The kernel's release.
+pub fn release() -> String {
+    let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    text.trim().to_owned()
+}
+
 /// Tries everything. The calling process must be single-threaded.
 pub fn probe_all() -> io::Result<HostProbe> {
     ask(true)
@@ -166,7 +172,7 @@ fn ask(everything: bool) -> io::Result<HostProbe> {
         },
         psi: fs::read_to_string("/proc/pressure/cpu").is_ok(),
         clocksource: read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
-        kernel: read("/proc/sys/kernel/osrelease"),
+        kernel: release(),
         apparmor_restricts_userns: read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
             == "1",
         kill_user_processes: fs::read_to_string("/etc/systemd/logind.conf").is_ok_and(|conf| {

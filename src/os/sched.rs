@@ -1,7 +1,7 @@
 //! Scheduling of threads that must be on time.
 #![expect(unsafe_code, reason = "sched_setscheduler has no safe wrapper")]
 
-use std::{fs, io, sync::OnceLock};
+use std::{fs, io, sync::OnceLock, time::Duration};
 
 /// Asks somebody outside the user namespace for SCHED_FIFO: thread, priority.
 pub type Granter = Box<dyn Fn(i32, u8) -> io::Result<()> + Send + Sync>;
@@ -34,6 +34,30 @@ pub fn try_fifo_named(pid: i32, name: &str, priority: u8) -> io::Result<()> {
             .parse()
             .map_err(io::Error::other)?;
         return try_fifo_for(tid, priority).or_else(|refused| grant(tid, priority, refused));
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+/// Whether a thread of this process could have SCHED_FIFO; tried on one that ends at once.
+pub fn may_be_realtime() -> bool {
+    std::thread::spawn(|| try_fifo(1).is_ok())
+        .join()
+        .unwrap_or(false)
+}
+
+/// Processor time of this process's thread called `name` so far.
+///
+/// # Errors
+/// There is no such thread, or the kernel keeps no account (schedstat).
+pub fn cpu_time_named(name: &str) -> io::Result<Duration> {
+    for task in fs::read_dir("/proc/self/task")? {
+        let task = task?.path();
+        if fs::read_to_string(task.join("comm"))?.trim_end() != name {
+            continue;
+        }
+        let account = fs::read_to_string(task.join("schedstat"))?;
+        let ns = account.split(' ').next().unwrap_or_default();
+        return Ok(Duration::from_nanos(ns.parse().map_err(io::Error::other)?));
     }
     Err(io::ErrorKind::NotFound.into())
 }

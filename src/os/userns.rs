@@ -3,9 +3,15 @@
 
 use std::{fs, io};
 
-use nix::unistd::{Gid, Uid};
+use nix::{
+    sched::CloneFlags,
+    unistd::{Gid, Uid},
+};
 
-use super::process::{self, require_single_thread};
+use super::{
+    netns,
+    process::{self, require_single_thread},
+};
 
 const APPARMOR: &str = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
 const DEBIAN: &str = "/proc/sys/kernel/unprivileged_userns_clone";
@@ -86,6 +92,19 @@ pub fn map_everybody(init: i32) -> io::Result<()> {
         fs::write(format!("/proc/{init}/{map}"), identity)?;
     }
     Ok(())
+}
+
+/// Moves the calling process into a user, mount and network namespace of its
+/// own, in which it is root. It must have one thread.
+///
+/// # Errors
+/// See [`explain`].
+pub fn enter_fresh() -> io::Result<()> {
+    require_single_thread()?;
+    let owner = Owner::current();
+    let flags = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET;
+    netns::isolate(flags)?;
+    become_root(owner)
 }
 
 /// Makes `owner` the root of the user namespace the calling process has just entered,

@@ -9,12 +9,12 @@ const FLOOR: i64 = -200_000;
 const BUCKETS: usize = 10_000;
 
 /// Wake-ups after which the constant part is taken anew.
-const CALIBRATE_EVERY: usize = 256;
+const CALIBRATE_EVERY: usize = 64;
 /// More than this is load, not a constant.
-const LARGEST_LEAD: u64 = 80_000;
+const LARGEST_LEAD: u64 = 120_000;
 
-/// A summary of release lateness since probes were last begun, nanoseconds;
-/// negative is early.
+/// A summary of how late frames were handed on since probes were last begun,
+/// nanoseconds; negative is early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lateness {
     /// Releases counted: those that had to wait for their instant.
@@ -25,7 +25,7 @@ pub struct Lateness {
     pub p99_ns: i64,
     /// Latest of all.
     pub max_ns: i64,
-    /// What wake-ups are currently asked for ahead of their instant.
+    /// By how much wake-ups are currently asked for ahead of their instant.
     pub lead_ns: u64,
 }
 
@@ -57,7 +57,7 @@ impl Punctuality {
         self.max = i64::MIN;
     }
 
-    /// A frame due at `due` was released at `now`.
+    /// A frame due at `due` had been handed to the kernel at `now`.
     pub(in crate::engine) fn released(&mut self, due: u64, now: u64) {
         let late = now.cast_signed().saturating_sub(due.cast_signed());
         let bucket = ((late - FLOOR) / BUCKET).clamp(0, BUCKETS as i64 - 1);
@@ -71,7 +71,9 @@ impl Punctuality {
         self.max = self.max.max(late);
     }
 
-    /// A timer asked for at `asked` woke the thread at `now`.
+    /// A timer was asked for at `asked`; at `now` the frame it was for had been
+    /// handed to the kernel. The constant part is all of it: the wake-up of an
+    /// idle processor, and the way into the kernel.
     pub(in crate::engine) fn woke(&mut self, asked: u64, now: u64) {
         self.wakeups.push(now.saturating_sub(asked));
         if self.wakeups.len() == CALIBRATE_EVERY {

@@ -10,6 +10,7 @@ mod handle;
 mod lateness;
 mod links;
 mod observe;
+mod pool;
 mod tap;
 mod wire;
 mod worker;

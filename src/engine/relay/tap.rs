@@ -20,7 +20,7 @@ use super::{
 };
 
 /// A tap only watches.
-const TAP_RING: usize = 1 << 20;
+const TAP_RING: usize = 4 << 20;
 /// A kernel stamp older than this is not believed, nanoseconds.
 const OLDEST: u64 = 10_000_000_000;
 

@@ -13,6 +13,7 @@ use crate::{
 use super::{
     flows::{Fate, FlowKey, Flows},
     observe::{Passage, Seen, Transport, Watcher, ethernet},
+    pool::Pool,
 };
 
 /// Frames that may wait for the kernel to have a buffer again.
@@ -135,7 +136,12 @@ impl Direction {
 
     /// Takes one frame from the ring through the lane; false when there was
     /// none. `to_mono` converts the kernel's stamps.
-    pub(super) fn take_frame(&mut self, moment: Moment, to_mono: impl Fn(u64) -> u64) -> bool {
+    pub(super) fn take_frame(
+        &mut self,
+        moment: Moment,
+        pool: &mut Pool,
+        to_mono: impl Fn(u64) -> u64,
+    ) -> bool {
         let Some(frame) = self.ring.next_frame() else {
             return false;
         };
@@ -165,18 +171,20 @@ impl Direction {
             is_damaged: false,
         };
         let mut was_damaged = false;
-        let parcel = |mark| Parcel::new(frame.to_owned_frame(), about, mark);
+        let room = frame.bytes.len() + 4;
         let now = (tag == 0 && self.backlog.is_empty()).then_some(moment.now);
         let passing = self.lane.pass(packet, at, now, |mark| {
             was_damaged |= mark.damage.is_some();
-            parcel(mark)
+            Parcel::new(frame.copy_into(pool.take(room)), about, mark)
         });
         let mut unsent = None;
         match passing {
             Passing::Now => {
                 let sent = self.out.send(&frame.vnet, frame.bytes);
-                unsent = settle(sent, &mut self.lane, &mut self.flows, about)
-                    .map(|failure| (failure, parcel(Mark { damage: None })));
+                unsent = settle(sent, &mut self.lane, &mut self.flows, about).map(|failure| {
+                    let copy = frame.copy_into(pool.take(room));
+                    (failure, Parcel::new(copy, about, Mark { damage: None }))
+                });
             }
             Passing::Waits(_) => {}
             Passing::Drop(reason) => {
@@ -192,7 +200,7 @@ impl Direction {
         drop(frame);
         if let Some((failure, parcel)) = unsent {
             self.unsent(failure, parcel);
-            self.retry();
+            self.retry(pool);
         }
         true
     }
@@ -213,23 +221,24 @@ impl Direction {
     }
 
     /// Sends a parcel that is due.
-    pub(super) fn release(&mut self, parcel: Parcel) {
+    pub(super) fn release(&mut self, parcel: Parcel, pool: &mut Pool) {
         if !self.backlog.is_empty() {
             self.unsent(Failure::Later, parcel);
             return;
         }
         let sent = self.out.send(&parcel.frame.vnet, &parcel.frame.bytes);
-        if let Some(failure) = settle(sent, &mut self.lane, &mut self.flows, parcel.about) {
-            self.unsent(failure, parcel);
+        match settle(sent, &mut self.lane, &mut self.flows, parcel.about) {
+            None => pool.give(parcel.frame.bytes),
+            Some(failure) => self.unsent(failure, parcel),
         }
     }
 
     /// Offers what the kernel had no buffer for again.
-    pub(super) fn retry(&mut self) {
+    pub(super) fn retry(&mut self, pool: &mut Pool) {
         while let Some(parcel) = self.backlog.pop_front() {
             let sent = self.out.send(&parcel.frame.vnet, &parcel.frame.bytes);
             match settle(sent, &mut self.lane, &mut self.flows, parcel.about) {
-                None => {}
+                None => pool.give(parcel.frame.bytes),
                 Some(Failure::Later) => {
                     self.backlog.push_front(parcel);
                     return;

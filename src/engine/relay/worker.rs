@@ -15,7 +15,7 @@ use crate::{
     engine::sink::EventSink,
     os::{
         clock::{self, ClockPair},
-        poller::{Poller, Waker},
+        poller::{Poller, Ready, Waker},
         sched,
     },
     results::event::WireFlowLog,
@@ -25,12 +25,15 @@ use super::{
     flows::Flows,
     handle::LinkCounters,
     lateness::{Lateness, Punctuality},
+    pool::Pool,
     tap::{Tap, believe, follow},
     wire::{Direction, Moment},
 };
 
 /// Frames taken from one ring before others get their turn.
 const BATCH: usize = 32;
+/// How often rings are looked at again before the kernel is asked.
+const ROUNDS: usize = 8;
 /// Between looks at clocks and drop counters, nanoseconds.
 const HOUSEKEEPING: u64 = 1_000_000_000;
 /// Before a frame the kernel had no buffer for is offered again, nanoseconds.
@@ -83,10 +86,13 @@ pub(super) struct Worker {
     mailbox: Mailbox,
     taken: u64,
     poller: Poller,
+    /// Room for the poller's answers.
+    ready: Vec<Ready>,
     run: u64,
     sink: EventSink,
     clock: ClockPair,
     punctuality: Punctuality,
+    pool: Pool,
     /// The first due instant of every lane that has something in flight.
     due: BinaryHeap<Reverse<(u64, usize)>>,
     housekeeping: u64,
@@ -115,10 +121,12 @@ impl Worker {
             mailbox,
             taken: 0,
             poller,
+            ready: Vec::new(),
             run,
             sink,
             clock: ClockPair::sample(),
             punctuality: Punctuality::new(),
+            pool: Pool::default(),
             due: BinaryHeap::new(),
             housekeeping: 0,
             stopping: false,
@@ -127,6 +135,7 @@ impl Worker {
 
     /// Runs until told to stop.
     pub(super) fn run(mut self) {
+        self.pool = Pool::ready();
         if let Err(error) = sched::tight_timers() {
             let text = format!("the relay's timers may be 50 µs late: {error}");
             self.sink.warn("loose-timers", text, false);
@@ -153,32 +162,53 @@ impl Worker {
         }
         let wake = self.next_wake(now);
         let asked = wake.min(self.housekeeping);
-        let ready: Vec<_> = self.poller.wait(Some(asked))?.collect();
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.extend(self.poller.wait(Some(asked))?);
         let woken = clock::mono_ns();
-        if ready.is_empty() && asked == wake && asked > now && woken >= asked {
-            self.punctuality.woke(asked, woken);
-        }
+        let on_time = ready.is_empty() && asked == wake && asked > now && woken >= asked;
         self.obey();
-        self.release_due();
-        for ready in ready {
-            if ready.token == WAKER_TOKEN {
-                self.mailbox.waker.rest();
-                continue;
-            }
-            let index = usize::try_from(ready.token).unwrap_or(usize::MAX);
-            if index < self.directions.len() {
-                self.drain_direction(index, ready.error);
-            } else {
-                self.drain_tap(index - self.directions.len(), ready.error);
-            }
-            self.release_due();
+        // What the thread was woken for goes now, however quickly it woke.
+        let handed = self.release_due(if on_time {
+            asked + self.punctuality.lead()
+        } else {
+            0
+        });
+        if let Some(handed) = handed.filter(|_| on_time) {
+            self.punctuality.woke(asked, handed);
         }
+        self.attend(&ready);
+        ready.clear();
+        self.ready = ready;
         for direction in &mut self.directions {
             if direction.has_backlog() {
-                direction.retry();
+                direction.retry(&mut self.pool);
             }
         }
         Ok(())
+    }
+
+    /// Takes what is in the rings that `ready` names, and what arrives in them
+    /// meanwhile: looking at a ring is cheaper than asking the kernel.
+    fn attend(&mut self, ready: &[Ready]) {
+        for round in 0..ROUNDS {
+            let mut any = false;
+            for ready in ready {
+                let index = usize::try_from(ready.token).unwrap_or(usize::MAX);
+                if ready.token == WAKER_TOKEN {
+                    if round == 0 {
+                        self.mailbox.waker.rest();
+                    }
+                } else if index < self.directions.len() {
+                    any |= self.drain_direction(index, ready.error && round == 0);
+                    self.release_due(0);
+                } else if round == 0 {
+                    self.drain_tap(index - self.directions.len(), ready.error);
+                }
+            }
+            if !any {
+                return;
+            }
+        }
     }
 
     /// When a lane or a backlog needs attention next.
@@ -193,17 +223,18 @@ impl Worker {
         }
     }
 
-    fn drain_direction(&mut self, index: usize, error: bool) {
-        for _ in 0..BATCH {
+    /// Whether there was anything.
+    fn drain_direction(&mut self, index: usize, error: bool) -> bool {
+        for taken in 0..BATCH {
             let Some(direction) = self.directions.get(index) else {
-                return;
+                return false;
             };
-            if error {
+            if error && taken == 0 {
                 // ENETDOWN: the end was set down; the socket revives with it.
                 let _ = direction.ring.take_error();
             }
             if !direction.ring.is_ready() {
-                return;
+                return taken > 0;
             }
             // Only now: a frame received after a command was posted must find
             // the command obeyed.
@@ -214,11 +245,14 @@ impl Worker {
             };
             let clock = self.clock;
             let Some(direction) = self.directions.get_mut(index) else {
-                return;
+                return false;
             };
-            direction.take_frame(moment, |real| believe(clock.to_mono(real), moment.now));
+            direction.take_frame(moment, &mut self.pool, |real| {
+                believe(clock.to_mono(real), moment.now)
+            });
             self.schedule(index);
         }
+        true
     }
 
     fn drain_tap(&mut self, index: usize, error: bool) {
@@ -238,31 +272,34 @@ impl Worker {
         }
     }
 
-    fn release_due(&mut self) {
-        loop {
-            let now = clock::mono_ns();
-            let horizon = now + self.punctuality.lead();
-            let Some(&Reverse((at, index))) = self.due.peek() else {
-                return;
-            };
+    /// Hands on what is due: by `until`, and what comes so soon that a sleep
+    /// would end behind it. Returns when the first of it had been handed on.
+    fn release_due(&mut self, until: u64) -> Option<u64> {
+        let mut first = None;
+        let mut now = clock::mono_ns();
+        while let Some(&Reverse((at, index))) = self.due.peek() {
+            let horizon = until.max(now + self.punctuality.lead() / 2);
             if at > horizon {
-                return;
+                break;
             }
             self.due.pop();
             let Some(direction) = self.directions.get_mut(index) else {
-                return;
+                break;
             };
             if at != direction.scheduled {
                 // An earlier one has taken its place.
                 continue;
             }
             if let Some((due, parcel)) = direction.lane.poll(horizon) {
-                direction.release(parcel);
+                direction.release(parcel, &mut self.pool);
+                now = clock::mono_ns();
                 self.punctuality.released(due, now);
+                first.get_or_insert(now);
             }
             direction.scheduled = u64::MAX;
             self.schedule(index);
         }
+        first
     }
 
     fn obey(&mut self) {
@@ -308,7 +345,7 @@ impl Worker {
                     if let Some(direction) = self.directions.get_mut(index) {
                         direction.lane.set_gate(at, GateState::Silent);
                         while let Some((_, parcel)) = direction.lane.poll(u64::MAX) {
-                            direction.release(parcel);
+                            direction.release(parcel, &mut self.pool);
                         }
                         direction.scheduled = u64::MAX;
                     }

@@ -69,6 +69,18 @@ impl Linux {
         })
     }
 
+    /// Takes charge of a namespace that somebody else has made.
+    pub fn adopt(&mut self, netns: Netns, fd: NetnsFd) -> io::Result<()> {
+        let socket = fd.visit(&self.home, RouteSocket::open)?;
+        let space = Space {
+            fd,
+            socket,
+            links: BTreeMap::new(),
+        };
+        self.spaces.insert(netns, space);
+        Ok(())
+    }
+
     /// A namespace made earlier.
     pub fn netns(&self, netns: &Netns) -> Option<&NetnsFd> {
         self.spaces.get(netns).map(|space| &space.fd)
@@ -81,15 +93,7 @@ impl Linux {
             Netns::Wire => "_wire",
         };
         let made = NetNs::new_with_env(name, Directory(&self.directory)).map_err(other)?;
-        let fd = NetnsFd::open(made.path())?;
-        let socket = fd.visit(&self.home, RouteSocket::open)?;
-        let space = Space {
-            fd,
-            socket,
-            links: BTreeMap::new(),
-        };
-        self.spaces.insert(netns.clone(), space);
-        Ok(())
+        self.adopt(netns.clone(), NetnsFd::open(made.path())?)
     }
 
     fn add_veths(&mut self, ops: &[Op]) -> Result<(), OpError> {

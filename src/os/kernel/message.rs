@@ -30,7 +30,7 @@ pub(super) type Message = NetlinkMessage<RouteNetlinkMessage>;
 
 /// Segmentation offload on a wire makes frames of at most this many bytes, so
 /// that the relay's ring has slots for many.
-pub const WIRE_GSO_MAX: u32 = 16_384;
+pub const WIRE_GSO_MAX: u32 = 32_768;
 
 /// Both ends are placed at creation: moving a link afterwards costs 30 ms of RCU
 /// grace periods, and a second queue doubles the price of the pair.

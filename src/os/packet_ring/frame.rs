@@ -130,19 +130,23 @@ impl Frame<'_> {
 
     /// A copy that outlives the slot, with its VLAN tag back in place.
     pub fn to_owned_frame(&self) -> OwnedFrame {
+        self.copy_into(Vec::with_capacity(self.bytes.len() + 4))
+    }
+
+    /// The same, in a buffer that is there already.
+    pub fn copy_into(&self, mut bytes: Vec<u8>) -> OwnedFrame {
         let mut vnet = self.vnet;
-        let bytes = match (self.vlan, self.bytes.split_at_checked(12)) {
+        bytes.clear();
+        match (self.vlan, self.bytes.split_at_checked(12)) {
             (Some(tag), Some((addresses, rest))) => {
                 vnet.shift(4);
-                let mut bytes = Vec::with_capacity(self.bytes.len() + 4);
                 bytes.extend_from_slice(addresses);
                 bytes.extend_from_slice(&tag.tpid.to_be_bytes());
                 bytes.extend_from_slice(&tag.tci.to_be_bytes());
                 bytes.extend_from_slice(rest);
-                bytes
             }
-            _ => self.bytes.to_vec(),
-        };
+            _ => bytes.extend_from_slice(self.bytes),
+        }
         OwnedFrame { vnet, bytes }
     }
 }

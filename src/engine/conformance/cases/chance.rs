@@ -1,0 +1,156 @@
+//! What happens to a share of the packets. `a` sends into the effect, `b` into
+//! none: each direction alone.
+
+use super::{LINGER, MS, Pair, Row, Side, Stream, binomial, delayed, percent, quiet, statistics};
+use crate::{engine::wire::WireChoice, lab::plan::ShapePlan, units::LossBurst};
+
+use super::Trace;
+
+/// What came of `count` packets each way at 5 kpps, `a`'s into the effect.
+fn observed(backend: WireChoice, shape: ShapePlan, count: u32) -> anyhow::Result<[Trace; 2]> {
+    let plain = ShapePlan {
+        delay: shape.delay,
+        ..ShapePlan::default()
+    };
+    let pair = Pair::wired(backend, [shape, plain], 1500)?;
+    let streams = Side::BOTH.map(|side| Stream::new(side, count, MS / 5));
+    let traces = quiet(&pair, &streams, LINGER)?;
+    traces
+        .try_into()
+        .map_err(|_| anyhow::anyhow!("two streams leave two traces"))
+}
+
+fn share(part: usize, whole: usize) -> f64 {
+    part as f64 * 100.0 / whole as f64
+}
+
+/// Nothing of it may be seen the other way.
+fn spared(case: &str, back: &Trace) -> Row {
+    let (lost, extra) = (back.lost().len(), back.arrived.len() - back.numbers().len());
+    let untouched = lost == 0 && extra == 0 && back.is_in_order();
+    let measured = format!("{lost} lost, {extra} twice");
+    Row::must(
+        [case, "the other direction", "nothing"],
+        measured,
+        untouched,
+    )
+}
+
+pub(super) fn loss(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
+    let shape = ShapePlan {
+        loss: percent(10)?,
+        ..delayed(1)
+    };
+    let [there, back] = observed(backend, shape, 5_000)?;
+    let lost = share(there.lost().len(), there.sent.len());
+    let runs = statistics::gaps(&there.numbers(), 5_000);
+    let length = there.lost().len() as f64 / runs.len().max(1) as f64;
+    Ok(vec![
+        Row::within(["loss", "lost", "10 %"], lost, binomial(0.1, 5_000), " %"),
+        Row::within(
+            ["loss", "lost in a row", "1.11 (independent)"],
+            length,
+            (1.0, 1.25),
+            "",
+        ),
+        spared("loss", &back),
+    ])
+}
+
+pub(super) fn burst(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
+    let shape = ShapePlan {
+        loss: percent(10)?,
+        loss_burst: LossBurst::new(5),
+        ..delayed(1)
+    };
+    let [there, back] = observed(backend, shape, 20_000)?;
+    let lost = there.lost().len();
+    let runs = statistics::gaps(&there.numbers(), 20_000).len().max(1);
+    // About 400 runs of geometric length: four standard deviations of the mean.
+    let bounds = (4.1, 5.9);
+    let mean = lost as f64 / runs as f64;
+    Ok(vec![
+        Row::within(
+            ["burst", "lost", "10 %"],
+            share(lost, 20_000),
+            (7.3, 12.7),
+            " %",
+        ),
+        Row::within(["burst", "lost in a row", "5"], mean, bounds, ""),
+        spared("burst", &back),
+    ])
+}
+
+pub(super) fn duplicate(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
+    let shape = ShapePlan {
+        duplicate: percent(5)?,
+        ..delayed(1)
+    };
+    let [there, back] = observed(backend, shape, 5_000)?;
+    let twice = share(there.arrived.len() - there.numbers().len(), 5_000);
+    let lost = there.lost().len();
+    Ok(vec![
+        Row::within(
+            ["duplicate", "arrived twice", "5 %"],
+            twice,
+            binomial(0.05, 5_000),
+            " %",
+        ),
+        Row::must(["duplicate", "lost", "none"], lost.to_string(), lost == 0),
+        spared("duplicate", &back),
+    ])
+}
+
+/// The receiver's checksum refuses what was damaged.
+pub(super) fn corrupt(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
+    let shape = ShapePlan {
+        corrupt: percent(5)?,
+        ..delayed(1)
+    };
+    let [there, back] = observed(backend, shape, 5_000)?;
+    let lost = share(there.lost().len(), 5_000);
+    let (low, high) = binomial(0.05, 5_000);
+    // netem's bit may be one that no checksum covers: 12 of 214 bytes.
+    let bounds = (low * 0.94, high);
+    Ok(vec![
+        Row::within(
+            ["corrupt", "refused by the receiver", "5 %"],
+            lost,
+            bounds,
+            " %",
+        ),
+        spared("corrupt", &back),
+    ])
+}
+
+pub(super) fn reorder(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
+    let shape = ShapePlan {
+        reorder: percent(10)?,
+        ..delayed(10)
+    };
+    let [there, back] = observed(backend, shape, 5_000)?;
+    let mut highest = 0;
+    let mut late = 0;
+    for &(number, _) in &there.arrived {
+        late += usize::from(number < highest);
+        highest = highest.max(number);
+    }
+    let early = there.delays_ms().into_iter().filter(|&ms| ms < 5.0).count();
+    let lost = there.lost().len();
+    Ok(vec![
+        Row::within(
+            ["reorder", "took no delay", "10 %"],
+            share(early, 5_000),
+            binomial(0.1, 5_000),
+            " %",
+        ),
+        Row::within(
+            ["reorder", "were overtaken", "most"],
+            share(late, 5_000),
+            (80.0, 91.0),
+            " %",
+        ),
+        Row::must(["reorder", "lost", "none"], lost.to_string(), lost == 0),
+        spared("reorder", &back),
+    ])
+}
