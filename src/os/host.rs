@@ -99,6 +99,8 @@ pub struct HostProbe {
     pub distribution: String,
     /// This runs in a container, as far as one can see from inside.
     pub container: bool,
+    /// The process is in a chroot, where the kernel makes no user namespace.
+    pub chroot: bool,
     /// The kernel can load modules at all.
     pub loadable: bool,
     /// Which of the modules a lab may want this kernel has, loaded or not.
@@ -182,6 +184,7 @@ fn ask(everything: bool) -> io::Result<HostProbe> {
         uid: getuid().as_raw(),
         distribution: distribution(),
         container: is_container(),
+        chroot: is_chroot(),
         loadable: fs::exists("/proc/modules").unwrap_or(false),
         modules: modules(&read("/proc/sys/kernel/osrelease")),
         refused: TRIED
@@ -226,6 +229,14 @@ fn is_container() -> bool {
     fs::exists("/.dockerenv").unwrap_or(false)
         || fs::exists("/run/.containerenv").unwrap_or(false)
         || fs::exists("/run/systemd/container").unwrap_or(false)
+}
+
+/// Whether no mount is the root directory: what a chroot leaves of a mount table.
+fn is_chroot() -> bool {
+    fs::read_to_string("/proc/self/mountinfo").is_ok_and(|table| {
+        let mut points = table.lines().map(|line| line.split(' ').nth(4));
+        !points.any(|point| point == Some("/"))
+    })
 }
 
 /// Which of [`MODULES`] are built for this kernel, as files or into it.

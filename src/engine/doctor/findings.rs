@@ -105,6 +105,9 @@ fn user_namespaces(host: &HostProbe) -> Finding {
         return finding(what, Verdict::Good, found, good, None);
     }
     let found = match &host.userns_error {
+        Some(error) if host.chroot => {
+            format!("refused: {error}; the kernel makes none inside a chroot")
+        }
         Some(error) => format!("refused: {error}"),
         None => format!(
             "can be made, but without rights: a network namespace inside is refused{}",
@@ -118,6 +121,8 @@ fn user_namespaces(host: &HostProbe) -> Finding {
     let is_limit = host.userns_error.as_deref() == Some("No space left on device");
     let improve = if is_limit {
         "sudo sysctl -w user.max_user_namespaces=65536"
+    } else if host.chroot {
+        "systemd-nspawn -D DIRECTORY   # or pivot_root: a root that is no chroot"
     } else if host.container {
         "docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined …"
     } else if host.apparmor_restricts_userns {

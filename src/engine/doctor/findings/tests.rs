@@ -138,6 +138,12 @@ fn a_container_that_forbids_namespaces_and_a_user_namespace_that_is_refused() {
         ..host.clone()
     };
     assert!(improve(outside).ends_with("kernel.unprivileged_userns_clone=1"));
+    let chrooted = HostProbe {
+        chroot: true,
+        ..host.clone()
+    };
+    assert!(fatal(&chrooted).unwrap().found.ends_with("inside a chroot"));
+    assert!(improve(chrooted).starts_with("systemd-nspawn"));
     let used_up = HostProbe {
         userns_error: Some("No space left on device".to_owned()),
         ..host
