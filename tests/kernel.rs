@@ -5,6 +5,8 @@
     reason = "a test that cannot go on has failed, and says where"
 )]
 
+#[path = "kernel/bird.rs"]
+mod bird;
 #[path = "kernel/common.rs"]
 mod common;
 #[path = "kernel/conformance.rs"]

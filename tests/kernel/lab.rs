@@ -127,7 +127,7 @@ fn ring(lab: &str, size: u8) -> Plan {
 }
 
 /// A user with a directory and a copy of the program that they may read.
-struct User {
+pub(super) struct User {
     uid: u32,
     dir: tempfile::TempDir,
     /// Outer processes of labs brought up (or the command they die with), so that a failed test leaves none behind.
@@ -144,11 +144,11 @@ impl Drop for User {
 }
 
 impl User {
-    fn root() -> Self {
+    pub(super) fn root() -> Self {
         Self::with_uid(0)
     }
 
-    fn nobody() -> Self {
+    pub(super) fn nobody() -> Self {
         Self::with_uid(NOBODY)
     }
 
@@ -165,7 +165,11 @@ impl User {
         Self { uid, dir, labs }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -183,7 +187,7 @@ impl User {
         command
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub(super) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
 
@@ -198,7 +202,7 @@ impl User {
         self.up_with(&["up", "--json", &self.plan(plan)])
     }
 
-    fn up_with(&self, args: &[&str]) -> Value {
+    pub(super) fn up_with(&self, args: &[&str]) -> Value {
         let output = self.run(args);
         assert!(
             output.status.success(),
