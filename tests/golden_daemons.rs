@@ -46,12 +46,16 @@ fn lines(bytes: &[u8]) -> Vec<bird::Line> {
 }
 
 fn of_bird(at: &Path) -> (NodeView, Vec<RouteView>) {
-    let [status, protocols, bfd, routes] = ["status", "protocols", "bfd", "routes"]
-        .map(|name| lines(&fs::read(at.join(name).with_extension("txt")).unwrap()));
+    let [status, protocols, bfd, routes, kernel4, kernel6] =
+        ["status", "protocols", "bfd", "routes", "kernel4", "kernel6"]
+            .map(|name| lines(&fs::read(at.join(name).with_extension("txt")).unwrap()));
     let neighbors = bird::neighbors(&status, &protocols);
+    assert_eq!(bird::kernels(&protocols), ["kernel4", "kernel6"]);
+    let mut gateways = bird::gateways(&kernel4);
+    gateways.extend(bird::gateways(&kernel6));
     (
         bird::view(&status, &protocols, &bfd),
-        bird::rib(&routes, &neighbors, &sessions()),
+        bird::rib(&routes, &gateways, &neighbors, &sessions()),
     )
 }
 
@@ -147,6 +151,19 @@ fn all_daemons_tell_the_same_story() {
     }
 }
 
+/// With `multipath: 2` and nothing that tells the paths apart.
+#[test]
+fn equal_paths_of_bird_that_forward_are_marked() {
+    let (_, routes) = of_bird(&recordings("bird-2.0.12").join("equal"));
+    for prefix in ["10.1.0.0/24", "2001:db8:1::/64"] {
+        let paths = routes.iter().filter(|r| r.prefix.to_string() == prefix);
+        let marks: Vec<_> = paths.map(|path| (path.best, path.multipath)).collect();
+        assert_eq!(marks, [(true, true), (false, true)], "{prefix}");
+    }
+    let (_, routes) = of_bird(&recordings("bird-2.0.12").join("up"));
+    assert!(routes.iter().all(|route| route.best == route.multipath));
+}
+
 /// Every recorded file, as it was.
 fn recorded() -> Vec<Vec<u8>> {
     let mut files = Vec::new();
@@ -170,7 +187,8 @@ fn swallow(bytes: &[u8]) {
     let reply = lines(bytes);
     let neighbors = bird::neighbors(&reply, &reply);
     let _ = bird::view(&reply, &reply, &reply);
-    let _ = bird::rib(&reply, &neighbors, &sessions());
+    let _ = bird::kernels(&reply);
+    let _ = bird::rib(&reply, &bird::gateways(&reply), &neighbors, &sessions());
     let text = String::from_utf8_lossy(bytes);
     let _ = frr::view(&text, &text);
     let _ = frr::rib(&text, &sessions());

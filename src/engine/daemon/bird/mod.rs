@@ -9,6 +9,6 @@ mod running;
 
 pub use control::{Control, ControlError, Line, read_reply};
 pub use install::BirdInstall;
-pub use parse::{Neighbor, neighbors, view};
-pub use routes::rib;
+pub use parse::{Neighbor, kernels, neighbors, view};
+pub use routes::{gateways, rib};
 pub use running::{Bird, BirdStart};

@@ -47,6 +47,19 @@ pub fn neighbors(status: &[Line], protocols: &[Line]) -> Vec<Neighbor> {
     all
 }
 
+/// The names of the protocols that write to the kernel, in `show protocols all`.
+pub fn kernels(protocols: &[Line]) -> Vec<String> {
+    let named = protocols
+        .iter()
+        .filter(|line| line.code == PROTOCOL)
+        .filter_map(|line| {
+            let mut words = line.text.split_whitespace();
+            let (name, kind) = (words.next()?, words.next()?);
+            (kind == "Kernel").then(|| name.to_owned())
+        });
+    named.collect()
+}
+
 /// The code of a protocol's own line; its details have another.
 const PROTOCOL: u16 = 1002;
 

@@ -1,6 +1,9 @@
 //! BIRD's table in the one form, from `show route all`.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 
@@ -8,16 +11,17 @@ use super::{super::RouteView, Line, Neighbor};
 use crate::units::{Community, SessionName};
 
 /// Reads `show route all`: routes of BGP and originations; `neighbors` and
-/// `sessions` name where they came from.
+/// `sessions` name where they came from, [`gateways`] which of them forward.
 pub fn rib(
     lines: &[Line],
+    gateways: &BTreeSet<(IpNet, IpAddr)>,
     neighbors: &[Neighbor],
     sessions: &BTreeMap<IpAddr, SessionName>,
 ) -> Vec<RouteView> {
     let mut routes = Vec::new();
     let mut prefix: Option<IpNet> = None;
     let mut open: Option<Path> = None;
-    let named = |path: Path| path.view(neighbors, sessions);
+    let named = |path: Path| path.view(gateways, neighbors, sessions);
     for Line { text, .. } in lines {
         if text.starts_with('\t') {
             if let Some(path) = &mut open {
@@ -25,15 +29,39 @@ pub fn rib(
             }
         } else if !text.trim().is_empty() {
             routes.extend(open.take().and_then(named));
-            // Further paths to a prefix have blanks in its place.
-            if !text.starts_with(' ') {
-                prefix = text.split_whitespace().next().and_then(|w| w.parse().ok());
-            }
+            prefix = prefix_of(text, prefix);
             open = prefix.and_then(|prefix| Path::begin(prefix, text));
         }
     }
     routes.extend(open.and_then(named));
     routes
+}
+
+/// Reads `show route export KERNEL`: through which gateways the kernel was told to
+/// forward. BIRD merges equal paths only there.
+pub fn gateways(lines: &[Line]) -> BTreeSet<(IpNet, IpAddr)> {
+    let mut found = BTreeSet::new();
+    let mut prefix: Option<IpNet> = None;
+    for Line { text, .. } in lines {
+        let mut words = text.split_whitespace();
+        if !text.starts_with('\t') {
+            prefix = prefix_of(text, prefix);
+        } else if words.next() == Some("via")
+            && let Some(gateway) = words.next().and_then(|word| word.parse().ok())
+        {
+            found.extend(prefix.map(|prefix| (prefix, gateway)));
+        }
+    }
+    found
+}
+
+/// The prefix of a route's own line. Further paths to a prefix have blanks in its place.
+fn prefix_of(line: &str, before: Option<IpNet>) -> Option<IpNet> {
+    if line.starts_with(' ') {
+        before
+    } else {
+        line.split_whitespace().next()?.parse().ok()
+    }
 }
 
 /// A path while its lines are read.
@@ -100,6 +128,7 @@ impl Path {
     /// `None` for what is neither BGP's nor originated.
     fn view(
         self,
+        gateways: &BTreeSet<(IpNet, IpAddr)>,
         neighbors: &[Neighbor],
         sessions: &BTreeMap<IpAddr, SessionName>,
     ) -> Option<RouteView> {
@@ -118,10 +147,13 @@ impl Path {
             "static" => ("local", None),
             _ => return None,
         };
+        let forwards = self
+            .next_hop
+            .is_some_and(|next_hop| gateways.contains(&(self.prefix, next_hop)));
         Some(RouteView {
             prefix: self.prefix,
             best: self.best,
-            multipath: self.best,
+            multipath: self.best || forwards,
             reachable: self.reachable,
             next_hop: self.next_hop.filter(|_| from.is_some()),
             as_path: self.as_path,

@@ -1,7 +1,7 @@
 //! A node's BIRD while it runs.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     net::IpAddr,
     os::fd::AsRawFd,
@@ -11,7 +11,9 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use super::{Control, ControlError, Neighbor, control::SOCKET, neighbors, rib, view};
+use super::{
+    Control, ControlError, Neighbor, control::SOCKET, gateways, kernels, neighbors, rib, view,
+};
 use crate::{
     engine::{
         daemon::{
@@ -120,9 +122,19 @@ impl Bird {
     /// It does not answer.
     pub fn rib(&self) -> anyhow::Result<Vec<RouteView>> {
         let mut control = self.control()?;
-        let neighbors = neighbors_of(&mut control)?;
+        let status = control.ask("show status")?;
+        let protocols = control.ask("show protocols all")?;
+        let mut forwarding = BTreeSet::new();
+        for kernel in kernels(&protocols) {
+            // Refused while that protocol is down.
+            match control.ask(&format!("show route export '{kernel}'")) {
+                Err(ControlError::Refused { .. }) => {}
+                answer => forwarding.extend(gateways(&answer?)),
+            }
+        }
         let routes = control.ask("show route all")?;
-        Ok(rib(&routes, &neighbors, &self.sessions))
+        let neighbors = neighbors(&status, &protocols);
+        Ok(rib(&routes, &forwarding, &neighbors, &self.sessions))
     }
 
     /// Reports nothing more: another BIRD of this node is about to take its place.
