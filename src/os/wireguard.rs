@@ -187,10 +187,32 @@ impl Tunnel {
     /// Forgets a handshake that got no answer and starts a new one at once.
     /// WireGuard by itself would try again after five seconds. For one end only:
     /// where both forget, each may drop the session that the other has just made.
+    ///
+    /// # Errors
+    /// Of the kernel, or of the socket to boringtun.
     pub fn retry_handshake(&self) -> io::Result<()> {
         // Without the port: boringtun would open its sockets anew and keep the old ones.
         self.replace_peer(DeviceUpdate::new())?;
         self.initiate()
+    }
+
+    /// Keeps the session's keys fresh while nothing else is sent. Before there is
+    /// a session, the kernel would begin one for it.
+    ///
+    /// # Errors
+    /// Of the kernel.
+    pub fn keep_alive(&self) -> io::Result<()> {
+        match &self.running {
+            Running::Kernel => {
+                let peer = PeerConfigBuilder::new(&key(&self.settings.peer_key.0)?)
+                    .set_persistent_keepalive_interval(self.settings.keepalive_s);
+                DeviceUpdate::new()
+                    .add_peer(peer)
+                    .apply(&self.name, wireguard_control::Backend::Kernel)
+            }
+            // It was told with the peer, which it cannot change later.
+            Running::Userspace { .. } => Ok(()),
+        }
     }
 
     /// Handshake age and byte counters.
@@ -229,12 +251,14 @@ impl Tunnel {
     fn replace_peer(&self, update: DeviceUpdate) -> io::Result<()> {
         let peer = PeerConfigBuilder::new(&key(&self.settings.peer_key.0)?)
             .set_endpoint(self.settings.endpoint)
-            .set_persistent_keepalive_interval(self.settings.keepalive_s)
             .replace_allowed_ips()
             .allow_all_ips();
-        let backend = match self.running {
-            Running::Kernel => wireguard_control::Backend::Kernel,
-            Running::Userspace { .. } => wireguard_control::Backend::Userspace,
+        let (peer, backend) = match self.running {
+            Running::Kernel => (peer, wireguard_control::Backend::Kernel),
+            Running::Userspace { .. } => (
+                peer.set_persistent_keepalive_interval(self.settings.keepalive_s),
+                wireguard_control::Backend::Userspace,
+            ),
         };
         update
             .replace_peers()
@@ -244,9 +268,12 @@ impl Tunnel {
 
     /// Gives WireGuard a reason to shake hands. The kernel takes a keepalive
     /// interval for one; boringtun wants a packet.
+    ///
+    /// # Errors
+    /// Of the kernel, or of the socket to boringtun.
     pub fn initiate(&self) -> io::Result<()> {
         match &self.running {
-            Running::Kernel => Ok(()),
+            Running::Kernel => self.keep_alive(),
             Running::Userspace { bridge, .. } => bridge.inject(&bridge::KNOCK),
         }
     }

@@ -1,11 +1,39 @@
 //! Namespaces to test in.
 
 use std::{
+    fs::OpenOptions,
+    io::Write as _,
     process::Command,
     time::{Duration, Instant},
 };
 
 use backhoe::os::netns::NetnsFd;
+
+/// Says that a part of a test did not run, because this kernel or host lacks
+/// something. Also in the file that BACKHOE_TEST_NOTES names, if any, so that
+/// whoever runs the tests can show it although the test has passed.
+pub(crate) fn not_tested(what: &str, why: impl std::fmt::Display) {
+    note(&format!("not tested here: {what}: {why}"));
+}
+
+/// Says what a test ran on, where that differs between kernels.
+pub(crate) fn tested(what: &str) {
+    note(&format!("tested here: {what}"));
+}
+
+#[expect(clippy::print_stdout, reason = "a test says what it ran on")]
+fn note(line: &str) {
+    println!("{line}");
+    if let Some(path) = std::env::var_os("BACKHOE_TEST_NOTES") {
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .unwrap();
+        // In one piece: tests may run beside one another.
+        file.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+}
 
 /// A namespace nobody else uses.
 pub(crate) fn namespace() -> NetnsFd {

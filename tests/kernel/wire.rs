@@ -19,23 +19,22 @@ use backhoe::{
     units::{Bytes, IfName, LinkName, NodeName, Percent, ProbeHeader, Rate, Span},
 };
 
-use super::common::{await_some, namespace, sh};
+use super::common::{await_some, namespace, not_tested, sh, tested};
 
 const RUN: u64 = 11;
 const PATIENCE: Duration = Duration::from_secs(20);
 const GAP: Duration = Duration::from_millis(2);
 
 /// The backends of this kernel. The relay runs everywhere.
-#[expect(clippy::print_stdout, reason = "a test says what it ran on")]
 fn backends() -> Vec<WireChoice> {
     let tried = Qdiscs::open(&namespace()).unwrap().try_all();
     match tried {
         Ok(()) => {
-            println!("BACKENDS: relay and netem");
+            tested("links by relay and netem");
             vec![WireChoice::Relay, WireChoice::Kernel]
         }
         Err(error) => {
-            println!("BACKENDS: only the relay; NETEM NOT TESTED on this kernel: {error}");
+            not_tested("links by netem", error);
             vec![WireChoice::Relay]
         }
     }

@@ -1,4 +1,5 @@
-//! Tunnels between two namespaces across a third.
+//! Tunnels between two namespaces across a third: one contract, two WireGuards.
+//! Every test runs on boringtun and, where this kernel has it, on the kernel's.
 #![expect(
     clippy::print_stdout,
     reason = "figures for whoever runs these with --nocapture"
@@ -6,6 +7,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     io::{Read, Write},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     os::{
@@ -33,7 +35,35 @@ use backhoe::{
     units::{IfName, NodeName, PROBE_PORT_BASE, ProbeName, TunnelName},
 };
 
-use super::common::{await_some, join, namespace, sh};
+use super::common::{await_some, join, namespace, not_tested, sh, tested};
+
+const MB: usize = 1_000_000;
+
+/// The WireGuards of this kernel. boringtun runs everywhere.
+fn backends() -> Vec<Backend> {
+    let made = namespace()
+        .run(|| {
+            Command::new("ip")
+                .args(["link", "add", "w0", "type", "wireguard"])
+                .output()
+        })
+        .unwrap();
+    if made.status.success() {
+        tested("WireGuard by the kernel and by boringtun");
+        vec![Backend::Kernel, Backend::Userspace]
+    } else {
+        let why = String::from_utf8_lossy(&made.stderr);
+        not_tested("WireGuard by the kernel", why.trim());
+        vec![Backend::Userspace]
+    }
+}
+
+/// Which family the tunnel's own packets are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outer {
+    V4,
+    V6,
+}
 
 /// a ▸ internet ▸ b, a host behind a, and a tunnel from a to b.
 struct Lab {
@@ -45,17 +75,34 @@ struct Lab {
 }
 
 impl Lab {
-    fn build() -> Self {
+    fn build(backend: Backend, outer: Outer) -> Self {
+        println!("{backend}, outer {outer:?}:");
         let [a, b, internet, host] = std::array::from_fn(|_| namespace());
         join(&a, &internet, "a0", "i0", 0);
         join(&internet, &b, "i1", "b0", 1);
         join(&host, &a, "h0", "a1", 2);
         for router in [&a, &b, &internet] {
-            sh(router, "echo 1 > /proc/sys/net/ipv4/ip_forward");
+            sh(
+                router,
+                "echo 1 > /proc/sys/net/ipv4/ip_forward
+                 echo 1 > /proc/sys/net/ipv6/conf/all/forwarding",
+            );
         }
-        sh(&a, "ip route add 10.0.1.0/24 via 10.0.0.2");
-        sh(&b, "ip route add 10.0.0.0/24 via 10.0.1.1");
+        sh(
+            &a,
+            "ip route add 10.0.1.0/24 via 10.0.0.2
+             ip route add fd00:0:0:1::/64 via fd00::2",
+        );
+        sh(
+            &b,
+            "ip route add 10.0.0.0/24 via 10.0.1.1
+             ip route add fd00::/64 via fd00:0:0:1::1",
+        );
         sh(&host, "ip route add default via 10.0.2.2");
+        let outside = match outer {
+            Outer::V4 => ["10.0.0.1:4500", "10.0.1.2:4501"],
+            Outer::V6 => ["[fd00::1]:4500", "[fd00:0:0:1::2]:4501"],
+        };
         let end = |node: &str, inside: [&str; 2], outer: &str, index| TunnelEnd {
             node: NodeName::new(node).unwrap(),
             interface: IfName::new("backup0").unwrap(),
@@ -66,36 +113,95 @@ impl Lab {
         let plan = TunnelPlan {
             tunnel: TunnelName::new("backup.1").unwrap(),
             ends: [
-                end(
-                    "a",
-                    ["169.254.10.1/30", "fd10::1/126"],
-                    "10.0.0.1:4500",
-                    300,
-                ),
-                end(
-                    "b",
-                    ["169.254.10.2/30", "fd10::2/126"],
-                    "10.0.1.2:4501",
-                    301,
-                ),
+                end("a", ["169.254.10.1/30", "fd10::1/126"], outside[0], 300),
+                end("b", ["169.254.10.2/30", "fd10::2/126"], outside[1], 301),
             ],
             mtu: "1420B".parse().unwrap(),
         };
+        let ends = tunnel_ends(&plan, Some(backend));
         Self {
             a,
             b,
             internet,
             host,
-            ends: tunnel_ends(&plan, None),
+            ends,
         }
     }
 
-    fn start_both(&self) -> [End; 2] {
-        [
+    /// Both ends, with a session between them.
+    fn up(&self) -> [End; 2] {
+        let mut ends = [
             End::start(&self.a, &self.ends[0]),
             End::start(&self.b, &self.ends[1]),
-        ]
+        ];
+        for end in &mut ends {
+            end.await_handshake();
+        }
+        ends
     }
+
+    /// From now on the internet drops everything, without a word, or nothing.
+    fn forward(&self, on: bool) {
+        let value = if on { "1" } else { "0" };
+        self.internet
+            .run(|| {
+                fs::write("/proc/sys/net/ipv4/ip_forward", value)?;
+                fs::write("/proc/sys/net/ipv6/conf/all/forwarding", value)
+            })
+            .unwrap();
+    }
+
+    /// Probes through the tunnel: IPv4 from a to b, IPv6 back.
+    fn traffic(&self, rate: u32) -> Probes {
+        let node = |name: &str| NodeName::new(name).unwrap();
+        let flow = |id: u16, [from, to]: [&str; 2], source: &str, destination: &str| FlowPlan {
+            id,
+            probe: ProbeName::new("inside").unwrap(),
+            from: node(from),
+            to: node(to),
+            source: source.parse().unwrap(),
+            destination: destination.parse().unwrap(),
+            port: PROBE_PORT_BASE + id,
+            rate,
+            size: 200,
+        };
+        let flows = [
+            flow(0, ["a", "b"], "169.254.10.1", "169.254.10.2"),
+            flow(1, ["b", "a"], "fd10::2", "fd10::1"),
+        ];
+        let netns: BTreeMap<NodeName, NetnsFd> = [
+            (node("a"), self.a.try_clone().unwrap()),
+            (node("b"), self.b.try_clone().unwrap()),
+        ]
+        .into();
+        let config = ProbeConfig {
+            flows: &flows,
+            run: 1,
+            netns: &netns,
+        };
+        let probes = Probes::start(&config, EventSink::pair().0).unwrap();
+        await_traffic(&probes, clock::mono_ns(), "probes");
+        probes
+    }
+}
+
+/// Waits until both flows work without a gap; returns for how long after
+/// `since` the later one did not, in milliseconds.
+fn await_traffic(probes: &Probes, since: u64, what: &str) -> f64 {
+    let recovered = |id| {
+        let recovery = await_some(what, Duration::from_secs(30), || {
+            probes.recovered_since(id, since, 50)
+        });
+        recovery.first_sent.saturating_sub(since) as f64 / 1e6
+    };
+    recovered(0).max(recovered(1))
+}
+
+fn pass_seconds(seconds: u64) {
+    let until = clock::mono_ns() + seconds * 1_000_000_000;
+    await_some("time to pass", Duration::from_secs(seconds + 10), || {
+        (clock::mono_ns() > until).then_some(())
+    });
 }
 
 /// A tunnel end in a process of its own.
@@ -123,22 +229,32 @@ impl End {
         Self { child, control }
     }
 
-    fn await_handshake(&mut self) {
-        let mut ready = false;
-        await_some("a handshake", Duration::from_secs(10), || {
-            match self.control.next(Duration::from_secs(1)).unwrap()? {
-                TunnelMessage::Ready { backend } => {
-                    println!("{backend}");
-                    ready = true;
-                    None
-                }
-                TunnelMessage::Handshake { .. } => Some(()),
-                other @ (TunnelMessage::Status { .. } | TunnelMessage::Failed { .. }) => {
-                    panic!("{other:?}")
-                }
-            }
+    /// Waits until the interface is up; its backend.
+    fn await_ready(&mut self) -> Backend {
+        let message = await_some("the interface", Duration::from_secs(10), || {
+            self.control.next(Duration::from_secs(1)).unwrap()
         });
-        assert!(ready);
+        let TunnelMessage::Ready { backend } = message else {
+            panic!("{message:?}");
+        };
+        backend
+    }
+
+    /// Waits until the interface is up and the first handshake has succeeded,
+    /// which must not take longer than WireGuard's own retry.
+    fn await_handshake(&mut self) {
+        let backend = self.await_ready();
+        let ready = clock::mono_ns();
+        let message = await_some("a handshake", Duration::from_secs(10), || {
+            self.control.next(Duration::from_secs(1)).unwrap()
+        });
+        assert!(
+            matches!(message, TunnelMessage::Handshake { .. }),
+            "{message:?}"
+        );
+        let took = (clock::mono_ns() - ready) / 1_000_000;
+        println!("  {backend}: shaken {took} ms after it was ready");
+        assert!(took < 5_000, "{took}");
     }
 
     fn status(&mut self) -> TunnelStatus {
@@ -212,10 +328,10 @@ fn median_us(mut round_trips: Vec<u64>) -> f64 {
     round_trips[round_trips.len() / 2] as f64 / 1e3
 }
 
-/// Sends 20 MB and checks every byte.
+/// Sends `len` bytes and checks every one.
 #[expect(clippy::disallowed_methods, reason = "kernel tests run in real time")]
-fn transfer(from: &NetnsFd, to: &NetnsFd, address: &str) {
-    let data: Vec<u8> = (0..20_000_000u32)
+fn transfer(from: &NetnsFd, to: &NetnsFd, address: &str, len: usize) {
+    let data: Vec<u8> = (0..len as u32)
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect();
     let address: SocketAddr = address.parse().unwrap();
@@ -237,19 +353,13 @@ fn transfer(from: &NetnsFd, to: &NetnsFd, address: &str) {
     });
     let seconds = began.elapsed().as_secs_f64();
     assert!(received == data, "the data were changed on the way");
-    println!("20 MB to {address}: {:.0} Mbit/s", 160.0 / seconds);
+    let rate = len as f64 * 8e-6 / seconds;
+    println!("  {len} bytes to {address}: {rate:.0} Mbit/s");
 }
 
-fn carry_everything() {
-    let lab = Lab::build();
-    let began = clock::mono_ns();
-    let [mut at_a, mut at_b] = lab.start_both();
-    at_a.await_handshake();
-    at_b.await_handshake();
-    println!(
-        "both up after {} ms",
-        (clock::mono_ns() - began) / 1_000_000
-    );
+fn carry_everything(backend: Backend, outer: Outer) {
+    let lab = Lab::build(backend, outer);
+    let [mut at_a, at_b] = lab.up();
     // A full packet in one piece, a larger one in several.
     for len in [1, 1372, 1392, 5000] {
         for address in ["169.254.10.2", "[fd10::2]"] {
@@ -259,14 +369,25 @@ fn carry_everything() {
             echo(&lab.b, &lab.a, address, len, 1);
         }
     }
-    transfer(&lab.a, &lab.b, "169.254.10.2:7000");
-    transfer(&lab.b, &lab.a, "[fd10::1]:7000");
+    let fragments = || sh(&lab.a, "nstat -asz IpFragCreates Ip6FragCreates");
+    let before = fragments();
+    for (inside, address) in [(1392, "169.254.10.2"), (1372, "fd10::2")] {
+        // Neither inside nor outside may a full packet be taken to pieces, and a byte more does not fit.
+        let ping = |size: u32| format!("ping -M do -c 1 -W 5 -s {size} {address} 2>&1 || true");
+        let text = sh(&lab.a, &ping(inside));
+        assert!(text.contains(" 0% packet loss"), "{text}");
+        let text = sh(&lab.a, &ping(inside + 1));
+        assert!(text.to_lowercase().contains("too long"), "{text}");
+    }
+    assert_eq!(fragments(), before);
+    transfer(&lab.a, &lab.b, "169.254.10.2:7000", 2 * MB);
+    transfer(&lab.b, &lab.a, "[fd10::1]:7000", 2 * MB);
     // Forwarded traffic arrives at the tunnel with checksums not yet computed.
     sh(&lab.b, "ip route add 10.0.2.0/24 dev backup0");
     sh(&lab.a, "ip route add 192.0.2.1/32 dev backup0");
     sh(&lab.b, "ip addr add 192.0.2.1/32 dev lo");
-    transfer(&lab.host, &lab.b, "192.0.2.1:7000");
-    transfer(&lab.b, &lab.host, "10.0.2.1:7000");
+    transfer(&lab.host, &lab.b, "192.0.2.1:7000", 2 * MB);
+    transfer(&lab.b, &lab.host, "10.0.2.1:7000", 2 * MB);
     let link = sh(&lab.a, "ip -d link show backup0; ip addr show backup0");
     assert!(
         link.contains("300: backup0") && link.contains("mtu 1420"),
@@ -280,11 +401,11 @@ fn carry_everything() {
     let interfaces = sh(&lab.a, "ls /sys/class/net 2>/dev/null; ip -br link");
     assert!(!interfaces.contains("tunnel"), "{interfaces}");
     let status = at_a.status();
-    println!("{status:?}");
-    assert!(status.up && status.handshake_age_ms.is_some());
-    assert!(status.rx_bytes > 20_000_000 && status.tx_bytes > 20_000_000);
+    println!("  {status:?}");
+    assert!(status.backend == backend && status.up && status.handshake_age_ms.is_some());
+    assert!(status.rx_bytes > 4 * MB as u64 && status.tx_bytes > 4 * MB as u64);
     println!(
-        "median round trip outside {:.0} µs, inside {:.0} µs",
+        "  median round trip outside {:.0} µs, inside {:.0} µs",
         median_us(echo(&lab.a, &lab.b, "10.0.1.2", 100, 500)),
         median_us(echo(&lab.a, &lab.b, "169.254.10.2", 100, 500)),
     );
@@ -297,7 +418,16 @@ fn carry_everything() {
 
 #[test]
 fn a_tunnel_carries_both_families_whole() {
-    carry_everything();
+    for backend in backends() {
+        carry_everything(backend, Outer::V4);
+    }
+}
+
+#[test]
+fn a_tunnel_across_an_ipv6_internet_carries_the_same() {
+    for backend in backends() {
+        carry_everything(backend, Outer::V6);
+    }
 }
 
 #[test]
@@ -305,13 +435,17 @@ fn an_ordinary_user_gets_the_same_tunnel_without_dev_net_tun() {
     let output = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .args(["unshare", "--user", "--map-root-user", "--net", "--mount"])
-        .args(["sh", "-ec", "! test -r /dev/net/tun; exec \"$@\"", "sh"])
+        .args(["sh", "-ec"])
+        .arg("if test -e /dev/net; then mount -t tmpfs none /dev/net; fi; exec \"$@\"")
+        .arg("sh")
         .arg(std::env::current_exe().unwrap())
         .args([
             "--nocapture",
             "--exact",
             "wireguard::a_tunnel_carries_both_families_whole",
         ])
+        // That user may not write there, and the other test has said the same.
+        .env_remove("BACKHOE_TEST_NOTES")
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
@@ -322,151 +456,176 @@ fn an_ordinary_user_gets_the_same_tunnel_without_dev_net_tun() {
 
 #[test]
 fn traffic_resumes_at_once_when_the_outer_path_returns() {
-    let lab = Lab::build();
-    let [mut at_a, mut at_b] = lab.start_both();
-    at_a.await_handshake();
-    at_b.await_handshake();
-    let node = |name: &str| NodeName::new(name).unwrap();
-    let flow = |id: u16, [from, to]: [&str; 2], source: &str, destination: &str| FlowPlan {
-        id,
-        probe: ProbeName::new("inside").unwrap(),
-        from: node(from),
-        to: node(to),
-        source: source.parse().unwrap(),
-        destination: destination.parse().unwrap(),
-        port: PROBE_PORT_BASE + id,
-        rate: 500,
-        size: 200,
-    };
-    let flows = [
-        flow(0, ["a", "b"], "169.254.10.1", "169.254.10.2"),
-        flow(1, ["b", "a"], "fd10::2", "fd10::1"),
-    ];
-    let netns: BTreeMap<NodeName, NetnsFd> = [
-        (node("a"), lab.a.try_clone().unwrap()),
-        (node("b"), lab.b.try_clone().unwrap()),
-    ]
-    .into();
-    let config = ProbeConfig {
-        flows: &flows,
-        run: 1,
-        netns: &netns,
-    };
-    let probes = Probes::start(&config, EventSink::pair().0).unwrap();
-    let began = clock::mono_ns();
-    for id in [0, 1] {
-        await_some("probes", Duration::from_secs(5), || {
-            probes.recovered_since(id, began, 200)
-        });
-    }
-    sh(
-        &lab.internet,
-        "nft add table netdev t
-         nft add chain netdev t c '{ type filter hook ingress device i0 priority 0; }'
-         nft add chain netdev t d '{ type filter hook ingress device i1 priority 0; }'
-         nft add rule netdev t c drop
-         nft add rule netdev t d drop",
-    );
-    let cut = clock::mono_ns();
-    await_some("three seconds", Duration::from_secs(10), || {
-        (clock::mono_ns() > cut + 3_000_000_000).then_some(())
-    });
-    for id in [0, 1] {
-        assert_eq!(probes.deliveries_after(id, cut), 0);
-    }
-    let before = clock::mono_ns();
-    sh(&lab.internet, "nft flush ruleset");
-    for id in [0, 1] {
-        let recovery = await_some("recovery", Duration::from_secs(10), || {
-            probes.recovered_since(id, cut, 100)
-        });
-        let after_ms = recovery.first_sent.saturating_sub(before) as f64 / 1e6;
-        println!("flow {id} resumed {after_ms:.1} ms after the path");
+    for backend in backends() {
+        let lab = Lab::build(backend, Outer::V4);
+        let [at_a, at_b] = lab.up();
+        let probes = lab.traffic(500);
+        lab.forward(false);
+        let cut = clock::mono_ns();
+        pass_seconds(10);
+        // What was on its way when the path was cut has arrived long ago.
+        for id in [0, 1] {
+            assert_eq!(probes.deliveries_after(id, cut + 1_000_000), 0);
+        }
+        lab.forward(true);
+        let restored = clock::mono_ns();
+        let after_ms = await_traffic(&probes, restored, "traffic after the path's return");
+        println!("  resumed {after_ms:.1} ms after the path");
         assert!(after_ms < 1000.0);
+        at_a.kill();
+        at_b.kill();
     }
-    at_a.kill();
-    at_b.kill();
+}
+
+#[test]
+fn a_tunnel_follows_an_end_whose_outer_address_changes() {
+    for backend in backends() {
+        let lab = Lab::build(backend, Outer::V4);
+        let [at_a, at_b] = lab.up();
+        let probes = lab.traffic(500);
+        // With its address go the routes that used it.
+        sh(
+            &lab.a,
+            "ip addr del 10.0.0.1/24 dev a0
+             ip addr add 10.0.0.9/24 dev a0
+             ip route replace 10.0.1.0/24 via 10.0.0.2",
+        );
+        let moved = clock::mono_ns();
+        let after_ms = await_traffic(&probes, moved, "traffic after the move");
+        println!("  resumed {after_ms:.1} ms after the move");
+        assert!(after_ms < 1000.0);
+        at_a.kill();
+        at_b.kill();
+    }
 }
 
 #[test]
 fn a_killed_end_leaves_nothing_and_comes_back() {
-    let lab = Lab::build();
-    let [mut at_a, mut at_b] = lab.start_both();
-    at_a.await_handshake();
-    at_b.await_handshake();
-    echo(&lab.a, &lab.b, "169.254.10.2", 100, 1);
-    let backend = at_a.status().backend;
-    at_a.kill();
-    let killed = clock::mono_ns();
-    if backend == Backend::Kernel {
-        assert!(sh(&lab.a, "ip -br link").contains("backup0"));
-        remove(&lab.a, &lab.ends[0].settings.interface).unwrap();
-        remove(&lab.a, &lab.ends[0].settings.interface).unwrap();
+    for (backend, victim) in backends().into_iter().flat_map(|b| [(b, 0), (b, 1)]) {
+        let lab = Lab::build(backend, Outer::V4);
+        let mut ends = lab.up().map(Some);
+        let node = [&lab.a, &lab.b][victim];
+        echo(&lab.a, &lab.b, "169.254.10.2", 100, 1);
+        ends[victim].take().unwrap().kill();
+        let killed = clock::mono_ns();
+        if backend == Backend::Kernel {
+            assert!(sh(node, "ip -br link").contains("backup0"));
+            remove(node, &lab.ends[victim].settings.interface).unwrap();
+            remove(node, &lab.ends[victim].settings.interface).unwrap();
+        }
+        await_some("the interface to go", Duration::from_secs(5), || {
+            (!sh(node, "ip -br link").contains("backup0")).then_some(())
+        });
+        println!(
+            "  gone after {} ms",
+            (clock::mono_ns() - killed) / 1_000_000
+        );
+        assert_eq!(
+            sh(
+                node,
+                "ip route show 169.254.0.0/16; ip -6 route show fd10::/16"
+            ),
+            ""
+        );
+        // Started again at once, while the kernel may still be clearing the old one
+        // away. As the engine does: whoever comes back begins.
+        let config = TunnelEndConfig {
+            initiates: true,
+            ..lab.ends[victim].clone()
+        };
+        let mut again = End::start(node, &config);
+        again.await_handshake();
+        again.kill();
+        let mut again = End::start(node, &config);
+        again.await_handshake();
+        let mut traffic = echo(&lab.a, &lab.b, "169.254.10.2", 100, 1);
+        traffic.extend(echo(&lab.b, &lab.a, "[fd10::1]", 100, 1));
+        println!("  end {victim} is back: {traffic:?} ns");
+        let other = ends[1 - victim].as_mut().unwrap();
+        assert!(other.status().up);
+        again.close();
+        ends.into_iter().flatten().for_each(End::close);
     }
-    await_some("the interface to go", Duration::from_secs(5), || {
-        (!sh(&lab.a, "ip -br link").contains("backup0")).then_some(())
-    });
-    println!("gone after {} ms", (clock::mono_ns() - killed) / 1_000_000);
-    assert_eq!(
-        sh(
-            &lab.a,
-            "ip route show 169.254.0.0/16; ip -6 route show fd10::/16"
-        ),
-        ""
-    );
-    // Started again at once, while the kernel may still be clearing the old one away.
-    let mut at_a = End::start(&lab.a, &lab.ends[0]);
-    at_a.await_handshake();
-    at_a.kill();
-    let mut at_a = End::start(&lab.a, &lab.ends[0]);
-    at_a.await_handshake();
-    echo(&lab.a, &lab.b, "169.254.10.2", 100, 1);
-    assert!(at_b.status().up);
-    at_a.close();
-    at_b.close();
 }
 
 #[test]
 fn an_end_that_starts_late_is_met_without_waiting() {
-    let lab = Lab::build();
-    let mut at_a = End::start(&lab.a, &lab.ends[0]);
-    let began = clock::mono_ns();
-    let mut is_ready = false;
-    await_some("a second alone", Duration::from_secs(5), || {
-        let message = at_a.control.next(Duration::from_millis(50)).unwrap();
-        assert!(!matches!(message, Some(TunnelMessage::Handshake { .. })));
-        is_ready |= matches!(message, Some(TunnelMessage::Ready { .. }));
-        (is_ready && clock::mono_ns() > began + 1_000_000_000).then_some(())
-    });
-    let sockets = |at: &End| {
-        std::fs::read_dir(format!("/proc/{}/fd", at.child.id()))
-            .unwrap()
-            .count()
-    };
-    let before = sockets(&at_a);
-    assert!(!at_a.status().up);
-    let started = clock::mono_ns();
-    let mut at_b = End::start(&lab.b, &lab.ends[1]);
-    at_b.await_handshake();
-    let message = await_some("a handshake", Duration::from_secs(5), || {
-        at_a.control.next(Duration::from_secs(1)).unwrap()
-    });
-    assert!(matches!(message, TunnelMessage::Handshake { .. }));
-    let took_ms = (clock::mono_ns() - started) / 1_000_000;
-    println!("up {took_ms} ms after the second end was started");
-    assert!(took_ms < 1000, "{took_ms}");
-    assert!(sockets(&at_a) <= before, "retries leak descriptors");
-    echo(&lab.b, &lab.a, "169.254.10.1", 100, 1);
-    at_a.kill();
-    at_b.kill();
+    for backend in backends() {
+        let lab = Lab::build(backend, Outer::V4);
+        let mut at_a = End::start(&lab.a, &lab.ends[0]);
+        at_a.await_ready();
+        pass_seconds(1);
+        let message = at_a.control.next(Duration::from_millis(1)).unwrap();
+        assert_eq!(message, None);
+        let descriptors = |at: &End| {
+            fs::read_dir(format!("/proc/{}/fd", at.child.id()))
+                .unwrap()
+                .count()
+        };
+        let before = descriptors(&at_a);
+        assert!(!at_a.status().up);
+        let mut at_b = End::start(&lab.b, &lab.ends[1]);
+        at_b.await_ready();
+        let ready = clock::mono_ns();
+        for end in [&mut at_b, &mut at_a] {
+            let message = await_some("a handshake", Duration::from_secs(5), || {
+                end.control.next(Duration::from_secs(1)).unwrap()
+            });
+            assert!(matches!(message, TunnelMessage::Handshake { .. }));
+        }
+        let took_ms = (clock::mono_ns() - ready) / 1_000_000;
+        println!("  up {took_ms} ms after the second end");
+        // Within 3 s alone, the first end tries again after 800 ms at the latest.
+        assert!(took_ms < 1000, "{took_ms}");
+        assert!(descriptors(&at_a) <= before, "retries leak descriptors");
+        echo(&lab.b, &lab.a, "169.254.10.1", 100, 1);
+        at_a.kill();
+        at_b.kill();
+    }
+}
+
+/// WireGuard changes keys after 120 s, which no setting of either backend shortens.
+#[test]
+#[ignore = "takes two minutes for each backend"]
+fn a_rekey_under_load_loses_nothing() {
+    for backend in backends() {
+        let lab = Lab::build(backend, Outer::V4);
+        let [mut at_a, at_b] = lab.up();
+        let mut probes = lab.traffic(1_000);
+        let mut age = 0;
+        await_some("a new handshake", Duration::from_secs(150), || {
+            pass_seconds(1);
+            let now = at_a.status().handshake_age_ms.unwrap();
+            let is_new = now < age;
+            age = now;
+            is_new.then_some(())
+        });
+        // Whoever answered goes over to the new keys with the first packet, at the latest now.
+        pass_seconds(5);
+        probes.stop_sending().unwrap();
+        probes.drain(Duration::from_secs(5));
+        let (logs, quality) = probes.finish().unwrap();
+        for log in logs {
+            let sent = log.sent.iter().flatten().count();
+            println!(
+                "  {} to {}: {sent} sent, {} lost across a rekey",
+                log.from,
+                log.to,
+                sent - log.received.len()
+            );
+            assert!(sent > 100_000, "{sent}");
+            assert_eq!(log.received.len(), sent, "{quality:?}");
+        }
+        at_a.kill();
+        at_b.kill();
+    }
 }
 
 #[test]
 fn an_end_that_cannot_be_set_up_says_why() {
-    let lab = Lab::build();
+    let lab = Lab::build(Backend::Userspace, Outer::V4);
     let mut config = lab.ends[0].clone();
     config.settings.mtu = 9000;
-    config.settings.backend = Some(Backend::Userspace);
     let mut end = End::start(&lab.a, &config);
     let message = await_some("a message", Duration::from_secs(5), || {
         end.control.next(Duration::from_secs(1)).unwrap()

@@ -156,7 +156,9 @@ impl Tunnels {
         Ok(())
     }
 
-    /// Starts the ends of `node` that have ended, with the keys they had.
+    /// Starts the ends of `node` that have ended, with the keys they had. They
+    /// begin: their peers still hold a session that nobody knows any more, and
+    /// would notice after 15 s.
     pub(super) fn restart(
         &self,
         node: &NodeName,
@@ -167,7 +169,11 @@ impl Tunnels {
         for end in ends.iter_mut().filter(|end| end.config.node == *node) {
             if end.process.ended_within(Duration::ZERO)? {
                 let netns = end.netns.try_clone()?;
-                *end = spawn(end.config.clone(), netns, holders, run_dir)?;
+                let config = TunnelEndConfig {
+                    initiates: true,
+                    ..end.config.clone()
+                };
+                *end = spawn(config, netns, holders, run_dir)?;
                 ready(end)?;
             }
         }

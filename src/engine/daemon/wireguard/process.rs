@@ -17,7 +17,9 @@ use crate::os::{
 /// How often a tunnel without a handshake is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 /// An initiation without answer is repeated after this long, in nanoseconds:
-/// the other end may have started later, or its path come up later.
+/// the other end may have started later, or its path come up later. Two tries
+/// are made with each patience, so that whoever comes late waits for no more
+/// than about half the time it was waited for.
 const FIRST_RETRY_NS: u64 = 100_000_000;
 /// WireGuard's own REKEY_TIMEOUT.
 const LONGEST_RETRY_NS: u64 = 5_000_000_000;
@@ -68,20 +70,25 @@ fn attend(tunnel: &Tunnel, initiates: bool, lines: &mut Lines) -> anyhow::Result
     })?;
     let mut initiated = clock::mono_ns();
     let mut patience = FIRST_RETRY_NS;
+    let mut tries = 0u32;
     let mut shaken = false;
     loop {
         if !shaken {
             let observed = tunnel.observe().context("looking for a handshake")?;
             if observed.handshake_age.is_some() {
                 shaken = true;
+                tunnel.keep_alive().context("keeping the session alive")?;
                 lines.say(&TunnelMessage::Handshake {
                     at: clock::mono_ns(),
                 })?;
             } else if initiates && clock::mono_ns().saturating_sub(initiated) > patience {
                 tunnel.retry_handshake().context("starting a handshake")?;
                 initiated = clock::mono_ns();
+                tries += 1;
                 // A path longer than the first patience must get its answer in the end.
-                patience = (2 * patience).min(LONGEST_RETRY_NS);
+                if tries.is_multiple_of(2) {
+                    patience = (2 * patience).min(LONGEST_RETRY_NS);
+                }
             }
         }
         match lines.wait((!shaken).then_some(LOOK)) {
