@@ -17,6 +17,8 @@ mod fib;
 mod frr_interop;
 #[path = "kernel/l2.rs"]
 mod l2;
+#[path = "kernel/full.rs"]
+mod full;
 #[path = "kernel/lab.rs"]
 mod lab;
 #[path = "kernel/link_watch.rs"]

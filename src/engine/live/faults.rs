@@ -23,6 +23,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Applied {
     faults: BTreeMap<String, AppliedFault>,
+    /// Faults that are being applied: their victims end before they are in force.
+    applying: usize,
     restored: bool,
 }
 
@@ -44,7 +46,12 @@ impl Live {
         if lock(&self.applied).faults.contains_key(label) {
             bail!("a fault named `{label}` is already in force; restore it first");
         }
-        let at = self.perform(fault)?;
+        lock(&self.applied).applying += 1;
+        let performed = self.perform(fault);
+        if performed.is_err() {
+            lock(&self.applied).applying -= 1;
+        }
+        let at = performed?;
         self.sink().at(
             at.before,
             EventKind::FaultApplied {
@@ -55,13 +62,13 @@ impl Live {
                 after: at.after,
             },
         );
+        let mut applied = lock(&self.applied);
+        applied.applying -= 1;
         // A numbered drop ends by itself: there is nothing to restore.
         if !matches!(fault, FaultPlan::DropNumbered { .. }) {
-            let applied = AppliedFault {
-                fault: fault.clone(),
-                at,
-            };
-            lock(&self.applied).faults.insert(label.to_owned(), applied);
+            let fault = fault.clone();
+            let fault = AppliedFault { fault, at };
+            applied.faults.insert(label.to_owned(), fault);
         }
         Ok(at)
     }
@@ -100,6 +107,12 @@ impl Live {
     /// Whether any fault has been restored yet.
     pub fn has_restored(&self) -> bool {
         lock(&self.applied).restored
+    }
+
+    /// Whether any fault is, or has been, in force, or is just being applied.
+    pub fn is_disturbed(&self) -> bool {
+        let applied = lock(&self.applied);
+        applied.applying > 0 || applied.restored || !applied.faults.is_empty()
     }
 
     fn perform(&self, fault: &FaultPlan) -> anyhow::Result<Bracket> {
@@ -242,7 +255,9 @@ impl Live {
     }
 
     fn restart(&self, node: &NodeName) -> anyhow::Result<()> {
-        self.tunnels.restart(node, &self.holders, self.run_dir())?;
+        if self.tunnels.restart(node, &self.holders, self.run_dir())? {
+            self.tap(Some(node))?;
+        }
         lock(&self.daemons).restart(self, node)
     }
 }

@@ -133,10 +133,19 @@ impl Live {
         };
         live.daemons = Mutex::new(Daemons::start(&live)?);
         // The first handshake is a round trip away, so the taps see all of BGP.
-        if let Some(wire) = &live.wire {
-            wire.tap(&taps(&live.plan, &live.namespaces)?)?;
-        }
+        live.tap(None)?;
         Ok(live)
+    }
+
+    /// Watches the tunnels, or those whose watched end is at a node: a new
+    /// interface is not the old one, although it has its name.
+    pub(super) fn tap(&self, at: Option<&NodeName>) -> anyhow::Result<()> {
+        let Some(wire) = &self.wire else {
+            return Ok(());
+        };
+        let mut taps = taps(&self.plan, &self.namespaces)?;
+        taps.retain(|tap| at.is_none_or(|node| tap.node == *node));
+        wire.tap(&taps)
     }
 
     /// The plan it was built from.

@@ -38,7 +38,7 @@ use crate::{
 
 /// How long an end may take to have its interface up.
 const READY: Duration = Duration::from_secs(5);
-/// How long each end is listened to in turn.
+/// How often the ends are listened to. What they say carries its own time.
 const LISTEN: Duration = Duration::from_millis(10);
 
 /// The tunnels' processes and the thread that listens to them.
@@ -116,11 +116,9 @@ impl Rising {
                             for end in ends.iter_mut().filter(|end| !end.gone) {
                                 listen(end, &sink);
                             }
-                            let all_gone = ends.iter().all(|end| end.gone);
                             drop(ends);
-                            if all_gone {
-                                return;
-                            }
+                            // Whoever waits for the ends gets them now: a mutex is not fair.
+                            std::thread::sleep(LISTEN);
                         }
                     })
             })
@@ -158,14 +156,15 @@ impl Tunnels {
 
     /// Starts the ends of `node` that have ended, with the keys they had. They
     /// begin: their peers still hold a session that nobody knows any more, and
-    /// would notice after 15 s.
+    /// would notice after 15 s. Returns whether there were any.
     pub(super) fn restart(
         &self,
         node: &NodeName,
         holders: &BTreeMap<NodeName, PidFd>,
         run_dir: &RunDir,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<bool> {
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut any = false;
         for end in ends.iter_mut().filter(|end| end.config.node == *node) {
             if end.process.ended_within(Duration::ZERO)? {
                 let netns = end.netns.try_clone()?;
@@ -175,9 +174,10 @@ impl Tunnels {
                 };
                 *end = spawn(config, netns, holders, run_dir)?;
                 ready(end)?;
+                any = true;
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     /// What each end says of itself: tunnel, node, status.
@@ -273,7 +273,7 @@ fn listen(end: &mut End, sink: &EventSink) {
         state: state.to_owned(),
         backend: end.backend.clone(),
     };
-    match end.control.next(LISTEN) {
+    match end.control.next(Duration::ZERO) {
         Ok(Some(TunnelMessage::Handshake { at })) => sink.at(at, event("up", end)),
         Ok(Some(TunnelMessage::Failed { error })) => {
             sink.warn(

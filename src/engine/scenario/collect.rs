@@ -94,6 +94,10 @@ fn topology(plan: &Plan) -> Topology {
                     tunnel.ends[0].node.to_string(),
                     tunnel.ends[1].node.to_string(),
                 ],
+                interfaces: [
+                    tunnel.ends[0].interface.to_string(),
+                    tunnel.ends[1].interface.to_string(),
+                ],
                 stand_in: Some("WireGuard standing in for IPsec".to_owned()),
             })
             .collect(),

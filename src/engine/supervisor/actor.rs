@@ -121,7 +121,7 @@ impl Supervisor {
             state: "exited".to_owned(),
             detail: Some(exit.to_string()),
         });
-        if self.live.faults().is_empty() && !self.live.has_restored() {
+        if !self.live.is_disturbed() {
             let text = format!(
                 "{program} of {node} ended by itself ({exit}); see logs/{node}.{program}.log"
             );

@@ -14,6 +14,8 @@ const SLACK_NS: u64 = 50_000_000;
 pub(super) struct Account<'a> {
     map: &'a Map<'a>,
     changes: Vec<Change<'a>>,
+    routes: Vec<Route<'a>>,
+    tunnels: Vec<TunnelChange<'a>>,
 }
 
 /// A node lost, or got back, the ability to forward to the flow's destination.
@@ -21,6 +23,21 @@ struct Change<'a> {
     at: MonoNs,
     node: &'a str,
     able: bool,
+}
+
+/// A node's route to the flow's destination became this.
+struct Route<'a> {
+    at: MonoNs,
+    node: &'a str,
+    devices: &'a [String],
+}
+
+/// An end of a tunnel died, or came back.
+struct TunnelChange<'a> {
+    at: MonoNs,
+    tunnel: &'a str,
+    node: &'a str,
+    up: bool,
 }
 
 /// Where the packets of one transition were going.
@@ -52,9 +69,35 @@ impl<'a> Account<'a> {
                 able,
             })
         });
+        let routes = events.iter().filter_map(|event| match &event.kind {
+            EventKind::Fib {
+                node, prefix, dev, ..
+            } if destination.is_some_and(|d| prefix.contains(&d)) => Some(Route {
+                at: event.at,
+                node,
+                devices: dev,
+            }),
+            _ => None,
+        });
+        let tunnels = events.iter().filter_map(|event| match &event.kind {
+            EventKind::Tunnel {
+                tunnel,
+                node,
+                state,
+                ..
+            } => Some(TunnelChange {
+                at: event.at,
+                tunnel,
+                node,
+                up: state == "up",
+            }),
+            _ => None,
+        });
         Self {
             map,
             changes: changes.collect(),
+            routes: routes.collect(),
+            tunnels: tunnels.collect(),
         }
     }
 
@@ -98,6 +141,13 @@ impl<'a> Account<'a> {
         if self.lost_inside_tunnel(situation, &passed) {
             return true;
         }
+        let last = match passed.last() {
+            Some(hop) => Some(hop.to.as_str()),
+            None => self.map.behind(&view.log.from),
+        };
+        if last.is_some_and(|node| self.entered_dead_tunnel(node, sent)) {
+            return true;
+        }
         !through_the_end
             && nodes
                 .iter()
@@ -125,6 +175,35 @@ impl<'a> Account<'a> {
                 .into_iter()
                 .chain(before.get(passed.len()))
                 .any(|hop| self.map.is_tunnel(&hop.link))
+    }
+
+    /// Whether `node`, which had the packet, was sending it into a tunnel one end of
+    /// which was dead: its ciphertext arrived nowhere, whichever wires were cut.
+    fn entered_dead_tunnel(&self, node: &str, sent: MonoNs) -> bool {
+        let here = || self.routes.iter().filter(|route| route.node == node);
+        let in_force = here().filter(|route| {
+            route.at <= sent + SLACK_NS
+                && !here().any(|next| next.at > route.at && next.at + SLACK_NS < sent)
+        });
+        let devices: Vec<&String> = in_force.flat_map(|route| route.devices).collect();
+        let tunnels = self.map.topology.tunnels.iter();
+        tunnels
+            .filter(|tunnel| {
+                let mut ends = tunnel.ends.iter().zip(&tunnel.interfaces);
+                ends.any(|(end, interface)| end == node && devices.contains(&interface))
+            })
+            .any(|tunnel| self.is_dead(&tunnel.name, sent))
+    }
+
+    /// Whether an end of the tunnel had died and not yet been seen up again.
+    fn is_dead(&self, tunnel: &str, sent: MonoNs) -> bool {
+        let of = || self.tunnels.iter().filter(|c| c.tunnel == tunnel);
+        of().filter(|c| !c.up && c.at <= sent + SLACK_NS)
+            .any(|down| {
+                !of().any(|c| {
+                    c.up && c.node == down.node && c.at > down.at && c.at + SLACK_NS < sent
+                })
+            })
     }
 
     /// Whether the fault itself took the node, or its light, away.

@@ -103,6 +103,8 @@ pub struct TunnelInput {
     pub name: String,
     /// The nodes at its two ends.
     pub ends: [String; 2],
+    /// Its interfaces there.
+    pub interfaces: [String; 2],
     /// What it stands in for, as a phrase: `WireGuard standing in for IPsec`.
     pub stand_in: Option<String>,
 }

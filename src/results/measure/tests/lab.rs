@@ -73,6 +73,7 @@ pub(in crate::results) fn run(v6: bool) -> RunInput {
             tunnels: vec![TunnelInput {
                 name: "backup.1".to_owned(),
                 ends: ["dc1".to_owned(), "vgw".to_owned()],
+                interfaces: ["backup".to_owned(), "backup".to_owned()],
                 stand_in: Some("WireGuard standing in for IPsec".to_owned()),
             }],
             sessions: vec![
@@ -351,6 +352,17 @@ pub(in crate::results) fn fib(
             vec![dev.to_owned()]
         },
         inferred: false,
+    };
+    at(input, when, kind);
+}
+
+/// An end of the tunnel says what it is.
+pub(in crate::results) fn tunnel(input: &mut RunInput, when: MonoNs, node: &str, state: &str) {
+    let kind = EventKind::Tunnel {
+        tunnel: "backup.1".to_owned(),
+        node: node.to_owned(),
+        state: state.to_owned(),
+        backend: "kernel".to_owned(),
     };
     at(input, when, kind);
 }

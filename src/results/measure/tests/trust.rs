@@ -127,6 +127,42 @@ fn a_cut_below_a_tunnel_explains_what_vanished_inside_it() {
 }
 
 #[test]
+fn a_dead_end_explains_what_was_sent_into_its_tunnel() {
+    let disagrees = |input: &RunInput| {
+        let result = measure(input);
+        assert!(warning(&result, "wire-disagrees").is_some_and(|w| w.untrusted));
+    };
+    let mut input = lab::run(false);
+    lab::without_faults(&mut input);
+    lab::fault(&mut input, "cut", "node", "dc1", CUT);
+    for id in [0, 1] {
+        // A wire knows probes in the clear; ciphertext it drops without knowing.
+        lab::flow(&mut input, id, |ms| match ms {
+            ms if ms < 0.0 => Sim::Prod,
+            ms if ms < 800.0 || (id == 0 && ms < 1100.0) => Sim::Cut,
+            ms if ms < 1100.0 => Sim::Vanished,
+            _ => Sim::Prod,
+        });
+    }
+    disagrees(&input);
+    let app = lab::net(false, "10.0.0.0/15", "");
+    lab::fib(&mut input, CUT + ms(795.0), "vgw", app, "backup");
+    lab::fib(&mut input, CUT + ms(1101.0), "vgw", app, "backbone");
+    let without = input.clone();
+    lab::tunnel(&mut input, CUT + ms(1.0), "dc1", "down");
+    let result = measure(&input);
+    assert_eq!(
+        (result.outages[1].lost, result.outages[1].node_dropped),
+        (1100, 300)
+    );
+    assert!(result.trusted, "{:?}", result.warnings);
+    // A tunnel with both ends alive explains nothing.
+    disagrees(&without);
+    lab::tunnel(&mut input, CUT + ms(900.0), "dc1", "up");
+    disagrees(&input);
+}
+
+#[test]
 fn the_instruments_own_faults_are_named() {
     let quality = |change: fn(&mut Quality)| {
         let mut input = lab::clean_silent_cut(false);
