@@ -586,9 +586,10 @@ fn an_end_that_starts_late_is_met_without_waiting() {
 
 /// WireGuard changes keys after 120 s, which no setting of either backend shortens.
 #[test]
-#[ignore = "takes two minutes for each backend"]
+#[ignore = "takes two minutes"]
 fn a_rekey_under_load_loses_nothing() {
-    for backend in backends() {
+    // The first is the one a lab gets. An emulated machine is too slow for the other.
+    for backend in backends().into_iter().take(1) {
         let lab = Lab::build(backend, Outer::V4);
         let [mut at_a, at_b] = lab.up();
         let mut probes = lab.traffic(1_000);

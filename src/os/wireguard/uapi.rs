@@ -19,6 +19,10 @@ use super::Observed;
 const FOLDER: &str = "/var/run/wireguard";
 /// Longest a client may dawdle over a request; others wait meanwhile.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Longest boringtun may take to answer. It is busy with packets, not dead, on a
+/// machine that is too slow for them; an answer nobody waited for would be taken
+/// for that of the next request.
+const DEVICE_PATIENCE: Duration = Duration::from_secs(20);
 /// Requests and answers are a few hundred bytes.
 const LONGEST: usize = 64 * 1024;
 
@@ -37,7 +41,7 @@ impl Uapi {
         let _ = fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
         let (ours, theirs) = UnixStream::pair()?;
-        ours.set_read_timeout(Some(PATIENCE))?;
+        ours.set_read_timeout(Some(DEVICE_PATIENCE))?;
         let uapi = Arc::new(Self {
             device: Mutex::new(ours),
         });
