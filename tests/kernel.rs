@@ -15,10 +15,10 @@ mod conformance;
 mod fib;
 #[path = "kernel/frr_interop.rs"]
 mod frr_interop;
-#[path = "kernel/l2.rs"]
-mod l2;
 #[path = "kernel/full.rs"]
 mod full;
+#[path = "kernel/l2.rs"]
+mod l2;
 #[path = "kernel/lab.rs"]
 mod lab;
 #[path = "kernel/link_watch.rs"]

@@ -22,7 +22,7 @@ use backhoe::{
     units::{LinkName, NodeName},
 };
 
-use super::common::{await_some, sh};
+use super::common::{await_some, not_tested, sh, tested};
 
 /// LACP's long way up and its timeouts, on an emulated machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -33,21 +33,16 @@ nodes:
   b: { kind: router, asn: 65002 }
 ";
 
-/// Whether this kernel has what the test needs; says loudly when not.
-#[expect(clippy::print_stdout, reason = "a test says what it could not test")]
+/// Whether this kernel has what the test needs; says so when not.
 fn has(features: &[(&str, bool)], kernel: &str) -> bool {
-    let lacking: Vec<&str> = features
-        .iter()
-        .filter(|(_, there)| !there)
-        .map(|(name, _)| *name)
-        .collect();
-    if !lacking.is_empty() {
-        println!(
-            "NOT TESTED HERE: no {} in kernel {kernel}",
-            lacking.join(", no ")
-        );
+    for (name, there) in features {
+        if *there {
+            tested(name);
+        } else {
+            not_tested(name, format!("not in kernel {kernel}"));
+        }
     }
-    lacking.is_empty()
+    features.iter().all(|&(_, there)| there)
 }
 
 struct Stand {
