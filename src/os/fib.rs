@@ -15,6 +15,7 @@ mod message;
 mod objects;
 mod sweep;
 
+pub use message::RT_TABLE_MAIN;
 use objects::{Object, Objects};
 
 /// The routes' protocol (RTPROT_BGP).
@@ -67,22 +68,25 @@ pub enum FibError {
 #[derive(Debug)]
 pub struct Fib {
     socket: RouteSocket,
+    /// Where its routes go.
+    table: u8,
     objects: Objects,
     /// The nexthop object of each route in the kernel; none for a blackhole.
     routes: BTreeMap<IpNet, Option<u32>>,
 }
 
 impl Fib {
-    /// Opens the calling thread's network namespace and removes what an earlier
+    /// Opens a table of the calling thread's network namespace and removes what an earlier
     /// daemon of ours left behind.
     ///
     /// # Errors
     /// When no route socket can be had or the tables cannot be read.
-    pub fn open() -> io::Result<Self> {
+    pub fn open(table: u8) -> io::Result<Self> {
         let mut socket = RouteSocket::open(0)?;
-        sweep::sweep(&mut socket)?;
+        sweep::sweep(&mut socket, table)?;
         Ok(Self {
             socket,
+            table,
             objects: Objects::default(),
             routes: BTreeMap::new(),
         })
@@ -168,12 +172,15 @@ impl Fib {
             .collect();
         let failed = self.create(&fresh)?;
 
+        let table = self.table;
         let mut routes = Messages::default();
         for (change, target) in changes.iter().zip(&targets) {
             match target {
-                Target::Object(id) => message::route(&mut routes, &change.prefix(), Some(*id)),
-                Target::Blackhole => message::route(&mut routes, &change.prefix(), None),
-                Target::Nothing => message::remove_route(&mut routes, &change.prefix()),
+                Target::Object(id) => {
+                    message::route(&mut routes, table, &change.prefix(), Some(*id))
+                }
+                Target::Blackhole => message::route(&mut routes, table, &change.prefix(), None),
+                Target::Nothing => message::remove_route(&mut routes, table, &change.prefix()),
             }
         }
         let answers = self.socket.acknowledged(&routes)?;

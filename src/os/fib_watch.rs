@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 use super::netns::NetnsFd;
+use crate::lab::op::VRF_TABLES;
 
 /// Multicast groups: RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEXTHOP.
 const GROUPS: [u32; 4] = [1, 7, 11, 32];
@@ -48,7 +49,7 @@ const IFF_LOWER_UP: u32 = 0x1_0000;
 /// What the kernel said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FibNotice {
-    /// A route of the main table appeared, changed or went.
+    /// A route of the main table or a VRF's appeared, changed or went.
     Route {
         /// Its prefix.
         prefix: IpNet,
@@ -255,7 +256,8 @@ fn route(payload: &[u8], gone: bool) -> Option<FibNotice> {
             _ => {}
         }
     }
-    if table != RT_TABLE_MAIN {
+    let is_vrf = u8::try_from(table).is_ok_and(|table| VRF_TABLES.contains(&table));
+    if table != RT_TABLE_MAIN && !is_vrf {
         return None;
     }
     if let Some(index) = index {

@@ -38,13 +38,19 @@ pub fn socket_addr(address: IpAddr, port: u16, interface: Option<&str>) -> io::R
     }
 }
 
-/// Listens on one local address; non-blocking. Its SYN-ACKs carry `ttl`. From the
+/// Listens on one local address, in the VRF of this device if one is given;
+/// non-blocking. Its SYN-ACKs carry `ttl`. From the
 /// first SYN on, the peers in `keys` have to sign.
 ///
 /// # Errors
 /// EADDRNOTAVAIL while the address is not (yet) there; see also [`set_md5`].
-pub fn listen(local: SocketAddr, ttl: u8, keys: &[(IpAddr, String)]) -> io::Result<TcpListener> {
-    let socket = socket(local, ttl)?;
+pub fn listen(
+    local: SocketAddr,
+    ttl: u8,
+    keys: &[(IpAddr, String)],
+    vrf: Option<&str>,
+) -> io::Result<TcpListener> {
+    let socket = socket(local, ttl, vrf)?;
     socket.set_reuse_address(true)?;
     socket.bind(&local.into())?;
     for (peer, key) in keys {
@@ -54,7 +60,8 @@ pub fn listen(local: SocketAddr, ttl: u8, keys: &[(IpAddr, String)]) -> io::Resu
     Ok(socket.into())
 }
 
-/// A socket bound to a local address, ready to be connected; non-blocking.
+/// A socket bound to a local address, in the VRF of this device if one is given,
+/// ready to be connected; non-blocking.
 ///
 /// # Errors
 /// EADDRNOTAVAIL while the address is not (yet) there; a key TCP-MD5 cannot use.
@@ -63,10 +70,11 @@ pub fn outgoing(
     remote: SocketAddr,
     ttl: u8,
     md5: Option<&str>,
+    vrf: Option<&str>,
 ) -> io::Result<TcpStream> {
     let mut local = local;
     local.set_port(0);
-    let socket = socket(local, ttl)?;
+    let socket = socket(local, ttl, vrf)?;
     socket.bind(&local.into())?;
     socket.set_tcp_nodelay(true)?;
     if let Some(key) = md5 {
@@ -142,7 +150,8 @@ struct TcpMd5Sig {
     key: [u8; MD5_KEY_MAX],
 }
 
-fn socket(local: SocketAddr, ttl: u8) -> io::Result<Socket> {
+/// In the main table, or bound to a VRF's device.
+fn socket(local: SocketAddr, ttl: u8, vrf: Option<&str>) -> io::Result<Socket> {
     // socket2 sets close-on-exec.
     let socket = Socket::new(
         Domain::for_address(local),
@@ -150,6 +159,9 @@ fn socket(local: SocketAddr, ttl: u8) -> io::Result<Socket> {
         Some(Protocol::TCP),
     )?;
     socket.set_nonblocking(true)?;
+    if let Some(vrf) = vrf {
+        socket.bind_device(Some(vrf.as_bytes()))?;
+    }
     if local.is_ipv6() {
         socket.set_only_v6(true)?;
     }

@@ -39,11 +39,12 @@ pub struct Arrival {
 pub struct Receiver(UdpSocket);
 
 impl Receiver {
-    /// Binds port 3784 of all addresses of the family; non-blocking.
+    /// Binds port 3784 of all addresses of the family, in the VRF of this device if
+    /// one is given; non-blocking.
     ///
     /// # Errors
     /// When the port is taken.
-    pub fn open(v6: bool) -> io::Result<Self> {
+    pub fn open(v6: bool, vrf: Option<&str>) -> io::Result<Self> {
         let (domain, any): (_, IpAddr) = if v6 {
             (Domain::IPV6, Ipv6Addr::UNSPECIFIED.into())
         } else {
@@ -58,6 +59,9 @@ impl Receiver {
         } else {
             setsockopt(&socket, Ipv4RecvTtl, &true)?;
             setsockopt(&socket, Ipv4PacketInfo, &true)?;
+        }
+        if let Some(vrf) = vrf {
+            socket.bind_device(Some(vrf.as_bytes()))?;
         }
         socket.bind(&SocketAddr::new(any, CONTROL_PORT).into())?;
         Ok(Self(socket.into()))

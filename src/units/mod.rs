@@ -21,5 +21,5 @@ pub use names::{
 pub use policy::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, Set, Verdict};
 pub use probe::{PROBE_HEADER_LEN, PROBE_MAGIC, PROBE_PORT_BASE, ProbeHeader};
 pub use quantity::{Asn, Bytes, Percent, QuantityError, Rate, Span};
-pub use speaker::{BfdConfig, Family, Origination, PeerConfig, SpeakerConfig};
+pub use speaker::{BfdConfig, Family, Origination, PeerConfig, SpeakerConfig, VrfConfig};
 pub use suite::Suite;

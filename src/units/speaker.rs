@@ -17,12 +17,25 @@ pub struct SpeakerConfig {
     pub asn: Asn,
     /// BGP Identifier (RFC 6286).
     pub router_id: Ipv4Addr,
+    /// The VRF all of it is in; `None`: the main table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vrf: Option<VrfConfig>,
     /// How many equally good paths are installed; at least 1.
     pub multipath: u8,
     /// What it originates.
     pub originate: Vec<Origination>,
     /// Its sessions.
     pub peers: Vec<PeerConfig>,
+}
+
+/// A VRF as a speaker needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VrfConfig {
+    /// Its device: sockets are bound to it.
+    pub device: IfName,
+    /// Its routing table.
+    pub table: u8,
 }
 
 /// A prefix the speaker originates.

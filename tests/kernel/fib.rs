@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use backhoe::os::{
-    fib::{Change, Fib, FibError},
+    fib::{Change, Fib, FibError, RT_TABLE_MAIN},
     netns::NetnsFd,
 };
 use ipnet::IpNet;
@@ -19,7 +19,7 @@ fn addr(text: &str) -> IpAddr {
 }
 
 fn open(namespace: &NetnsFd) -> Fib {
-    namespace.run(Fib::open).unwrap()
+    namespace.run(|| Fib::open(RT_TABLE_MAIN)).unwrap()
 }
 
 fn route(namespace: &NetnsFd, prefix: &str) -> String {

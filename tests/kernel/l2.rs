@@ -53,15 +53,15 @@ struct Stand {
 }
 
 /// Builds a lab's interfaces and wires: no daemons, no probes.
-fn stand(links: &str) -> Stand {
-    let text = format!("{NODES}{links}");
-    let lab = spec::check("lab", &text, &|_| Err(String::new()));
+fn stand(text: &str) -> Stand {
+    let lab = spec::check("lab", text, &|_| Err(String::new()));
     let lab = lab.lab.unwrap_or_else(|| {
-        panic!("{}", lab.diagnostics.render("lab", &text));
+        panic!("{}", lab.diagnostics.render("lab", text));
     });
     let full = HostFacts {
         vlan: true,
         bond: true,
+        vrf: true,
         ..HostFacts::default()
     };
     let plan = plan(&lab, &full).unwrap();
@@ -161,7 +161,8 @@ lags:
 fn lag(min_links: u8) -> Option<Stand> {
     let probe = host::probe().unwrap();
     let features = [("netem", probe.wire), ("bonding", probe.bond)];
-    has(&features, &probe.kernel).then(|| stand(&LAG.replace("MIN", &min_links.to_string())))
+    has(&features, &probe.kernel)
+        .then(|| stand(&format!("{NODES}{LAG}").replace("MIN", &min_links.to_string())))
 }
 
 const BOTH: [(&str, bool); 2] = [("c1", true), ("c2", true)];
@@ -239,7 +240,7 @@ fn two_vifs_share_a_circuit_and_each_carries_its_own_mtu() {
     if !has(&features, &probe.kernel) {
         return;
     }
-    let stand = stand(VIFS);
+    let stand = stand(&format!("{NODES}{VIFS}"));
     // 20 bytes of IP and 8 of ICMP; `-M do`: never in fragments.
     let ping = |size: u32, to: &str| format!("ping -c 1 -W 5 -M do -s {} {to}", size - 28);
     sh(stand.node("a"), &ping(9001, "169.254.10.1"));
@@ -254,4 +255,33 @@ fn two_vifs_share_a_circuit_and_each_carries_its_own_mtu() {
     sh(stand.node("east"), "ip link set circuit.102 down");
     sh(stand.node("a"), "! ping -c 1 -W 1 169.254.20.1");
     sh(stand.node("a"), &ping(9001, "169.254.10.1"));
+}
+
+const VRF: &str = "
+nodes:
+  dc:
+    kind: router
+    hosts: { app: 10.0.1.10/24, admin: 192.168.0.10/24 }
+    vrfs: { prod: [c1, app] }
+    routes: { 10.2.1.0/24: c1 }
+  core: { kind: router, hosts: { db: 10.2.1.10/24 }, routes: { 10.0.1.0/24: c1, 192.168.0.0/24: c1 } }
+links:
+  c1: { ends: [dc, core], delay: 1ms }
+";
+
+#[test]
+fn a_vrf_routes_among_its_members_and_the_main_table_reaches_none_of_them() {
+    let probe = host::probe().unwrap();
+    let features = [("netem", probe.wire), ("vrf", probe.vrf)];
+    if !has(&features, &probe.kernel) {
+        return;
+    }
+    let stand = stand(VRF);
+    sh(stand.node("app"), "ping -c 1 -W 5 10.2.1.10");
+    sh(stand.node("db"), "ping -c 1 -W 5 10.0.1.10");
+    sh(stand.node("admin"), "ping -c 1 -W 5 192.168.0.1");
+    for to in ["10.0.1.10", "10.2.1.10"] {
+        sh(stand.node("admin"), &format!("! ping -c 1 -W 1 {to}"));
+    }
+    sh(stand.node("db"), "! ping -c 1 -W 1 192.168.0.10");
 }

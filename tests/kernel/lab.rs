@@ -467,6 +467,7 @@ fn a_refused_operation_is_named_and_leaves_nothing() {
         netns: Netns::Node(NodeName::new("r1").unwrap()),
         prefix: "192.0.2.0/24".parse().unwrap(),
         to: RouteTarget::Via("203.0.113.1".parse().unwrap()),
+        table: None,
     });
     let output = user.run(&["up", &user.plan(&plan)]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -30,7 +30,7 @@ fn bfd_packets_of_both_families_arrive_with_their_addresses_and_interface() {
         ("10.0.0.1", "10.0.0.2", false),
         ("fd00::1", "fd00::2", true),
     ] {
-        let receiver = b.run(|| Receiver::open(v6)).unwrap();
+        let receiver = b.run(|| Receiver::open(v6, None)).unwrap();
         let sender = a
             .run(|| Sender::open(ip(local), ip(remote), Some("a0"), 7))
             .unwrap();
@@ -56,7 +56,7 @@ fn a_packet_that_passed_a_router_is_not_believed() {
         ("10.0.0.1", "10.0.0.2", false),
         ("fd00::1", "fd00::2", true),
     ] {
-        let receiver = b.run(|| Receiver::open(v6)).unwrap();
+        let receiver = b.run(|| Receiver::open(v6, None)).unwrap();
         let near = a
             .run(|| Sender::open(ip(local), ip(remote), None, 0))
             .unwrap();
@@ -127,8 +127,8 @@ fn bgp_sockets_carry_the_configured_ttl_and_local_address() {
         let (listener, outgoing) = a
             .run(|| {
                 Ok((
-                    tcp::listen(local, 3, &[])?,
-                    tcp::outgoing(local, remote, 1, Some("key"))?,
+                    tcp::listen(local, 3, &[], None)?,
+                    tcp::outgoing(local, remote, 1, Some("key"), None)?,
                 ))
             })
             .unwrap();
@@ -151,7 +151,7 @@ fn md5_keys_have_limits_and_can_be_taken_away() {
     let own = namespace();
     sh(&own, "ip link set lo up");
     let local = SocketAddr::new(ip("127.0.0.1"), 0);
-    let listener = own.run(|| tcp::listen(local, 1, &[])).unwrap();
+    let listener = own.run(|| tcp::listen(local, 1, &[], None)).unwrap();
     let peer = ip("127.0.0.2");
     tcp::set_md5(&listener, peer, Some("key")).unwrap();
     tcp::set_md5(&listener, peer, None).unwrap();

@@ -73,6 +73,7 @@ pub(crate) fn speaker(
         node: NodeName::new(node).unwrap(),
         asn: Asn::new(asn).unwrap(),
         router_id: Ipv4Addr::from(asn),
+        vrf: None,
         multipath: 1,
         originate: originate.iter().map(origination).collect(),
         peers,

@@ -60,7 +60,7 @@ pub(super) fn survey(plan: &Plan) -> Survey<'_> {
                 "it is in the LAG {}, whose addresses are no one link's",
                 lag.lag
             )),
-            None => ends(wire, &own, &loans),
+            None => in_vrf(plan, wire).map_or_else(|| ends(wire, &own, &loans), Err),
         };
         match ends {
             Ok(addresses) => found.reaches.push(Reach { wire, addresses }),
@@ -68,6 +68,33 @@ pub(super) fn survey(plan: &Plan) -> Survey<'_> {
         }
     }
     found
+}
+
+/// Why an end that is in a VRF cannot be measured from: the instrument's sockets are
+/// in the main table.
+fn in_vrf(plan: &Plan, wire: &WirePlan) -> Option<String> {
+    let vlans = plan.ops.iter().filter_map(|op| {
+        if let Op::AddVlan {
+            netns: Netns::Node(node),
+            name,
+            parent,
+            ..
+        } = op
+        {
+            Some((node, name, parent))
+        } else {
+            None
+        }
+    });
+    let tagged: Vec<_> = vlans.collect();
+    wire.ends.iter().find_map(|end| {
+        let own = tagged
+            .iter()
+            .filter(|(node, _, parent)| **node == end.node && **parent == end.node_if);
+        let mut devs = own.map(|(_, name, _)| *name).chain([&end.node_if]);
+        let vrf = devs.find_map(|dev| plan.vrf_of(&end.node, dev.as_str()))?;
+        Some(format!("it is in the VRF {vrf} of {}", end.node))
+    })
 }
 
 type Own<'a> = BTreeMap<(&'a NodeName, &'a str), Vec<IpNet>>;

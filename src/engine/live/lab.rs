@@ -242,6 +242,9 @@ impl Live {
     }
 
     fn address(&self, node: &NodeName, dev: &str) -> Option<IpAddr> {
+        if self.plan.vrf_of(node, dev).is_some() {
+            return None;
+        }
         let own = Netns::Node(node.clone());
         self.plan.ops.iter().find_map(|op| match op {
             Op::AddAddress {
@@ -256,6 +259,7 @@ impl Live {
             | Op::AddBridge { .. }
             | Op::AddVlan { .. }
             | Op::AddBond { .. }
+            | Op::AddVrf { .. }
             | Op::SetMaster { .. }
             | Op::SetUp { .. }
             | Op::SetDown { .. }

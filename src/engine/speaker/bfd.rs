@@ -156,7 +156,8 @@ impl Worker {
         let mut receivers = Vec::new();
         for v6 in [false, true] {
             if neighbors.iter().any(|n| n.remote.is_ipv6() == v6) {
-                receivers.push(Receiver::open(v6)?);
+                let vrf = config.vrf.as_ref().map(|vrf| vrf.device.as_str());
+                receivers.push(Receiver::open(v6, vrf)?);
             }
         }
         Ok(Self {

@@ -16,7 +16,7 @@ use tokio::{
 use crate::{
     os::tcp,
     proto::speaker::{ConnId, PeerId},
-    units::PeerConfig,
+    units::{PeerConfig, VrfConfig},
 };
 
 /// Reads that wait for the driver before TCP makes the peer wait.
@@ -90,9 +90,14 @@ impl Connections {
     }
 
     /// Begins to connect; the outcome is an [`Input`].
-    pub(super) fn connect(&mut self, conn: ConnId, peer: PeerId, config: &PeerConfig) {
+    pub(super) fn connect(
+        &mut self,
+        (conn, peer): (ConnId, PeerId),
+        config: &PeerConfig,
+        vrf: Option<&VrfConfig>,
+    ) {
         let inputs = self.inputs.clone();
-        let opened = open_socket(config);
+        let opened = open_socket(config, vrf);
         let task = tokio::spawn(async move {
             let connected = match opened {
                 Ok((socket, remote)) => socket.connect(remote).await,
@@ -172,11 +177,15 @@ impl Connections {
     }
 }
 
-fn open_socket(config: &PeerConfig) -> io::Result<(TcpSocket, SocketAddr)> {
+fn open_socket(
+    config: &PeerConfig,
+    vrf: Option<&VrfConfig>,
+) -> io::Result<(TcpSocket, SocketAddr)> {
     let interface = config.interface.as_ref().map(AsRef::as_ref);
+    let vrf = vrf.map(|vrf| vrf.device.as_str());
     let local = tcp::socket_addr(config.local, 0, interface)?;
     let remote = tcp::socket_addr(config.remote, tcp::BGP_PORT, interface)?;
-    let socket = tcp::outgoing(local, remote, config.ttl, config.md5.as_deref())?;
+    let socket = tcp::outgoing(local, remote, config.ttl, config.md5.as_deref(), vrf)?;
     Ok((TcpSocket::from_std_stream(socket), remote))
 }
 

@@ -70,10 +70,10 @@ async fn serve(config: SpeakerConfig, control_fd: Option<RawFd>) -> anyhow::Resu
     let now = clock::now();
     let mut driver = Driver {
         speaker: Speaker::new(config.clone(), rand::rng().random(), now),
-        unbound: listeners(&config.peers),
+        unbound: listeners(&config),
+        forwarding: Forwarding::open(config.vrf.as_ref()).context("cannot write routes")?,
         config,
         connections,
-        forwarding: Forwarding::open().context("cannot write routes")?,
         retired: Retired::default(),
         bfd,
         control,
@@ -120,6 +120,7 @@ enum Ending {
 struct Listener {
     local: IpAddr,
     interface: Option<IfName>,
+    vrf: Option<IfName>,
     ttl: u8,
     keys: Vec<(IpAddr, String)>,
 }
@@ -176,7 +177,8 @@ impl Driver {
                 Action::Connect { conn, peer } => {
                     self.forward(&mut changes);
                     if let Some(config) = peer_config(&self.config, peer) {
-                        self.connections.connect(conn, peer, config);
+                        let vrf = self.config.vrf.as_ref();
+                        self.connections.connect((conn, peer), config, vrf);
                     }
                 }
                 Action::Send { conn, bytes } => {
@@ -436,17 +438,23 @@ impl Listener {
     fn bind(&self) -> std::io::Result<TcpListener> {
         let interface = self.interface.as_ref().map(AsRef::as_ref);
         let local = tcp::socket_addr(self.local, tcp::BGP_PORT, interface)?;
-        TcpListener::from_std(tcp::listen(local, self.ttl, &self.keys)?)
+        TcpListener::from_std(tcp::listen(
+            local,
+            self.ttl,
+            &self.keys,
+            self.vrf.as_ref().map(AsRef::as_ref),
+        )?)
     }
 }
 
 /// One listener for each local address.
-fn listeners(peers: &[PeerConfig]) -> Vec<Listener> {
+fn listeners(config: &SpeakerConfig) -> Vec<Listener> {
     let mut listeners: BTreeMap<IpAddr, Listener> = BTreeMap::new();
-    for peer in peers {
+    for peer in &config.peers {
         let listener = listeners.entry(peer.local).or_insert_with(|| Listener {
             local: peer.local,
             interface: peer.interface.clone(),
+            vrf: config.vrf.as_ref().map(|vrf| vrf.device.clone()),
             ttl: peer.ttl,
             keys: Vec::new(),
         });

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::control::Notice;
 use crate::{
     os::{
-        fib::{Change, Fib},
+        fib::{Change, Fib, RT_TABLE_MAIN},
         link_watch::Interface,
     },
     proto::speaker::{FibChange, NextHop},
+    units::VrfConfig,
 };
 
 /// The kernel's FIB, by interface names.
@@ -19,10 +20,11 @@ pub(super) struct Forwarding {
 }
 
 impl Forwarding {
-    /// Opens the calling thread's network namespace.
-    pub(super) fn open() -> std::io::Result<Self> {
+    /// Opens the VRF's table, or the main one, of the calling thread's network
+    /// namespace.
+    pub(super) fn open(vrf: Option<&VrfConfig>) -> std::io::Result<Self> {
         Ok(Self {
-            fib: Fib::open()?,
+            fib: Fib::open(vrf.map_or(RT_TABLE_MAIN, |vrf| vrf.table))?,
             indices: BTreeMap::new(),
         })
     }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 pub use lag::{Lag, MAX_MEMBERS};
 pub use link::{DEFAULT_MTU, Link, MAX_MTU, MIN_MTU, Shape};
-pub use node::{Daemon, External, Host, Kind, Node, OwnConfig, StaticRoute, Tags, Via};
+pub use node::{Daemon, External, Host, Kind, Node, OwnConfig, StaticRoute, Tags, Via, Vrf};
 pub use routing::{Announce, Routing, Rules, Shorthand};
 pub use scenario::{Endpoint, Expect, ExpectAfter, Fault, How, Probe, Step, StepKind};
 pub use session::{BgpTimers, Session, SessionKind, TUNNEL_OVERHEAD, Vif, Vpn, VpnKind};

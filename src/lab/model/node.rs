@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 
 use super::Announce;
-use crate::units::{Asn, HostName, LinkName, NodeName, Suite};
+use crate::units::{Asn, HostName, IfName, LinkName, NodeName, Suite};
 
 /// A declared node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Node {
     pub daemon: Daemon,
     /// The BGP Identifier, where the file sets it.
     pub router_id: Option<Ipv4Addr>,
+    /// VRFs of a router by name.
+    pub vrfs: BTreeMap<IfName, Vrf>,
     /// How many equally good paths are installed; at least 1.
     pub multipath: u8,
     /// Prefixes originated beside those that `announce` lists; what explicit
@@ -37,6 +39,15 @@ pub struct Node {
     pub tags: Tags,
     /// Line of the file.
     pub line: u32,
+}
+
+/// A VRF: what of the node is in a routing table of its own. Nothing is in two.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Vrf {
+    /// Links of the node, and LAGs; tagged VIFs go with their circuit.
+    pub links: Vec<LinkName>,
+    /// Hosts behind the node; those that share a network are all in it.
+    pub hosts: Vec<HostName>,
 }
 
 /// What a node is.

@@ -60,6 +60,15 @@ impl fmt::Display for Op {
                 "ip -n {netns} link add {name} index {index} mtu {} type bond mode 802.3ad miimon {BOND_MIIMON_MS} lacp_rate {lacp} min_links {min_links} xmit_hash_policy {hash}",
                 mtu.get()
             ),
+            Self::AddVrf {
+                netns,
+                name,
+                index,
+                table,
+            } => write!(
+                f,
+                "ip -n {netns} link add {name} index {index} type vrf table {table}"
+            ),
             Self::SetMaster { netns, dev, master } => {
                 write!(f, "ip -n {netns} link set {dev} master {master}")
             }
@@ -70,12 +79,22 @@ impl fmt::Display for Op {
             } => write!(f, "ip -n {netns} addr add {address} dev {dev}"),
             Self::SetUp { netns, dev } => write!(f, "ip -n {netns} link set {dev} up"),
             Self::SetDown { netns, dev } => write!(f, "ip -n {netns} link set {dev} down"),
-            Self::AddRoute { netns, prefix, to } => match to {
-                RouteTarget::Via(gateway) => {
-                    write!(f, "ip -n {netns} route add {prefix} via {gateway}")
+            Self::AddRoute {
+                netns,
+                prefix,
+                to,
+                table,
+            } => {
+                match to {
+                    RouteTarget::Via(gateway) => {
+                        write!(f, "ip -n {netns} route add {prefix} via {gateway}")?;
+                    }
+                    RouteTarget::Blackhole => {
+                        write!(f, "ip -n {netns} route add blackhole {prefix}")?;
+                    }
                 }
-                RouteTarget::Blackhole => write!(f, "ip -n {netns} route add blackhole {prefix}"),
-            },
+                table.map_or(Ok(()), |table| write!(f, " table {table}"))
+            }
         }
     }
 }

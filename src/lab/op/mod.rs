@@ -13,6 +13,9 @@ use crate::units::{Bytes, HashPolicy, IfName, LacpRate, NodeName};
 /// How often a bond looks at its members' carrier, milliseconds.
 pub const BOND_MIIMON_MS: u32 = 10;
 
+/// Tables of VRFs: the first has the first number.
+pub const VRF_TABLES: std::ops::RangeInclusive<u8> = 101..=199;
+
 /// A network namespace of the lab.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -104,13 +107,24 @@ pub enum Op {
         /// What chooses a packet's member.
         hash: HashPolicy,
     },
-    /// Make an interface, which is down, a member of a bridge or bond.
+    /// Create a VRF: a routing table for its members.
+    AddVrf {
+        /// Where.
+        netns: Netns,
+        /// Name.
+        name: IfName,
+        /// Explicit ifindex, unique in the lab.
+        index: u32,
+        /// The table's number.
+        table: u8,
+    },
+    /// Make an interface, which is down, a member of a bridge, bond or VRF.
     SetMaster {
         /// Where.
         netns: Netns,
         /// The member.
         dev: IfName,
-        /// The bridge or bond.
+        /// The bridge, bond or VRF.
         master: IfName,
     },
     /// Add an address.
@@ -144,6 +158,9 @@ pub enum Op {
         prefix: IpNet,
         /// How it is reached.
         to: RouteTarget,
+        /// A VRF's table; `None`: the main one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        table: Option<u8>,
     },
 }
 
@@ -166,6 +183,7 @@ impl Op {
             | Self::AddBridge { netns, .. }
             | Self::AddVlan { netns, .. }
             | Self::AddBond { netns, .. }
+            | Self::AddVrf { netns, .. }
             | Self::SetMaster { netns, .. }
             | Self::AddAddress { netns, .. }
             | Self::SetUp { netns, .. }

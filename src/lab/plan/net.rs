@@ -73,6 +73,16 @@ impl Cable {
     }
 }
 
+/// A VRF of a node, with the interfaces that are in it.
+#[derive(Debug, Clone)]
+pub(super) struct VrfPort {
+    pub(super) node: NodeName,
+    pub(super) interface: IfName,
+    pub(super) index: u32,
+    pub(super) table: u8,
+    pub(super) members: Vec<IfName>,
+}
+
 /// A bridge inside a namespace: a switch, or the network several hosts share.
 #[derive(Debug, Clone)]
 pub(super) struct Bridge {
@@ -126,6 +136,7 @@ pub(super) struct Net<'a> {
     /// Of each host to its node, by the host's namespace.
     pub(super) drops: BTreeMap<NodeName, Cable>,
     pub(super) bridges: Vec<Bridge>,
+    pub(super) vrfs: Vec<VrfPort>,
     pub(super) tunnels: BTreeMap<SessionName, TunnelPorts>,
     /// Inside addresses of VIFs and VPNs, aligned with the session's ends.
     pub(super) inside: BTreeMap<SessionName, addresses::Pair>,
@@ -141,6 +152,13 @@ impl<'a> Net<'a> {
                 feature: KernelFeature::Bond,
             });
         }
+        let mut routers = lab.nodes.iter().filter(|_| !host.vrf);
+        if let Some((name, _)) = routers.find(|(_, node)| !node.vrfs.is_empty()) {
+            return Err(PlanError::Lacks {
+                what: format!("`vrfs` of `{name}`"),
+                feature: KernelFeature::Vrf,
+            });
+        }
         let hosts = host_spaces(lab)?;
         let derived = addresses::derive(lab, host)?;
         let mut net = Net {
@@ -153,6 +171,7 @@ impl<'a> Net<'a> {
             attachments: BTreeMap::new(),
             drops: BTreeMap::new(),
             bridges: Vec::new(),
+            vrfs: Vec::new(),
             tunnels: BTreeMap::new(),
             inside: BTreeMap::new(),
             has_ipv6: derived.has_ipv6,
@@ -176,6 +195,31 @@ impl<'a> Net<'a> {
             .get(name)
             .or_else(|| self.lags.get(name))
             .ok_or_else(|| PlanError::Broken(format!("a link called `{name}`")))
+    }
+
+    /// The VRF an interface is in.
+    pub(super) fn vrf_of(&self, node: &NodeName, interface: &IfName) -> Option<&VrfPort> {
+        let mut vrfs = self.vrfs.iter().filter(|vrf| vrf.node == *node);
+        vrfs.find(|vrf| vrf.members.contains(interface))
+    }
+
+    /// The table in which a node finds a gateway: that of the interface it is on.
+    pub(super) fn table_towards(&self, node: &NodeName, gateway: &std::net::IpAddr) -> Option<u8> {
+        let links = self.links.values().chain(self.lags.values());
+        let cables = links
+            .chain(self.drops.values())
+            .flat_map(|cable| &cable.ends);
+        let ports = cables.chain(self.vlans.values().flat_map(|vlan| &vlan.ends));
+        let bridges = self.bridges.iter();
+        let bridges = bridges.map(|b| (&b.node, &b.interface, &b.addresses));
+        ports
+            .map(|port| (&port.node, &port.interface, &port.addresses))
+            .chain(bridges)
+            .filter(|(at, _, addresses)| {
+                *at == node && addresses.iter().any(|net| net.contains(gateway))
+            })
+            .find_map(|(_, interface, _)| self.vrf_of(node, interface))
+            .map(|vrf| vrf.table)
     }
 
     /// The end of a link at a node.

@@ -2,14 +2,14 @@
 //! interfaces, addresses, up, routes.
 
 use super::{
-    net::{Bridge, Cable, Net, Port, Vlan},
+    net::{Bridge, Cable, Net, Port, Vlan, VrfPort},
     statics::{Static, forwards},
     sysctl::{Role, settings},
 };
 use crate::{
     lab::{
         model::{Kind, Lag},
-        op::{Netns, Op, VethEnd},
+        op::{Netns, Op, RouteTarget, VethEnd},
     },
     units::{Bytes, IfName, NodeName},
 };
@@ -33,15 +33,20 @@ pub(super) fn ops(net: &Net<'_>, statics: Vec<Static>) -> Result<Vec<Op>, crate:
     ops.extend(net.bridges.iter().map(add_bridge));
     ops.extend(net.cables().flat_map(add_veths));
     ops.extend(add_bonds(net));
+    ops.extend(net.vrfs.iter().map(add_vrf));
     let lo = IfName::new("lo")?;
     for space in &net.spaces {
         ops.push(up(Netns::Node(space.name.clone()), &lo));
     }
+    for vrf in &net.vrfs {
+        ops.push(up(Netns::Node(vrf.node.clone()), &vrf.interface));
+    }
     for port in ports(net) {
-        ops.extend(configure(port));
+        ops.extend(configure(net, port));
     }
     for bridge in &net.bridges {
         let netns = Netns::Node(bridge.node.clone());
+        ops.extend(join_vrf(net, &bridge.node, &bridge.interface));
         for &address in &bridge.addresses {
             ops.push(Op::AddAddress {
                 netns: netns.clone(),
@@ -52,18 +57,22 @@ pub(super) fn ops(net: &Net<'_>, statics: Vec<Static>) -> Result<Vec<Op>, crate:
         ops.push(up(netns, &bridge.interface));
     }
     for bond in net.lags.values().flat_map(|cable| &cable.ends) {
-        ops.extend(configure(bond));
+        ops.extend(configure(net, bond));
     }
     for vlan in net.vlans.values() {
         for (port, parent) in vlan.ends.iter().zip(&vlan.parents) {
             ops.push(add_vlan(vlan, port, parent));
-            ops.extend(configure(port));
+            ops.extend(configure(net, port));
         }
     }
     for wire in net.cables().filter_map(|cable| cable.wire.as_ref()) {
         ops.extend(wire.ends.iter().map(|(dev, _)| up(Netns::Wire, dev)));
     }
     ops.extend(statics.into_iter().map(|route| Op::AddRoute {
+        table: match &route.to {
+            RouteTarget::Via(gateway) => net.table_towards(&route.node, gateway),
+            RouteTarget::Blackhole => None,
+        },
         netns: Netns::Node(route.node),
         prefix: route.prefix,
         to: route.to,
@@ -124,6 +133,24 @@ fn add_bond(lag: &Lag, side: usize, port: &Port) -> Op {
     }
 }
 
+fn add_vrf(vrf: &VrfPort) -> Op {
+    Op::AddVrf {
+        netns: Netns::Node(vrf.node.clone()),
+        name: vrf.interface.clone(),
+        index: vrf.index,
+        table: vrf.table,
+    }
+}
+
+fn join_vrf(net: &Net<'_>, node: &NodeName, dev: &IfName) -> Option<Op> {
+    let vrf = net.vrf_of(node, dev)?;
+    Some(Op::SetMaster {
+        netns: Netns::Node(node.clone()),
+        dev: dev.clone(),
+        master: vrf.interface.clone(),
+    })
+}
+
 fn add_vlan(vlan: &Vlan, port: &Port, parent: &IfName) -> Op {
     Op::AddVlan {
         netns: Netns::Node(port.node.clone()),
@@ -157,7 +184,7 @@ fn veth(a: VethEnd, b: VethEnd, mtu: Bytes) -> Op {
     Op::AddVeth { a, b, mtu }
 }
 
-fn configure(port: &Port) -> Vec<Op> {
+fn configure(net: &Net<'_>, port: &Port) -> Vec<Op> {
     let netns = Netns::Node(port.node.clone());
     let mut ops = Vec::new();
     if let Some(master) = &port.master {
@@ -167,6 +194,8 @@ fn configure(port: &Port) -> Vec<Op> {
             master: master.clone(),
         });
     } else {
+        // Before its addresses: an interface that changes its table loses them.
+        ops.extend(join_vrf(net, &port.node, &port.interface));
         ops.extend(port.addresses.iter().map(|&address| Op::AddAddress {
             netns: netns.clone(),
             dev: port.interface.clone(),

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     lab::model::{Announce, Kind, Node, Routing},
-    units::{Asn, BfdConfig, NodeName, Origination, PeerConfig, SpeakerConfig},
+    units::{Asn, BfdConfig, NodeName, Origination, PeerConfig, SpeakerConfig, VrfConfig},
 };
 
 /// Packets of a directly connected external session carry this TTL, AWS's rule as well.
@@ -42,6 +42,7 @@ pub(super) fn speakers(
             node: name.clone(),
             asn: asn_of(net, name)?,
             router_id: identifier(net, name, node),
+            vrf: vrf_of(net, legs, name),
             multipath: node.multipath,
             originate: originations(net, name, node),
             peers,
@@ -49,6 +50,17 @@ pub(super) fn speakers(
         speakers.insert(name.clone(), config);
     }
     Ok(speakers)
+}
+
+/// The VRF a node's sessions are in: the model has them all in one table.
+fn vrf_of(net: &Net<'_>, legs: &[Leg], name: &NodeName) -> Option<VrfConfig> {
+    let mut ends = legs.iter().flat_map(|leg| &leg.ends);
+    let end = ends.find(|end| end.node == *name)?;
+    let vrf = net.vrf_of(name, &end.interface)?;
+    Some(VrfConfig {
+        device: vrf.interface.clone(),
+        table: vrf.table,
+    })
 }
 
 fn peer(net: &Net<'_>, leg: &Leg, side: usize) -> PeerConfig {

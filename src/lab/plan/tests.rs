@@ -153,6 +153,7 @@ fn a_tunnel_is_never_reached_through_itself() {
                 netns: Netns::Node(node),
                 prefix,
                 to: RouteTarget::Via(gateway),
+                ..
             } = op
             else {
                 return None;

@@ -13,7 +13,7 @@ pub use crate::lab::model::{
     Expect as ExpectPlan, ExpectAfter, Fault as FaultPlan, Shape as ShapePlan, StepKind as StepPlan,
 };
 use crate::{
-    lab::op::Op,
+    lab::op::{Netns, Op},
     units::{
         Asn, BfdConfig, Bytes, IfName, LabName, LacpRate, LinkName, NodeName, ProbeName,
         SessionName, Span, SpeakerConfig, TunnelName,
@@ -264,6 +264,29 @@ pub struct FlowPlan {
 }
 
 impl Plan {
+    /// The VRF an interface of a node is in. Its addresses are then in that VRF's
+    /// table only: a socket that is not bound to the VRF cannot have them.
+    pub fn vrf_of(&self, node: &NodeName, dev: &str) -> Option<&IfName> {
+        let here = Netns::Node(node.clone());
+        let is_vrf = |wanted: &IfName| {
+            self.ops.iter().any(|op| {
+                matches!(op, Op::AddVrf { netns, name, .. } if *netns == here && name == wanted)
+            })
+        };
+        self.ops.iter().find_map(|op| {
+            let Op::SetMaster {
+                netns,
+                dev: member,
+                master,
+            } = op
+            else {
+                return None;
+            };
+            let this = *netns == here && member.as_str() == dev;
+            (this && is_vrf(master)).then_some(master)
+        })
+    }
+
     /// The links a name stands for: a LAG's members, or the link itself.
     pub fn links_of<'p>(&'p self, name: &'p LinkName) -> &'p [LinkName] {
         let lag = self.lags.iter().find(|lag| lag.lag == *name);

@@ -171,6 +171,11 @@ pub(super) static NODE: Table = Table {
             MapOf(&Text),
             "Static routes: prefix (or `default`) and next hop: an address, a neighbouring node, a link, or `blackhole`.",
         ),
+        word(
+            "vrfs",
+            MapOf(&ListOf(&Name)),
+            "Routing tables of their own: a name, and the node's links, LAGs and hosts in it.",
+        ),
         word("attach", Name, "vpc: the vgw it is attached to."),
         word("cidr", OneOrList(&Prefix), "vpc: its address ranges."),
         word("provider", Text, "Whose it is."),

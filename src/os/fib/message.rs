@@ -25,7 +25,8 @@ const PUT: u16 = REQUEST | NLM_F_CREATE | NLM_F_REPLACE;
 const AF_UNSPEC: u8 = 0;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
-pub(super) const RT_TABLE_MAIN: u8 = 254;
+/// The main table's number (RT_TABLE_MAIN).
+pub const RT_TABLE_MAIN: u8 = 254;
 const RTN_UNICAST: u8 = 1;
 pub(super) const RTN_BLACKHOLE: u8 = 6;
 
@@ -67,13 +68,13 @@ pub(super) fn remove_nexthop(out: &mut Messages, id: u32) {
 }
 
 /// Creates or replaces a route through an object, or a blackhole.
-pub(super) fn route(out: &mut Messages, prefix: &IpNet, object: Option<u32>) {
+pub(super) fn route(out: &mut Messages, table: u8, prefix: &IpNet, object: Option<u32>) {
     let kind = if object.is_some() {
         RTN_UNICAST
     } else {
         RTN_BLACKHOLE
     };
-    out.begin(RTM_NEWROUTE, PUT, &rtmsg(prefix, kind));
+    out.begin(RTM_NEWROUTE, PUT, &rtmsg(table, prefix, kind));
     address(out, RTA_DST, prefix.network());
     out.attribute(RTA_PRIORITY, &METRIC.to_ne_bytes());
     if let Some(id) = object {
@@ -82,9 +83,9 @@ pub(super) fn route(out: &mut Messages, prefix: &IpNet, object: Option<u32>) {
 }
 
 /// Deletes our route to a prefix, whatever it leads to.
-pub(super) fn remove_route(out: &mut Messages, prefix: &IpNet) {
+pub(super) fn remove_route(out: &mut Messages, table: u8, prefix: &IpNet) {
     // Type 0 matches any type; the protocol and the metric keep it to ours.
-    out.begin(RTM_DELROUTE, REQUEST, &rtmsg(prefix, 0));
+    out.begin(RTM_DELROUTE, REQUEST, &rtmsg(table, prefix, 0));
     address(out, RTA_DST, prefix.network());
     out.attribute(RTA_PRIORITY, &METRIC.to_ne_bytes());
 }
@@ -108,7 +109,7 @@ fn nhmsg(family: u8) -> [u8; 8] {
 }
 
 /// `struct rtmsg { u8 family, dst_len, src_len, tos, table, protocol, scope, type; u32 flags; }`
-fn rtmsg(prefix: &IpNet, kind: u8) -> [u8; 12] {
+fn rtmsg(table: u8, prefix: &IpNet, kind: u8) -> [u8; 12] {
     let family = family(prefix.network());
     let length = prefix.prefix_len();
     [
@@ -116,7 +117,7 @@ fn rtmsg(prefix: &IpNet, kind: u8) -> [u8; 12] {
         length,
         0,
         0,
-        RT_TABLE_MAIN,
+        table,
         PROTOCOL_BGP,
         0,
         kind,

@@ -9,7 +9,7 @@ use crate::os::netlink::{Attributes, Messages, Refusal, RouteSocket, attributes,
 
 /// Deletes every nexthop object with an id of ours (its routes go with it) and
 /// every blackhole route of ours.
-pub(super) fn sweep(socket: &mut RouteSocket) -> io::Result<()> {
+pub(super) fn sweep(socket: &mut RouteSocket, table: u8) -> io::Result<()> {
     let mut request = Messages::default();
     message::dump_nexthops(&mut request);
     let mut objects = Vec::new();
@@ -34,13 +34,13 @@ pub(super) fn sweep(socket: &mut RouteSocket) -> io::Result<()> {
     let mut blackholes = Vec::new();
     socket.dump(&request, |kind, body| {
         if kind == message::RTM_NEWROUTE {
-            blackholes.extend(our_blackhole(body));
+            blackholes.extend(our_blackhole(body, table));
         }
     })?;
     for batch in blackholes.chunks(BATCH) {
         let mut requests = Messages::default();
         for prefix in batch {
-            message::remove_route(&mut requests, prefix);
+            message::remove_route(&mut requests, table, prefix);
         }
         removed(socket.acknowledged(&requests)?)?;
     }
@@ -57,9 +57,9 @@ fn removed(answers: Vec<Result<(), Refusal>>) -> io::Result<()> {
     Ok(())
 }
 
-fn our_blackhole(body: &[u8]) -> Option<IpNet> {
+fn our_blackhole(body: &[u8], of: u8) -> Option<IpNet> {
     let &[family, length, _, _, table, protocol, _, kind] = body.first_chunk()?;
-    if (table, protocol, kind) != (message::RT_TABLE_MAIN, PROTOCOL_BGP, message::RTN_BLACKHOLE) {
+    if (table, protocol, kind) != (of, PROTOCOL_BGP, message::RTN_BLACKHOLE) {
         return None;
     }
     IpNet::new(destination(family, &attributes(body, 12))?, length).ok()

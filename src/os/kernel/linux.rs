@@ -227,6 +227,12 @@ impl Space {
                 };
                 message::add_bond((name.as_str(), *index), bytes(*mtu), how)
             }
+            Op::AddVrf {
+                name, index, table, ..
+            } => {
+                self.links.insert(name.clone(), *index);
+                message::add_vrf((name.as_str(), *index), *table)
+            }
             Op::SetMaster { dev, master, .. } => {
                 message::set_master(self.index(home, dev)?, self.index(home, master)?)
             }
@@ -235,7 +241,9 @@ impl Space {
             }
             Op::SetUp { dev, .. } => message::set_up(self.index(home, dev)?),
             Op::SetDown { dev, .. } => message::set_down(self.index(home, dev)?),
-            Op::AddRoute { prefix, to, .. } => message::add_route(*prefix, to)?,
+            Op::AddRoute {
+                prefix, to, table, ..
+            } => message::add_route(*prefix, to, *table)?,
             Op::AddNetns { .. } | Op::AddVeth { .. } | Op::Sysctl { .. } => {
                 return Err(io::Error::other("not an operation inside one namespace"));
             }
@@ -272,6 +280,7 @@ fn stage(op: &Op) -> Stage {
         | Op::AddBridge { .. }
         | Op::AddVlan { .. }
         | Op::AddBond { .. }
+        | Op::AddVrf { .. }
         | Op::SetMaster { .. }
         | Op::AddAddress { .. }
         | Op::SetUp { .. }

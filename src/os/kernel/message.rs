@@ -7,7 +7,8 @@ use std::{
 };
 
 use rtnetlink::{
-    LinkBond, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVlan, RouteMessageBuilder,
+    LinkBond, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVlan, LinkVrf,
+    RouteMessageBuilder,
     packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
     packet_route::{
         AddressFamily, RouteNetlinkMessage,
@@ -114,6 +115,11 @@ pub(super) fn add_bond((name, index): (&str, u32), mtu: u32, how: Bonding) -> Me
     create(RouteNetlinkMessage::NewLink(bond.build()))
 }
 
+pub(super) fn add_vrf((name, index): (&str, u32), table: u8) -> Message {
+    let vrf = LinkVrf::new(name, table.into()).index(index);
+    create(RouteNetlinkMessage::NewLink(vrf.build()))
+}
+
 pub(super) fn set_master(port: u32, master: u32) -> Message {
     change(LinkUnspec::new_with_index(port).controller(master).build())
 }
@@ -158,7 +164,11 @@ fn address_message(index: u32, address: ipnet::IpNet) -> AddressMessage {
     message
 }
 
-pub(super) fn add_route(prefix: ipnet::IpNet, to: &RouteTarget) -> io::Result<Message> {
+pub(super) fn add_route(
+    prefix: ipnet::IpNet,
+    to: &RouteTarget,
+    table: Option<u8>,
+) -> io::Result<Message> {
     let invalid =
         |error: String| io::Error::new(io::ErrorKind::InvalidInput, format!("route: {error}"));
     let route = RouteMessageBuilder::<IpAddr>::new()
@@ -169,6 +179,10 @@ pub(super) fn add_route(prefix: ipnet::IpNet, to: &RouteTarget) -> io::Result<Me
             .gateway(*gateway)
             .map_err(|error| invalid(error.to_string()))?,
         RouteTarget::Blackhole => route.kind(RouteType::BlackHole),
+    };
+    let route = match table {
+        Some(table) => route.table_id(table.into()),
+        None => route,
     };
     Ok(create(RouteNetlinkMessage::NewRoute(route.build())))
 }
@@ -254,6 +268,19 @@ mod tests {
         ] {
             assert!(holds(&bytes, &attribute(kind, value)), "attribute {kind}");
         }
+    }
+
+    #[test]
+    fn a_vrf_has_its_table_and_a_route_in_it_says_so() {
+        let vrf = bytes(add_vrf(("blue", 60), 101));
+        is_new_link(&vrf, 60);
+        // IFLA_VRF_TABLE
+        assert!(holds(&vrf, b"vrf"));
+        assert!(holds(&vrf, &attribute(1, &101u32.to_ne_bytes())));
+        let to = RouteTarget::Blackhole;
+        let prefix = "192.0.2.0/24".parse().unwrap();
+        let table = |table| bytes(add_route(prefix, &to, table).unwrap())[16 + 4];
+        assert_eq!((table(Some(101)), table(None)), (101, 254));
     }
 
     #[test]

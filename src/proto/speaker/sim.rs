@@ -130,6 +130,7 @@ pub(super) fn speaker_config(name: &str, number: u32, router_id: &str) -> Speake
         node: NodeName::new(name).expect("a name"),
         asn: asn(number),
         router_id: router_id.parse().expect("an address"),
+        vrf: None,
         multipath: 1,
         originate: Vec::new(),
         peers: Vec::new(),

@@ -11,12 +11,15 @@ use super::{
         facts::HostFacts,
         names::Claims,
     },
-    Bridge, Cable, FIRST_INDEX, Net, Port, TunnelPorts, Vlan, Wire,
+    Bridge, Cable, FIRST_INDEX, Net, Port, TunnelPorts, Vlan, VrfPort, Wire,
     addresses::{Derived, Pair, vifs},
     attached, attachment_name, interfaces, tag,
 };
 use crate::{
-    lab::model::{DEFAULT_MTU, Host, Kind, Lab, SessionKind},
+    lab::{
+        model::{DEFAULT_MTU, Host, Kind, Lab, SessionKind},
+        op::VRF_TABLES,
+    },
     units::{Bytes, HostName, IfName, LinkName, NodeName, TunnelName},
 };
 
@@ -76,7 +79,8 @@ pub(super) fn lay(net: &mut Net<'_>, derived: &Derived, host: &HostFacts) -> Res
     lay_switches(net, &mut layer)?;
     lay_hosts(net, &mut layer)?;
     lay_lags(net, derived, &mut layer)?;
-    lay_vlans(net, derived, host, &mut layer)
+    lay_vlans(net, derived, host, &mut layer)?;
+    lay_vrfs(net, &mut layer)
 }
 
 fn lay_links(
@@ -180,6 +184,40 @@ fn lay_vlans(
             parents,
         };
         net.vlans.insert(name.clone(), vlan);
+    }
+    Ok(())
+}
+
+fn lay_vrfs(net: &mut Net<'_>, layer: &mut Layer) -> Result<(), PlanError> {
+    for (name, node) in &net.lab.nodes {
+        for ((vrf, spec), table) in node.vrfs.iter().zip(VRF_TABLES) {
+            let mut members: Vec<IfName> = Vec::new();
+            for link in &spec.links {
+                members.push(net.port(link, name)?.interface.clone());
+                let vlans = net.vlans.values().filter(|vlan| vlan.link == *link);
+                let ends = vlans.flat_map(|vlan| &vlan.ends);
+                let own = ends.filter(|port| port.node == *name);
+                members.extend(own.map(|port| port.interface.clone()));
+            }
+            for host in &spec.hosts {
+                let space = net.hosts.get(&(name.clone(), host.clone()));
+                let drop = space.and_then(|space| net.drops.get(space)?.at(name));
+                // On a shared network the bridge has the address.
+                members.extend(
+                    drop.map(|port| port.master.as_ref().unwrap_or(&port.interface))
+                        .cloned(),
+                );
+            }
+            members.sort();
+            members.dedup();
+            net.vrfs.push(VrfPort {
+                node: name.clone(),
+                interface: layer.interface(name, vrf.as_str())?,
+                index: layer.index(),
+                table,
+                members,
+            });
+        }
     }
     Ok(())
 }

@@ -34,6 +34,9 @@ fn interfaces(plan: &Plan) -> Vec<(Netns, String, u32)> {
         }
         | Op::AddBond {
             netns, name, index, ..
+        }
+        | Op::AddVrf {
+            netns, name, index, ..
         } = op
         {
             all.push((netns.clone(), name.to_string(), *index));
@@ -98,7 +101,7 @@ fn order_suits_the_kernel(plan: &Plan) {
     let stage = |op: &Op| match op {
         Op::AddNetns { .. } => 0,
         Op::Sysctl { .. } => 1,
-        Op::AddVeth { .. } | Op::AddBridge { .. } | Op::AddBond { .. } => 2,
+        Op::AddVeth { .. } | Op::AddBridge { .. } | Op::AddBond { .. } | Op::AddVrf { .. } => 2,
         // A tagged interface stands on one that is up.
         Op::AddVlan { .. }
         | Op::AddAddress { .. }

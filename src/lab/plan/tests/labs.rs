@@ -52,6 +52,7 @@ pub(super) fn node(kind: Kind, asn: Option<u32>, daemon: Daemon) -> Node {
         asn: asn.and_then(Asn::new),
         daemon,
         router_id: None,
+        vrfs: BTreeMap::new(),
         multipath: 1,
         originate: Vec::new(),
         hosts: BTreeMap::new(),

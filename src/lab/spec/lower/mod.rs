@@ -14,6 +14,7 @@ mod sessions;
 mod start;
 mod timers;
 mod unusable;
+mod vrfs;
 mod whole;
 
 pub(super) use start::lower;

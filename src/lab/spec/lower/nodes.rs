@@ -33,6 +33,7 @@ fn allowed(kind: &str) -> &'static [&'static str] {
             "config",
             "router-id",
             "multipath",
+            "vrfs",
             "originate",
             "hosts",
             "routes",
@@ -91,6 +92,8 @@ impl Lower<'_> {
             asn,
             daemon,
             router_id: self.router_id(&fields),
+            // Its members are known once links are.
+            vrfs: BTreeMap::new(),
             multipath: u8::try_from(multipath).unwrap_or(1),
             originate: announcements(&mut self.f, &fields, "originate"),
             hosts: self.hosts(&key.text, &fields, &kind),

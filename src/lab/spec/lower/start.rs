@@ -105,7 +105,9 @@ pub(in super::super) fn lower(
     cx.links(&fields);
     cx.lags(&fields);
     cx.check_routes(&fields);
+    cx.vrfs(&fields);
     cx.sessions(&fields);
+    cx.check_vrf_sessions();
     cx.routing(&fields);
     cx.probes(&fields);
     cx.scenario(&fields);

@@ -61,6 +61,7 @@ fn rib() -> Rib {
         node: NodeName::new("n").unwrap(),
         asn: Asn::new(OWN).unwrap(),
         router_id: Ipv4Addr::new(1, 1, 1, 1),
+        vrf: None,
         multipath: 1,
         originate: vec![Origination {
             prefix: net("10.0.0.0/8"),

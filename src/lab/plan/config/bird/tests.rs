@@ -33,6 +33,7 @@ fn config(peers: Vec<PeerConfig>) -> SpeakerConfig {
         node: NodeName::new("dc1").unwrap(),
         asn: Asn::new(65001).unwrap(),
         router_id: Ipv4Addr::new(10, 0, 1, 1),
+        vrf: None,
         multipath: 1,
         originate: Vec::new(),
         peers,
