@@ -12,7 +12,7 @@ use std::{
 
 use backhoe::{
     lab::{
-        plan::{HostFacts, Plan, PlanError, SuiteFacts, plan},
+        plan::{HostFacts, IpsecFacts, Plan, PlanError, SuiteFacts, plan},
         spec,
     },
     units::Suite,
@@ -32,7 +32,7 @@ fn yaml_files(dir: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The least a host can have, and routing suites.
+/// The least a host can have, routing suites, and a strongSwan that may open a TUN device.
 fn host() -> HostFacts {
     HostFacts {
         suites: [
@@ -48,6 +48,11 @@ fn host() -> HostFacts {
             known_bad: None,
         })
         .into(),
+        ipsec: Some(IpsecFacts {
+            version: "5.9.8".to_owned(),
+            libipsec: true,
+        }),
+        tun: true,
         ..HostFacts::default()
     }
 }
@@ -60,6 +65,7 @@ fn full_kernel() -> HostFacts {
         vlan: true,
         bond: true,
         vrf: true,
+        xfrm: true,
         tun: true,
         ..host()
     }
@@ -90,6 +96,7 @@ fn every_plan_is_the_expected_one() {
     let mut inputs = yaml_files("tests/golden/plan");
     assert!(!inputs.is_empty());
     inputs.push(root().join("labs/dx-vpn-backup.yaml"));
+    inputs.push(root().join("labs/dx-ipsec-backup.yaml"));
     let mut wrong = Vec::new();
     for path in inputs {
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();

@@ -12,7 +12,7 @@ use crate::{
     engine::doctor,
     lab::{
         model::Lab,
-        plan::{self, HostFacts, Plan, PlanError, SuiteFacts},
+        plan::{self, HostFacts, IpsecFacts, Plan, PlanError, SuiteFacts},
         spec::{self, Checked, Diagnostic, Diagnostics, Severity},
     },
     os::host::{self, HostProbe},
@@ -212,6 +212,11 @@ pub(super) fn anywhere(loaded: &Loaded) -> Result<(), Exit> {
         bond: true,
         vrf: true,
         tun: true,
+        xfrm: true,
+        ipsec: Some(IpsecFacts {
+            version: String::new(),
+            libipsec: true,
+        }),
         suites: doctor::suites(lab)
             .into_iter()
             .map(|(suite, install)| SuiteFacts {

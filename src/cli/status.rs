@@ -169,7 +169,7 @@ fn tunnels(lab: &LabStatus) -> Table {
         "TUNNEL",
         "AT",
         "STATE",
-        "WIREGUARD",
+        "BACKEND",
         "HANDSHAKE",
         "RECEIVED",
         "SENT",

@@ -26,7 +26,7 @@ use backhoe::{
         probe::{ProbeConfig, Probes},
         sink::EventSink,
     },
-    lab::plan::{FlowPlan, TunnelEnd, TunnelPlan},
+    lab::plan::{FlowPlan, TunnelBy, TunnelEnd, TunnelPlan},
     os::{
         clock,
         netns::NetnsFd,
@@ -117,6 +117,7 @@ impl Lab {
                 end("b", ["169.254.10.2/30", "fd10::2/126"], outside[1], 301),
             ],
             mtu: "1420B".parse().unwrap(),
+            by: TunnelBy::Wireguard,
         };
         let ends = tunnel_ends(&plan, Some(backend));
         Self {

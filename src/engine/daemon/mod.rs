@@ -5,6 +5,7 @@ mod asker;
 pub mod bird;
 mod embedded;
 pub mod frr;
+pub mod strongswan;
 mod suite;
 mod version;
 mod view;

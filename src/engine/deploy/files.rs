@@ -2,7 +2,7 @@
 //! the host: everything lives in the node's own /run and is mounted over.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Component, Path, PathBuf},
 };
@@ -20,7 +20,7 @@ const STORE: &str = "/run/backhoe";
 /// Directories that daemons and wireguard-control expect in /run.
 const RUN_DIRS: [&str; 4] = [STORE, "/run/frr", "/run/bird", "/run/wireguard"];
 /// Mounted over as a whole: the host's own files in there must not show through.
-const FRR_DIR: &str = "/etc/frr";
+const WHOLE_DIRS: [&str; 2] = ["/etc/frr", "/etc/swanctl"];
 
 /// Puts the files of `node` into the calling process's mount namespace, whose
 /// /run must be a fresh tmpfs.
@@ -39,17 +39,22 @@ pub(super) fn place(node: &NodePlan) -> anyhow::Result<()> {
         group = frr_group(&hosts);
         files.insert("/etc/group", &group);
     }
-    let mut frr_seen = false;
+    let mut whole = BTreeSet::new();
     for (path, text) in files {
         let stored = store(path, text).with_context(|| path.to_owned())?;
-        if Path::new(path).starts_with(FRR_DIR) {
-            frr_seen = true;
+        if let Some(directory) = WHOLE_DIRS
+            .iter()
+            .find(|dir| Path::new(path).starts_with(dir))
+        {
+            whole.insert(*directory);
         } else if !path.starts_with("/run/") && Path::new(path).is_file() {
             mount::bind(&stored, path).with_context(|| path.to_owned())?;
         }
     }
-    if frr_seen && Path::new(FRR_DIR).is_dir() {
-        mount::bind(under(STORE, FRR_DIR), FRR_DIR).context(FRR_DIR)?;
+    for directory in whole {
+        if Path::new(directory).is_dir() {
+            mount::bind(under(STORE, directory), directory).context(directory)?;
+        }
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    engine::daemon,
+    engine::daemon::{self, strongswan},
     lab::{
         model::{Daemon, Lab},
         plan::HostFacts,
@@ -12,9 +12,10 @@ use crate::{
     units::Suite,
 };
 
-/// The facts of this host, with those routing suites that the lab uses: to ask
+/// The facts of this host, with those programs that the lab uses: to ask
 /// one for its version costs a process.
 pub fn facts(probe: &HostProbe, lab: &Lab) -> HostFacts {
+    let wants_ipsec = lab.sessions.values().any(|s| s.ipsec().is_some());
     HostFacts {
         netem: probe.netem && probe.wire,
         wireguard: probe.wireguard,
@@ -22,6 +23,8 @@ pub fn facts(probe: &HostProbe, lab: &Lab) -> HostFacts {
         bond: probe.bond,
         vrf: probe.vrf,
         tun: probe.tun,
+        xfrm: probe.xfrm,
+        ipsec: wants_ipsec.then(strongswan::find).flatten(),
         suites: suites(lab)
             .into_iter()
             .filter_map(|(suite, install)| daemon::suite_facts(suite, install))

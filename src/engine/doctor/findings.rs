@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{kernel, machine};
 use crate::{
-    engine::daemon::{Installed, known_defect},
+    engine::daemon::{Installed, known_defect, strongswan},
     os::host::{HostProbe, Timing},
     units::Suite,
 };
@@ -170,7 +170,36 @@ fn daemons() -> Vec<Finding> {
         (Suite::Bird, "sudo apt-get install bird2"),
     ]
     .map(|(suite, install)| suite_finding(suite, install))
-    .into()
+    .into_iter()
+    .chain([ike()])
+    .collect()
+}
+
+fn ike() -> Finding {
+    const INSTALL: &str = "sudo apt-get install charon-systemd strongswan-swanctl libcharon-extra-plugins libstrongswan-standard-plugins";
+    match strongswan::find() {
+        Some(facts) if facts.libipsec => finding(
+            "strongSwan",
+            Verdict::Good,
+            facts.version,
+            "for `vpn: ipsec`, with ESP in the kernel or in user space",
+            None,
+        ),
+        Some(facts) => finding(
+            "strongSwan",
+            Verdict::Fallback,
+            format!("{}, without kernel-libipsec", facts.version),
+            "for `vpn: ipsec` where the kernel has XFRM interfaces",
+            Some("sudo apt-get install libcharon-extra-plugins"),
+        ),
+        None => finding(
+            "strongSwan",
+            Verdict::Missing,
+            "not installed",
+            "labs with `vpn: ipsec` will not run; `vpn: wireguard` needs nothing",
+            Some(INSTALL),
+        ),
+    }
 }
 
 fn suite_finding(suite: Suite, install: &str) -> Finding {

@@ -165,7 +165,15 @@ fn ipsec(host: &HostProbe) -> Finding {
         host,
         ("IPsec", key, host.esp && host.xfrm),
         "ESP by an XFRM interface for each tunnel, route-based",
-        missing("no IPsec in the kernel", Some(add(host, "xfrm_interface"))),
+        Instead {
+            verdict: Verdict::Fallback,
+            uses: "strongSwan's ESP in user space, which needs /dev/net/tun",
+            costs: Some(
+                "every packet crosses strongSwan, always in UDP, and an MTU of 1400 at most"
+                    .to_owned(),
+            ),
+            improve: Some(add(host, "xfrm_interface")),
+        },
     );
     if all.verdict != Verdict::Good && !host.refused.contains_key(key) {
         lacking.clone_into(&mut all.found);
@@ -179,7 +187,7 @@ fn tun(host: &HostProbe) -> Finding {
             "/dev/net/tun",
             Verdict::Good,
             "opens, and makes devices",
-            "for programs of yours; backhoe's links and WireGuard need none",
+            "for IPsec in user space and programs of yours; backhoe's links and WireGuard need none",
             None,
         ),
         (opens, _) => finding(
@@ -193,7 +201,7 @@ fn tun(host: &HostProbe) -> Finding {
                 (false, Some(word)) => format!("cannot be opened: {word}"),
                 (false, None) => "not there".to_owned(),
             },
-            "programs of yours that want it fail; backhoe's links and WireGuard need none",
+            "IPsec in user space will not run; backhoe's links, WireGuard and IPsec in the kernel need none",
             Some(if host.refused.contains_key("tun") {
                 "sudo chmod 0666 /dev/net/tun"
             } else {

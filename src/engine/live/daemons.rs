@@ -18,6 +18,7 @@ use crate::{
         Embedded, NodeView, RouteView,
         bird::{Bird, BirdInstall, BirdStart},
         frr::{Frr, FrrInstall, FrrStart},
+        strongswan::{Charon, CharonStart},
     },
     lab::plan::{DaemonPlan, NodePlan, Plan},
     os::process::PidFd,
@@ -40,6 +41,8 @@ pub(super) enum Daemon {
     Frr(Frr),
     /// BIRD.
     Bird(Bird),
+    /// strongSwan, at one end of one tunnel.
+    Charon(Charon),
 }
 
 /// All of them, by node. Shared, so that nobody who waits for the answer of one
@@ -53,7 +56,7 @@ pub(super) type Order<'a> = Box<dyn FnOnce() -> anyhow::Result<()> + 'a>;
 impl Daemons {
     /// Starts every node's daemon. FRR first: it takes longest.
     pub(super) fn start(live: &Live) -> anyhow::Result<Self> {
-        let mut running = BTreeMap::new();
+        let mut running = charons(live, None)?;
         let (frr, rest): (Vec<&NodePlan>, Vec<&NodePlan>) = live
             .plan()
             .nodes
@@ -97,6 +100,7 @@ impl Daemons {
                 let _ = process.ended_within(Duration::from_secs(2));
             }
         }
+        self.0.extend(charons(live, Some(node))?);
         if let Some(daemon) = start(live, plan)? {
             self.0.insert(node.clone(), Arc::new(daemon));
         }
@@ -111,6 +115,7 @@ impl Daemon {
             Self::Embedded(speaker) => vec![speaker.process()],
             Self::Frr(frr) => frr.processes().iter().map(|(_, process)| process).collect(),
             Self::Bird(bird) => vec![bird.process()],
+            Self::Charon(charon) => vec![charon.process()],
         }
     }
 
@@ -124,6 +129,15 @@ impl Daemon {
                 .map(|(name, process)| (name.clone(), process))
                 .collect(),
             Self::Bird(bird) => vec![("bird".to_owned(), bird.process())],
+            Self::Charon(charon) => vec![("charon".to_owned(), charon.process())],
+        }
+    }
+
+    /// strongSwan, if that is what it is.
+    pub(super) fn charon(&self) -> Option<&Charon> {
+        match self {
+            Self::Charon(charon) => Some(charon),
+            Self::Embedded(_) | Self::Frr(_) | Self::Bird(_) => None,
         }
     }
 
@@ -134,6 +148,7 @@ impl Daemon {
             Self::Embedded(_) => {}
             Self::Frr(frr) => frr.retire(),
             Self::Bird(bird) => bird.retire(),
+            Self::Charon(charon) => charon.retire(),
         }
     }
 
@@ -143,6 +158,10 @@ impl Daemon {
             Self::Embedded(speaker) => speaker.view(),
             Self::Frr(frr) => frr.view(),
             Self::Bird(bird) => bird.view(),
+            Self::Charon(charon) => {
+                charon.status()?;
+                Ok(NodeView::default())
+            }
         }
     }
 
@@ -155,6 +174,7 @@ impl Daemon {
             }
             Self::Frr(frr) => frr.rib(),
             Self::Bird(bird) => bird.rib(),
+            Self::Charon(_) => bail!("strongSwan has no routes"),
         }
     }
 
@@ -188,6 +208,7 @@ impl Daemon {
                     Ok(())
                 })
             }
+            Self::Charon(_) => bail!("strongSwan speaks no BGP"),
         })
     }
 }
@@ -230,7 +251,8 @@ fn start(live: &Live, node: &NodePlan) -> anyhow::Result<Option<Daemon>> {
             .append(format!("logs/{}.{program}.log", node.name))
     };
     let daemon = match &node.daemon {
-        DaemonPlan::None => return Ok(None),
+        // Endpoints have been started together.
+        DaemonPlan::None | DaemonPlan::Charon(_) => return Ok(None),
         DaemonPlan::Embedded(config) => {
             let name = format!("{CONFIG}/{}/speaker.json", node.name);
             let file = live.run_dir().create(&name)?;
@@ -276,11 +298,66 @@ fn start(live: &Live, node: &NodePlan) -> anyhow::Result<Option<Daemon>> {
             Daemon::Embedded(_) => "speaker".to_owned(),
             Daemon::Frr(_) => "frr".to_owned(),
             Daemon::Bird(_) => "bird".to_owned(),
+            Daemon::Charon(_) => "charon".to_owned(),
         },
         state: "started".to_owned(),
         detail: None,
     });
     Ok(Some(daemon))
+}
+
+/// Starts every charon, or that of one node. They load their plug-ins side by
+/// side; those that begin do so when all others listen.
+fn charons(
+    live: &Live,
+    only: Option<&NodeName>,
+) -> anyhow::Result<BTreeMap<NodeName, Arc<Daemon>>> {
+    let mut rising = Vec::new();
+    for node in &live.plan().nodes {
+        let DaemonPlan::Charon(plan) = &node.daemon else {
+            continue;
+        };
+        if only.is_some_and(|only| *only != node.name) {
+            continue;
+        }
+        let netns = |name: &NodeName| {
+            let found = live.namespaces().get(name);
+            found.with_context(|| format!("no node {name}"))
+        };
+        let start = CharonStart {
+            endpoint: node.name.clone(),
+            holder: live
+                .holders
+                .get(&node.name)
+                .with_context(|| format!("no node {}", node.name))?
+                .try_clone()?,
+            netns: netns(&node.name)?.try_clone()?,
+            router: netns(&plan.node)?.try_clone()?,
+            plan: plan.clone(),
+        };
+        let log = live
+            .run_dir()
+            .append(format!("logs/{}.charon.log", node.name))?;
+        rising.push((node.name.clone(), Charon::spawn(start, log)?));
+    }
+    let mut settled = BTreeMap::new();
+    for (name, charon) in rising {
+        let charon = charon.settled(live.sink().clone())?;
+        live.sink().now(EventKind::Daemon {
+            node: name.to_string(),
+            program: "charon".to_owned(),
+            state: "started".to_owned(),
+            detail: Some(charon.plan().backend.to_string()),
+        });
+        settled.insert(name, charon);
+    }
+    for charon in settled.values() {
+        charon.begin()?;
+    }
+    let daemons = settled.into_iter();
+    Ok(daemons
+        .map(|(name, charon)| (name, Arc::new(Daemon::Charon(charon))))
+        .collect())
 }
 
 /// Which session each of a node's peers belongs to.

@@ -9,10 +9,10 @@ use anyhow::{Context, bail};
 
 use super::{Live, daemons::Daemon};
 use crate::{
-    engine::wire::{Bracket, Wire},
+    engine::wire::{Bracket, TapConfig, Wire},
     lab::{
         op::{Netns, Op},
-        plan::{FaultPlan, ShapePlan, WirePlan},
+        plan::{DaemonPlan, FaultPlan, ShapePlan, TunnelBy, TunnelPlan, WirePlan},
     },
     os::{clock, kernel::Kernel, process::PidFd},
     results::event::EventKind,
@@ -133,6 +133,9 @@ impl Live {
                 // SIGKILL alone would let the kernel send FINs; a dead node sends nothing.
                 let mut all = self.daemons_of(node).unwrap_or_default();
                 all.extend(self.tunnels.processes_of(node));
+                for endpoint in self.endpoints_of(node) {
+                    all.extend(self.daemons_of(endpoint)?);
+                }
                 let at = self.wires()?.silence_many(links)?;
                 self.signal(&all, Signal::Kill)?;
                 self.tunnels.bury(node)?;
@@ -254,11 +257,40 @@ impl Live {
         })
     }
 
+    /// The namespaces of the IKE daemons of a router's IPsec tunnels.
+    fn endpoints_of(&self, node: &NodeName) -> impl Iterator<Item = &NodeName> {
+        let nodes = self.plan().nodes.iter();
+        nodes
+            .filter(move |endpoint| {
+                matches!(&endpoint.daemon, DaemonPlan::Charon(plan) if plan.node == *node)
+            })
+            .map(|endpoint| &endpoint.name)
+    }
+
     fn restart(&self, node: &NodeName) -> anyhow::Result<()> {
         if self.tunnels.restart(node, &self.holders, self.run_dir())? {
-            self.tap(Some(node))?;
+            let made = |tunnel: &TunnelPlan| tunnel.by == TunnelBy::Wireguard;
+            let tunnels = || self.plan().tunnels.iter().filter(|tunnel| made(tunnel));
+            self.tap(|tap| tap.node == *node && tunnels().any(|t| t.tunnel.as_str() == tap.name))?;
         }
-        lock(&self.daemons).restart(self, node)
+        for endpoint in self.endpoints_of(node) {
+            let ended = |process: &PidFd| process.ended_within(std::time::Duration::ZERO);
+            if self
+                .daemons_of(endpoint)?
+                .iter()
+                .any(|p| ended(p).unwrap_or(true))
+            {
+                self.restart(endpoint)?;
+            }
+        }
+        lock(&self.daemons).restart(self, node)?;
+        let daemon = self.plan().nodes.iter().find(|plan| plan.name == *node);
+        if let Some(DaemonPlan::Charon(charon)) = daemon.map(|plan| &plan.daemon) {
+            let new =
+                |tap: &TapConfig| tap.name == charon.tunnel.as_str() && tap.node == charon.node;
+            self.tap(new)?;
+        }
+        Ok(())
     }
 }
 

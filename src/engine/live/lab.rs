@@ -133,18 +133,18 @@ impl Live {
         };
         live.daemons = Mutex::new(Daemons::start(&live)?);
         // The first handshake is a round trip away, so the taps see all of BGP.
-        live.tap(None)?;
+        live.tap(|_| true)?;
         Ok(live)
     }
 
-    /// Watches the tunnels, or those whose watched end is at a node: a new
-    /// interface is not the old one, although it has its name.
-    pub(super) fn tap(&self, at: Option<&NodeName>) -> anyhow::Result<()> {
+    /// Watches those tunnels that are `wanted`, by their name and the node of their
+    /// watched end: a new interface is not the old one, although it has its name.
+    pub(super) fn tap(&self, wanted: impl Fn(&TapConfig) -> bool) -> anyhow::Result<()> {
         let Some(wire) = &self.wire else {
             return Ok(());
         };
         let mut taps = taps(&self.plan, &self.namespaces)?;
-        taps.retain(|tap| at.is_none_or(|node| tap.node == *node));
+        taps.retain(wanted);
         wire.tap(&taps)
     }
 

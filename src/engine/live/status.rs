@@ -43,7 +43,7 @@ pub struct NodeStatus {
     pub kind: String,
     /// For a host: the node it stands behind.
     pub behind: Option<String>,
-    /// `embedded`, `frr`, `bird` or none.
+    /// `embedded`, `frr`, `bird`, `strongswan` or none.
     pub daemon: Option<String>,
     /// Whether the daemon answers.
     pub answers: Option<bool>,
@@ -146,9 +146,9 @@ pub struct TunnelState {
     pub node: String,
     /// `up`, `down` or `gone`.
     pub state: String,
-    /// `kernel` or `userspace`.
+    /// WireGuard: `kernel` or `userspace`. IPsec: `kernel ESP` or `libipsec`.
     pub backend: Option<String>,
-    /// Milliseconds since the last handshake.
+    /// Milliseconds since the last handshake; of IPsec since the Child SA was made.
     pub handshake_age_ms: Option<u64>,
     /// Bytes received.
     pub rx_bytes: u64,
@@ -176,6 +176,7 @@ impl Live {
                         DaemonPlan::Embedded(_) => Some("embedded".to_owned()),
                         DaemonPlan::Frr { .. } => Some("frr".to_owned()),
                         DaemonPlan::Bird { .. } => Some("bird".to_owned()),
+                        DaemonPlan::Charon(_) => Some("strongswan".to_owned()),
                     },
                     answers: view_of(node.name.as_str()).map(|(_, view)| view.is_some()),
                 })
@@ -198,6 +199,7 @@ impl Live {
                     rx_bytes: status.as_ref().map_or(0, |s| s.rx_bytes),
                     tx_bytes: status.as_ref().map_or(0, |s| s.tx_bytes),
                 })
+                .chain(self.ipsec_statuses())
                 .collect(),
             faults: self
                 .faults()
@@ -211,6 +213,39 @@ impl Live {
                 .collect(),
             notes: [&self.plan().notes[..], &self.plan().stand_ins].concat(),
         }
+    }
+
+    fn ipsec_statuses(&self) -> Vec<TunnelState> {
+        // Nothing stays locked while they are asked.
+        let daemons: Vec<Arc<Daemon>> = {
+            let daemons = self.daemons.lock().unwrap_or_else(PoisonError::into_inner);
+            daemons
+                .iter()
+                .map(|(_, daemon)| Arc::clone(daemon))
+                .collect()
+        };
+        daemons
+            .iter()
+            .filter_map(|daemon| daemon.charon())
+            .map(|charon| {
+                let plan = charon.plan();
+                let status = charon.status().ok();
+                TunnelState {
+                    tunnel: plan.tunnel.to_string(),
+                    node: plan.node.to_string(),
+                    state: match status {
+                        Some(status) if status.up => "up",
+                        Some(_) => "down",
+                        None => "gone",
+                    }
+                    .to_owned(),
+                    backend: Some(plan.backend.to_string()),
+                    handshake_age_ms: status.and_then(|status| status.age_ms),
+                    rx_bytes: status.map_or(0, |status| status.rx_bytes),
+                    tx_bytes: status.map_or(0, |status| status.tx_bytes),
+                }
+            })
+            .collect()
     }
 
     fn link_statuses(&self) -> Vec<LinkStatus> {

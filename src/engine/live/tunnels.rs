@@ -1,4 +1,4 @@
-//! The lab's tunnels: one process per end, started together, then listened to.
+//! The lab's WireGuard tunnels: one process per end, started together, then listened to.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +25,7 @@ use crate::{
         instrument::Namespaces,
         sink::EventSink,
     },
-    lab::plan::Plan,
+    lab::plan::{Plan, TunnelBy, TunnelPlan},
     os::{
         clock,
         netns::NetnsFd,
@@ -82,7 +82,8 @@ impl Tunnels {
         run_dir: &RunDir,
     ) -> anyhow::Result<Rising> {
         let mut ends = Vec::new();
-        for tunnel in &plan.tunnels {
+        let wireguard = |tunnel: &&TunnelPlan| tunnel.by == TunnelBy::Wireguard;
+        for tunnel in plan.tunnels.iter().filter(wireguard) {
             for config in tunnel_ends(tunnel, None) {
                 let netns = namespaces
                     .get(&config.node)

@@ -2,7 +2,7 @@
 
 use crate::{
     engine::{live::Live, probe::ProbeQuality},
-    lab::plan::{ExpectAfter, ExpectPlan, Plan, ShapePlan},
+    lab::plan::{ExpectAfter, ExpectPlan, Plan, ShapePlan, TunnelBy},
     results::{
         event::FlowLog,
         measure::{
@@ -98,7 +98,8 @@ fn topology(plan: &Plan) -> Topology {
                     tunnel.ends[0].interface.to_string(),
                     tunnel.ends[1].interface.to_string(),
                 ],
-                stand_in: Some("WireGuard standing in for IPsec".to_owned()),
+                stand_in: (tunnel.by == TunnelBy::Wireguard)
+                    .then(|| "WireGuard standing in for IPsec".to_owned()),
             })
             .collect(),
         sessions: plan

@@ -16,6 +16,22 @@ pub const MIN_HOLD: Span = Span::from_secs(3);
 pub const VPN_HOLD: Span = Span::from_secs(30);
 /// Keepalive interval of AWS's sample configurations for VPNs.
 pub const VPN_KEEPALIVE: Span = Span::from_secs(10);
+/// Silence after which AWS asks a VPN's peer whether it lives.
+pub const DPD_DELAY: Span = Span::from_secs(10);
+/// Silence after which AWS takes a VPN's peer for dead; also the least it can be set to.
+pub const DPD_TIMEOUT: Span = Span::from_secs(30);
+/// Lifetimes AWS takes for IKE SAs; the longest is the default.
+pub const IKE_LIFETIME: std::ops::RangeInclusive<Span> =
+    Span::from_secs(900)..=Span::from_secs(28_800);
+/// Lifetimes AWS takes for Child SAs, below that of the IKE SA; the longest is the default.
+pub const CHILD_LIFETIME: std::ops::RangeInclusive<Span> =
+    Span::from_secs(900)..=Span::from_secs(3_600);
+/// AWS rekeys this long before an SA's end, less a random part of it.
+pub const REKEY_MARGIN: Span = Span::from_secs(270);
+/// Anti-replay window of AWS's endpoints, packets.
+pub const REPLAY_WINDOW: u32 = 1024;
+/// Characters of a pre-shared key.
+pub const PSK_LENGTH: std::ops::RangeInclusive<usize> = 8..=64;
 /// AWS's BFD on a VIF: 300 ms, multiplier 3, and no faster.
 pub const VIF_BFD: BfdConfig = BfdConfig {
     min_tx: Span::from_millis(300),

@@ -7,6 +7,7 @@
 //! the timers that `ends[1]` offers.
 
 pub mod aws;
+mod ipsec;
 mod lag;
 mod link;
 mod node;
@@ -16,6 +17,9 @@ mod session;
 
 use std::collections::BTreeMap;
 
+pub use ipsec::{
+    Dpd, EspSizes, For, Ipsec, IpsecTunnel, LIBIPSEC_MTU, Proposal, endpoint_name, tunnel_name,
+};
 pub use lag::{Lag, MAX_MEMBERS};
 pub use link::{DEFAULT_MTU, Link, MAX_MTU, MIN_MTU, Shape};
 pub use node::{Daemon, External, Host, Kind, Node, OwnConfig, StaticRoute, Tags, Via, Vrf};

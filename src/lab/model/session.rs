@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use super::{Node, aws};
-
+use super::{Ipsec, Node, aws};
 use crate::units::{BfdConfig, Bytes, LinkName, NodeName, Span};
 
 /// Bytes a tunnel takes from the underlay's MTU: WireGuard over IPv6, the worst case
@@ -125,10 +124,28 @@ pub struct Vpn {
 }
 
 /// What encrypts a VPN.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VpnKind {
-    /// WireGuard; AWS offers IPsec, so reports call it a stand-in.
+    /// WireGuard; AWS offers IPsec, so reports call it a stand-in. One tunnel.
     Wireguard,
+    /// IPsec, as AWS has it; each tunnel carries a BGP session of its own.
+    Ipsec(Box<Ipsec>),
+}
+
+impl Session {
+    /// The IPsec of a VPN that has it.
+    pub fn ipsec(&self) -> Option<&Ipsec> {
+        match &self.kind {
+            SessionKind::Vpn(Vpn {
+                implementation: VpnKind::Ipsec(ipsec),
+                ..
+            }) => Some(ipsec),
+            SessionKind::Vpn(_)
+            | SessionKind::Vif(_)
+            | SessionKind::Ebgp { .. }
+            | SessionKind::Ibgp { .. } => None,
+        }
+    }
 }
 
 /// BGP timers of one end.

@@ -3,20 +3,23 @@
 use std::net::SocketAddr;
 
 use super::{
-    DirectPlan, LagEnd, LagPlan, Plan, PlanError, SessionPlan, TunnelEnd, TunnelPlan, WireEnd,
-    WirePlan,
+    DirectPlan, LagEnd, LagPlan, Plan, PlanError, SessionPlan, TunnelBy, TunnelEnd, TunnelPlan,
+    WireEnd, WirePlan,
     facts::HostFacts,
     flows::flows,
+    ipsec,
     net::{Cable, Net},
     nodes::nodes,
     notes::notes,
     ops::ops,
     routing::{Leg, legs, speakers},
-    statics::{outer_of, outer_ports, statics},
+    statics::{outer_address, outer_of, outer_ports, statics},
 };
 use crate::lab::model::{DEFAULT_MTU, Lab, SessionKind};
 
-/// The UDP port of the first tunnel; the others follow.
+/// Where IKE is spoken first (RFC 7296 §2).
+const IKE_PORT: u16 = 500;
+/// The UDP port of the first WireGuard tunnel; the others follow.
 const TUNNEL_PORT_BASE: u16 = 51_820;
 
 /// Decides everything about a lab: namespaces, interfaces, addresses, routes,
@@ -35,7 +38,9 @@ pub fn plan(lab: &Lab, host: &HostFacts) -> Result<Plan, Vec<PlanError>> {
         Ok(plan) if errors.is_empty() => Ok(plan),
         Ok(_) => Err(errors),
         Err(error) => {
-            errors.push(error);
+            if !errors.contains(&error) {
+                errors.push(error);
+            }
             Err(errors)
         }
     }
@@ -55,7 +60,7 @@ fn assemble(
         wires: net.cables().filter_map(wire).collect(),
         direct: net.cables().filter_map(direct).collect(),
         lags: lags(net)?,
-        tunnels: tunnels(net)?,
+        tunnels: tunnels(net, host)?,
         sessions: legs.iter().map(|leg| session(net, leg)).collect(),
         flows: flows(net)?,
         scenario: net
@@ -127,45 +132,62 @@ fn lags(net: &Net<'_>) -> Result<Vec<LagPlan>, PlanError> {
     Ok(plans)
 }
 
-fn tunnels(net: &Net<'_>) -> Result<Vec<TunnelPlan>, PlanError> {
+fn tunnels(net: &Net<'_>, host: &HostFacts) -> Result<Vec<TunnelPlan>, PlanError> {
     let mut plans = Vec::new();
-    for (tunnel, number) in net.tunnels.iter().zip(0u16..) {
-        let (name, ports) = tunnel;
-        let Some((session, vpn)) =
-            net.lab
-                .sessions
-                .get(name)
-                .and_then(|session| match &session.kind {
-                    SessionKind::Vpn(vpn) => Some((session, vpn)),
-                    SessionKind::Vif(_) | SessionKind::Ebgp { .. } | SessionKind::Ibgp { .. } => {
-                        None
-                    }
-                })
-        else {
+    let all = net
+        .tunnels
+        .iter()
+        .flat_map(|(name, tunnels)| tunnels.iter().map(move |tunnel| (name, tunnel)));
+    for ((name, ports), number) in all.zip(0u16..) {
+        let Some(session) = net.lab.sessions.get(name) else {
             continue;
         };
-        let [a, b] = outer_ports(net, &session.ends, &vpn.underlay)?;
-        let (outer_a, outer_b) = outer_of(a, b)?;
-        let port = TUNNEL_PORT_BASE.saturating_add(number);
-        let end = |side: usize, outer: ipnet::IpNet| {
+        let SessionKind::Vpn(vpn) = &session.kind else {
+            continue;
+        };
+        let (outer, mtu, by) = match (session.ipsec(), &ports.endpoints) {
+            (Some(ipsec), Some(endpoints)) => {
+                let backend = ipsec::backend(name, host)?;
+                let outer = [
+                    outer_address(net, &endpoints[0])?,
+                    outer_address(net, &endpoints[1])?,
+                ];
+                let by = TunnelBy::Ipsec {
+                    backend,
+                    endpoints: endpoints.clone(),
+                };
+                let outer = outer.map(|address| SocketAddr::new(address.addr(), IKE_PORT));
+                (outer, ipsec::mtu(net, session, ipsec, backend), by)
+            }
+            _ => {
+                let [a, b] = outer_ports(net, &session.ends, &vpn.underlay)?;
+                let (outer_a, outer_b) = outer_of(a, b)?;
+                let port = TUNNEL_PORT_BASE.saturating_add(number);
+                let outer = [outer_a, outer_b].map(|outer| SocketAddr::new(outer.addr(), port));
+                let narrowest = vpn.underlay.iter().filter_map(|link| net.links.get(link));
+                let outer_mtu = narrowest
+                    .map(|cable| cable.mtu)
+                    .min()
+                    .unwrap_or(DEFAULT_MTU);
+                let mtu = session.inner_mtu(&net.lab.nodes, outer_mtu);
+                (outer, mtu, TunnelBy::Wireguard)
+            }
+        };
+        let end = |side: usize| {
             let inner = &ports.ends[side];
             TunnelEnd {
                 node: inner.node.clone(),
                 interface: inner.interface.clone(),
                 index: inner.index,
                 inside: inner.addresses.clone(),
-                outer: SocketAddr::new(outer.addr(), port),
+                outer: outer[side],
             }
         };
-        let narrowest = vpn.underlay.iter().filter_map(|link| net.links.get(link));
-        let outer_mtu = narrowest
-            .map(|cable| cable.mtu)
-            .min()
-            .unwrap_or(DEFAULT_MTU);
         plans.push(TunnelPlan {
             tunnel: ports.tunnel.clone(),
-            ends: [end(0, outer_a), end(1, outer_b)],
-            mtu: session.inner_mtu(&net.lab.nodes, outer_mtu),
+            ends: [end(0), end(1)],
+            mtu,
+            by,
         });
     }
     Ok(plans)

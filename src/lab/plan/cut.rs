@@ -1,7 +1,7 @@
 //! A cut made by hand, in the words of a scenario's `cut` step, against the plan
 //! of a lab that is up.
 
-use super::{DaemonPlan, FaultPlan, LagPlan, Plan};
+use super::{DaemonPlan, FaultPlan, LagPlan, NodePlan, Plan};
 use crate::{
     lab::model::{How, Kind},
     units::{LinkName, NodeName, SessionName, nearest},
@@ -156,11 +156,16 @@ fn of_session(plan: &Plan, cut: &Cut<'_>) -> Result<FaultPlan, CutError> {
 
 fn of_node(plan: &Plan, target: &str, how: How) -> Result<FaultPlan, CutError> {
     let found = plan.nodes.iter().find(|node| node.name.as_str() == target);
-    let Some(found) = found.filter(|node| node.behind.is_none()) else {
+    let Some(found) = found.filter(|node| is_cuttable(node)) else {
         return Err(not_a(plan, how, target));
     };
     let node: NodeName = found.name.clone();
     if how == How::Node {
+        if matches!(found.daemon, DaemonPlan::Charon(_)) {
+            return Err(CutError::Unfit(format!(
+                "`{node}` is a tunnel's endpoint: kill or freeze its daemon"
+            )));
+        }
         if found.kind == "vpc" {
             return Err(CutError::Unfit(
                 "a vpc does not die: it is no machine".to_owned(),
@@ -267,6 +272,11 @@ fn sessions(plan: &Plan) -> impl Iterator<Item = &str> {
 }
 
 fn nodes(plan: &Plan) -> impl Iterator<Item = &str> {
-    let own = plan.nodes.iter().filter(|node| node.behind.is_none());
+    let own = plan.nodes.iter().filter(|node| is_cuttable(node));
     own.map(|node| node.name.as_str())
+}
+
+/// Declared nodes, and the endpoints of IPsec tunnels; hosts are not cut.
+fn is_cuttable(node: &NodePlan) -> bool {
+    node.behind.is_none() || matches!(node.daemon, DaemonPlan::Charon(_))
 }

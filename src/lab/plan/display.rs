@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     DaemonPlan, DirectPlan, ExpectAfter, ExpectPlan, FaultPlan, FlowPlan, LagPlan, Medium,
-    NodePlan, Plan, SessionPlan, ShapePlan, StepPlan, TunnelPlan, WirePlan,
+    NodePlan, Plan, SessionPlan, ShapePlan, StepPlan, TunnelBy, TunnelPlan, WirePlan,
 };
 use crate::{
     lab::op::{Netns, Op},
@@ -127,6 +127,17 @@ impl Display for NodePlan {
                 write!(f, ", BIRD")?;
                 write_origin(f, *own_config, install.as_deref())?;
             }
+            DaemonPlan::Charon(charon) => {
+                let end = if charon.initiates { "begins" } else { "waits" };
+                write!(
+                    f,
+                    ", strongSwan for {} with {}, {end}",
+                    charon.tunnel, charon.backend
+                )?;
+                if charon.own_config {
+                    write!(f, ", the user's configuration")?;
+                }
+            }
         }
         writeln!(f, ")")
     }
@@ -227,6 +238,10 @@ impl Display for LagPlan {
 impl Display for TunnelPlan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}: mtu {}", self.tunnel, self.mtu.get())?;
+        if let TunnelBy::Ipsec { backend, endpoints } = &self.by {
+            let [a, b] = endpoints;
+            write!(f, ", {backend} between {a} and {b}")?;
+        }
         for end in &self.ends {
             write!(
                 f,

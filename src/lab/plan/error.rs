@@ -6,7 +6,7 @@ use super::{
     address::Exhausted,
     config::{bird::BirdError, frr::FrrError},
 };
-use crate::units::{NameError, NodeName, Suite};
+use crate::units::{NameError, NodeName, SessionName, Suite};
 
 /// A part of the kernel that not every kernel has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,33 @@ pub enum PlanError {
         suite: Suite,
         /// Where it should be, if the lab file says.
         install: Option<String>,
+    },
+    /// A VPN wants IPsec and the host has no strongSwan.
+    #[error(
+        "session `{session}` wants IPsec, and strongSwan is not installed on this host: \
+         sudo apt-get install charon-systemd strongswan-swanctl libcharon-extra-plugins libstrongswan-standard-plugins"
+    )]
+    NoStrongswan {
+        /// The session.
+        session: SessionName,
+    },
+    /// Neither the kernel nor strongSwan can do ESP.
+    #[error(
+        "session `{session}` wants IPsec; this kernel has no XFRM interfaces, and strongSwan's ESP in user space is not installed: \
+         sudo apt-get install libcharon-extra-plugins"
+    )]
+    NoLibipsec {
+        /// The session.
+        session: SessionName,
+    },
+    /// ESP in user space needs a TUN device.
+    #[error(
+        "session `{session}` wants IPsec; this kernel has no XFRM interfaces, so ESP runs in user space, which needs /dev/net/tun, and you may not open it: \
+         sudo chmod 0666 /dev/net/tun"
+    )]
+    NoTun {
+        /// The session.
+        session: SessionName,
     },
     /// The lab needs what this kernel lacks.
     #[error("{what} needs {feature}, which this kernel lacks")]
@@ -82,7 +109,14 @@ pub enum PlanError {
 impl PlanError {
     /// Whether another host could build the lab as it is.
     pub fn is_lack_of_host(&self) -> bool {
-        matches!(self, Self::NoSuite { .. } | Self::Lacks { .. })
+        matches!(
+            self,
+            Self::NoSuite { .. }
+                | Self::Lacks { .. }
+                | Self::NoStrongswan { .. }
+                | Self::NoLibipsec { .. }
+                | Self::NoTun { .. }
+        )
     }
 }
 

@@ -21,6 +21,10 @@ pub struct HostFacts {
     pub vrf: bool,
     /// `/dev/net/tun` can be opened.
     pub tun: bool,
+    /// The kernel has XFRM interfaces, and so route-based ESP.
+    pub xfrm: bool,
+    /// The strongSwan that is installed, if any.
+    pub ipsec: Option<IpsecFacts>,
     /// The routing suites that are installed, of those that were asked for.
     pub suites: Vec<SuiteFacts>,
 }
@@ -45,4 +49,13 @@ pub struct SuiteFacts {
     pub version: String,
     /// What is known to be wrong with this version, in a sentence.
     pub known_bad: Option<String>,
+}
+
+/// An installed strongSwan: charon with vici, and swanctl.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IpsecFacts {
+    /// Its version, as `swanctl --version` says it.
+    pub version: String,
+    /// It can do ESP in user space (kernel-libipsec).
+    pub libipsec: bool,
 }

@@ -13,8 +13,8 @@ use super::{
     names::{Claims, host_spaces},
 };
 use crate::{
-    lab::model::{Kind, Lab, Session, SessionKind},
-    units::{Bytes, HostName, IfName, LinkName, NodeName, SessionName, TunnelName},
+    lab::model::{Kind, Lab, Session, SessionKind, endpoint_name, tunnel_name},
+    units::{Bytes, HostName, IfName, LinkName, NameError, NodeName, SessionName, TunnelName},
 };
 
 /// The first ifindex given out; the kernel keeps 1 for `lo`.
@@ -109,6 +109,17 @@ pub(super) struct Vlan {
 pub(super) struct TunnelPorts {
     pub(super) tunnel: TunnelName,
     pub(super) ends: [Port; 2],
+    /// IPsec: the namespaces its two IKE daemons run in.
+    pub(super) endpoints: Option<[NodeName; 2]>,
+}
+
+/// A namespace in which one IKE daemon runs: a box of its own, with one outer
+/// address, behind the router whose tunnel it carries.
+#[derive(Debug, Clone)]
+pub(super) struct Endpoint {
+    pub(super) parent: NodeName,
+    /// To the router: its own end first, then the router's.
+    pub(super) cable: Cable,
 }
 
 /// A namespace.
@@ -137,8 +148,11 @@ pub(super) struct Net<'a> {
     pub(super) drops: BTreeMap<NodeName, Cable>,
     pub(super) bridges: Vec<Bridge>,
     pub(super) vrfs: Vec<VrfPort>,
-    pub(super) tunnels: BTreeMap<SessionName, TunnelPorts>,
-    /// Inside addresses of VIFs and VPNs, aligned with the session's ends.
+    /// One for WireGuard, one or two for IPsec.
+    pub(super) tunnels: BTreeMap<SessionName, Vec<TunnelPorts>>,
+    /// IPsec's endpoints by their namespaces.
+    pub(super) endpoints: BTreeMap<NodeName, Endpoint>,
+    /// Inside addresses of VIFs and of VPNs with one tunnel, aligned with the session's ends.
     pub(super) inside: BTreeMap<SessionName, addresses::Pair>,
     /// Something in the lab has an IPv6 address.
     pub(super) has_ipv6: bool,
@@ -163,7 +177,7 @@ impl<'a> Net<'a> {
         let derived = addresses::derive(lab, host)?;
         let mut net = Net {
             lab,
-            spaces: spaces(lab, &hosts),
+            spaces: spaces(lab, &hosts)?,
             hosts,
             links: BTreeMap::new(),
             lags: BTreeMap::new(),
@@ -173,6 +187,7 @@ impl<'a> Net<'a> {
             bridges: Vec::new(),
             vrfs: Vec::new(),
             tunnels: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
             inside: BTreeMap::new(),
             has_ipv6: derived.has_ipv6,
         };
@@ -187,6 +202,7 @@ impl<'a> Net<'a> {
             .values()
             .chain(self.attachments.values())
             .chain(self.drops.values())
+            .chain(self.endpoints.values().map(|endpoint| &endpoint.cable))
     }
 
     /// A link or LAG.
@@ -259,8 +275,13 @@ impl<'a> Net<'a> {
         let tunnels = self
             .tunnels
             .values()
+            .flatten()
             .flat_map(|tunnel| &tunnel.ends)
             .filter(|port| port.node == *space);
+        let outer = self
+            .endpoints
+            .values()
+            .filter_map(|endpoint| endpoint.cable.at(space));
         bridges
             .flat_map(|bridge| &bridge.addresses)
             .chain(
@@ -270,6 +291,7 @@ impl<'a> Net<'a> {
                     .chain(vlans)
                     .chain(attachments)
                     .chain(tunnels)
+                    .chain(outer)
                     .flat_map(|port| &port.addresses),
             )
             .copied()
@@ -277,7 +299,10 @@ impl<'a> Net<'a> {
     }
 }
 
-fn spaces(lab: &Lab, hosts: &BTreeMap<(NodeName, HostName), NodeName>) -> Vec<Space> {
+fn spaces(
+    lab: &Lab,
+    hosts: &BTreeMap<(NodeName, HostName), NodeName>,
+) -> Result<Vec<Space>, NameError> {
     let mut out = Vec::new();
     for name in lab.nodes.keys() {
         out.push(Space {
@@ -291,7 +316,34 @@ fn spaces(lab: &Lab, hosts: &BTreeMap<(NodeName, HostName), NodeName>) -> Vec<Sp
             });
         }
     }
-    out
+    for endpoint in endpoints(lab) {
+        out.push(Space {
+            name: endpoint.name?,
+            behind: None,
+        });
+    }
+    Ok(out)
+}
+
+/// One end of one tunnel that has an IKE daemon.
+pub(super) struct EndpointOf<'a> {
+    pub(super) name: Result<NodeName, NameError>,
+    pub(super) parent: &'a NodeName,
+    pub(super) tunnel: String,
+}
+
+/// Every end of every IPsec tunnel: of each tunnel first the customer's.
+pub(super) fn endpoints(lab: &Lab) -> impl Iterator<Item = EndpointOf<'_>> {
+    lab.sessions.iter().flat_map(|(name, session)| {
+        let tunnels = session.ipsec().map_or(0, |ipsec| ipsec.tunnels.len());
+        (1..=tunnels).flat_map(move |number| {
+            session.ends.iter().map(move |parent| EndpointOf {
+                name: NodeName::new(endpoint_name(parent.as_str(), name.as_str(), number)),
+                parent,
+                tunnel: tunnel_name(name.as_str(), number),
+            })
+        })
+    })
 }
 
 /// The tag a VIF's frames carry: the file's, where the kernel can write it.

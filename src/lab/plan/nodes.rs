@@ -6,6 +6,7 @@ use super::{
     DaemonPlan, NodePlan, PlanError,
     config::{bird, frr},
     facts::HostFacts,
+    ipsec,
     net::{Net, Space},
 };
 use crate::{
@@ -25,6 +26,10 @@ pub(super) fn nodes(
     errors: &mut Vec<PlanError>,
 ) -> Vec<NodePlan> {
     let hosts = hosts_file(net);
+    let mut endpoints = ipsec::endpoints(net, host).unwrap_or_else(|error| {
+        errors.push(error);
+        BTreeMap::new()
+    });
     net.spaces
         .iter()
         .map(|space| {
@@ -35,6 +40,14 @@ pub(super) fn nodes(
                 daemon: DaemonPlan::None,
                 files: BTreeMap::from([("/etc/hosts".to_owned(), hosts.clone())]),
             };
+            if let Some(found) = net.endpoints.get(&space.name) {
+                plan.kind = "vpn-endpoint".to_owned();
+                plan.behind = Some(found.parent.clone());
+            }
+            if let Some(endpoint) = endpoints.remove(&space.name) {
+                plan.daemon = DaemonPlan::Charon(endpoint.daemon);
+                plan.files.extend(endpoint.files);
+            }
             if let Some(node) = declared(net, space) {
                 plan.kind = node.kind.word().to_owned();
                 let speaker = speakers.remove(&space.name);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{facts::HostFacts, net::Net, routing::Leg};
-use crate::lab::model::{Daemon, SessionKind};
+use crate::lab::model::{Daemon, LIBIPSEC_MTU, SessionKind};
 
 /// The notes, and apart from them what stands in for something else.
 pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<String>, Vec<String>) {
@@ -30,7 +30,17 @@ pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<Strin
                     .iter()
                     .filter_map(|end| net.lab.nodes.get(end))
                     .any(|node| node.kind.is_aws());
-                if to_aws {
+                if session.ipsec().is_some() {
+                    note(match (host.xfrm, to_aws) {
+                        (true, _) => format!("{name}: IPsec by strongSwan, ESP in the kernel"),
+                        (false, true) => format!(
+                            "{name}: IPsec by strongSwan with ESP in user space (libipsec, always in UDP, MTU at most {LIBIPSEC_MTU}): this kernel has no XFRM interfaces; AWS's own carries up to 1446"
+                        ),
+                        (false, false) => format!(
+                            "{name}: IPsec by strongSwan with ESP in user space (libipsec, always in UDP, MTU at most {LIBIPSEC_MTU}): this kernel has no XFRM interfaces"
+                        ),
+                    });
+                } else if to_aws {
                     stand_ins.push(format!("{name}: WireGuard stands in for AWS's IPsec"));
                 }
             }

@@ -131,20 +131,56 @@ fn vpcs(net: &Net<'_>, routes: &mut Vec<Static>) -> Result<(), PlanError> {
 /// A tunnel's outer addresses are reached through the node it runs over, by host
 /// routes that nothing learned inside the tunnel can beat.
 fn pins(net: &Net<'_>, routes: &mut Vec<Static>) -> Result<(), PlanError> {
-    for session in net.lab.sessions.values() {
+    for (name, session) in &net.lab.sessions {
         let SessionKind::Vpn(vpn) = &session.kind else {
             continue;
         };
         let [a, b] = outer_ports(net, &session.ends, &vpn.underlay)?;
-        for (near, far, link) in [(a, b, &vpn.underlay[0]), (b, a, &vpn.underlay[1])] {
-            let outer = outer_of(near, far)?.1;
-            let gateway = net.port(link, &vpn.over)?.address_like(&outer);
-            if let Some(gateway) = gateway {
+        let ways = [(a, b, &vpn.underlay[0]), (b, a, &vpn.underlay[1])];
+        for (side, (near, far, link)) in ways.into_iter().enumerate() {
+            let (_, outer) = outer_of(near, far)?;
+            let Some(gateway) = net.port(link, &vpn.over)?.address_like(&outer) else {
+                continue;
+            };
+            let mut boxes = net
+                .tunnels
+                .get(name)
+                .into_iter()
+                .flatten()
+                .filter_map(|tunnel| tunnel.endpoints.as_ref())
+                .peekable();
+            if boxes.peek().is_none() {
                 routes.push(via(&near.node, IpNet::from(outer.addr()), gateway.addr()));
+            }
+            for endpoints in boxes {
+                let distant = outer_address(net, &endpoints[1 - side])?;
+                routes.push(via(&near.node, IpNet::from(distant.addr()), gateway.addr()));
+                let own = outer_address(net, &endpoints[side])?;
+                if let Some(router) = near.address_like(&own) {
+                    routes.push(via(&vpn.over, IpNet::from(own.addr()), router.addr()));
+                }
             }
         }
     }
+    for (name, endpoint) in &net.endpoints {
+        for gateway in endpoint
+            .cable
+            .beyond(name)
+            .into_iter()
+            .flat_map(|port| &port.addresses)
+        {
+            routes.push(via(name, default_like(gateway), gateway.addr()));
+        }
+    }
     Ok(())
+}
+
+/// The outer address of an IPsec endpoint.
+pub(super) fn outer_address(net: &Net<'_>, endpoint: &NodeName) -> Result<IpNet, PlanError> {
+    net.endpoints
+        .get(endpoint)
+        .and_then(|found| found.cable.at(endpoint)?.addresses.first().copied())
+        .ok_or_else(|| PlanError::Broken(format!("that `{endpoint}` has an outer address")))
 }
 
 /// The underlay's interfaces at the two ends of a VPN.

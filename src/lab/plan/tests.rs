@@ -2,6 +2,7 @@
 
 mod cuts;
 mod invariants;
+mod ipsec;
 mod labs;
 mod random;
 

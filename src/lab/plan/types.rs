@@ -61,7 +61,7 @@ pub struct NodePlan {
     pub name: NodeName,
     /// The word of the lab file (`data-center`, `vgw`, `host`, …).
     pub kind: String,
-    /// For a host: the node it stands behind.
+    /// For a host or an IPsec endpoint: the node it stands behind.
     pub behind: Option<NodeName>,
     /// What it runs.
     pub daemon: DaemonPlan,
@@ -94,6 +94,52 @@ pub enum DaemonPlan {
         /// The program; `None`: where packages put it.
         install: Option<String>,
     },
+    /// strongSwan's charon for one end of one tunnel, configured by
+    /// `/etc/strongswan.conf` and `/etc/swanctl/swanctl.conf` among the node's files.
+    Charon(CharonPlan),
+}
+
+/// The IKE daemon of one end of one IPsec tunnel. It has a namespace of its own,
+/// the outer side; the tunnel's interface is in the router's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CharonPlan {
+    /// The tunnel.
+    pub tunnel: TunnelName,
+    /// The router that the tunnel's interface belongs to.
+    pub node: NodeName,
+    /// The interface there.
+    pub interface: IfName,
+    /// Its ifindex, unique in the lab; also its XFRM interface id.
+    pub index: u32,
+    /// Inside addresses of this end.
+    pub inside: Vec<IpNet>,
+    /// Largest inner packet.
+    pub mtu: Bytes,
+    /// What encrypts.
+    pub backend: IpsecBackend,
+    /// Whether this end begins.
+    pub initiates: bool,
+    /// Whether the user wrote swanctl.conf; backhoe then changes nothing in it.
+    pub own_config: bool,
+}
+
+/// What encrypts an IPsec tunnel's packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IpsecBackend {
+    /// The kernel's ESP, routed into by an XFRM interface.
+    Kernel,
+    /// strongSwan's own ESP in user space, behind a TUN device.
+    Libipsec,
+}
+
+impl std::fmt::Display for IpsecBackend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Kernel => "kernel ESP",
+            Self::Libipsec => "libipsec",
+        })
+    }
 }
 
 /// A link through the wire: node A ▸ veth ▸ wire ▸ veth ▸ node B.
@@ -168,6 +214,23 @@ pub struct TunnelPlan {
     pub ends: [TunnelEnd; 2],
     /// Largest inner packet.
     pub mtu: Bytes,
+    /// What makes it.
+    pub by: TunnelBy,
+}
+
+/// What makes a tunnel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TunnelBy {
+    /// WireGuard, one process at each end.
+    Wireguard,
+    /// strongSwan, one charon at each end.
+    Ipsec {
+        /// What encrypts.
+        backend: IpsecBackend,
+        /// The namespaces of the two charons.
+        endpoints: [NodeName; 2],
+    },
 }
 
 /// One end of a tunnel.

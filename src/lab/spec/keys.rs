@@ -333,8 +333,8 @@ pub(super) static SESSION: Table = Table {
         ),
         word(
             "vpn",
-            OneOf(&["wireguard"]),
-            "A VPN with BGP inside; with `ends` and `over`.",
+            OneOf(&["wireguard", "ipsec"]),
+            "A VPN with BGP inside; with `ends` and `over`. ipsec: as AWS has it, two tunnels.",
         ),
         word(
             "ebgp",
@@ -387,6 +387,56 @@ pub(super) static SESSION: Table = Table {
             "vif, vpn: inside addresses by node, instead of derived ones.",
         ),
         word(
+            "tunnels",
+            Number(1, 2),
+            "ipsec: how many; default, and at AWS always, 2.",
+        ),
+        word(
+            "inside",
+            OneOrList(&Prefix),
+            "ipsec: each tunnel's inside /30, instead of derived ones; AWS's end has the first address.",
+        ),
+        word(
+            "psk",
+            OneOrList(&Text),
+            "ipsec: each tunnel's pre-shared key, instead of derived ones.",
+        ),
+        word(
+            "config",
+            OneOrList(&Text),
+            "ipsec: for each tunnel the path of your own swanctl.conf of the customer's end, used as it is.",
+        ),
+        word(
+            "dpd",
+            Keys(&DPD),
+            "ipsec: dead peer detection; default `{ delay: 10s, timeout: 30s }`.",
+        ),
+        word(
+            "ike",
+            Text,
+            "ipsec: proposal for IKE; default `aes256-sha256-modp2048`.",
+        ),
+        word(
+            "esp",
+            Text,
+            "ipsec: proposal for ESP; default `aes256gcm16-modp2048`.",
+        ),
+        word(
+            "ike-lifetime",
+            Duration,
+            "ipsec: longest life of an IKE SA; default 8h.",
+        ),
+        word(
+            "child-lifetime",
+            Duration,
+            "ipsec: longest life of a Child SA; default 1h.",
+        ),
+        word(
+            "nat-t",
+            Flag,
+            "ipsec: ESP in UDP although there is no NAT; default false.",
+        ),
+        word(
             "passive",
             Name,
             "The end that waits for the other to connect.",
@@ -397,6 +447,23 @@ pub(super) static SESSION: Table = Table {
             "ibgp: each end makes itself the next hop; default true.",
         ),
         word("unlike-aws", Flag, "Insist on what AWS does not do."),
+    ],
+};
+
+pub(super) static DPD: Table = Table {
+    what: "dead peer detection",
+    others: None,
+    keys: &[
+        word(
+            "delay",
+            Duration,
+            "Silence after which the peer is asked; default 10s.",
+        ),
+        word(
+            "timeout",
+            Duration,
+            "Silence after which it is dead, asked three times in between; default 30s.",
+        ),
     ],
 };
 

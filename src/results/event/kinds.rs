@@ -148,9 +148,10 @@ pub enum EventKind {
         tunnel: String,
         /// The node that says so.
         node: String,
-        /// `up` once a handshake was made, `down` when its process is gone.
+        /// `up` once a handshake was made or a Child SA installed, `down` when
+        /// the SA or the end's process is gone.
         state: String,
-        /// `kernel` or `userspace`.
+        /// WireGuard: `kernel` or `userspace`. IPsec: `kernel ESP` or `libipsec`.
         backend: String,
     },
     /// A BFD packet on a wire announced a state different from that sender's previous one.

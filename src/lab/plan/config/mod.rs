@@ -1,6 +1,7 @@
-//! Configurations of routing daemons, rendered from the neutral
-//! [`SpeakerConfig`](crate::units::SpeakerConfig).
+//! Configurations of daemons: of those that route, rendered from the neutral
+//! [`SpeakerConfig`](crate::units::SpeakerConfig), and of those that encrypt.
 
 pub mod bird;
 pub mod embedded;
 pub mod frr;
+pub mod swanctl;

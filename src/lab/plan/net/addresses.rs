@@ -10,10 +10,10 @@ use super::{
         address::{AddressBook, Pool, hash, nth_v4, nth_v6},
         facts::HostFacts,
     },
-    attached, attachment_name, lag_of, tag,
+    attached, attachment_name, endpoints, lag_of, tag,
 };
 use crate::{
-    lab::model::{Kind, Lab, Link, Routing, Session, SessionKind},
+    lab::model::{Kind, Lab, Link, Routing, Session, SessionKind, tunnel_name},
     units::{LinkName, NodeName, SessionName},
 };
 
@@ -29,6 +29,10 @@ pub(super) struct Derived {
     pub(super) inside: BTreeMap<SessionName, Pair>,
     /// By VPC: its own end first, then the gateway's.
     pub(super) attachments: BTreeMap<NodeName, Pair>,
+    /// Inside addresses of IPsec tunnels, by the tunnel's name.
+    pub(super) tunnels: BTreeMap<String, Pair>,
+    /// Outer addresses of IPsec endpoints, by the endpoint's name: its own, then its router's.
+    pub(super) endpoints: BTreeMap<NodeName, Pair>,
     pub(super) has_ipv6: bool,
 }
 
@@ -62,6 +66,7 @@ pub(super) fn derive(lab: &Lab, host: &HostFacts) -> Result<Derived, PlanError> 
         .sessions
         .iter()
         .filter(|(_, session)| matches!(session.kind, SessionKind::Vif(_) | SessionKind::Vpn(_)))
+        .filter(|(_, session)| session.ipsec().is_none())
         .map(|(name, session)| (name.clone(), book.session_pair(lab, name, session)))
         .collect();
     let attachments = attached(lab)
@@ -70,10 +75,19 @@ pub(super) fn derive(lab: &Lab, host: &HostFacts) -> Result<Derived, PlanError> 
             (vpc.clone(), pair)
         })
         .collect();
+    let mut ends = BTreeMap::new();
+    for endpoint in endpoints(lab) {
+        let name = endpoint.name?;
+        let mut pair = book.ends(Pool::Internet, &outer_name(&name), [2, 1]);
+        only_v4(&mut pair);
+        ends.insert(name, pair);
+    }
     Ok(Derived {
         links,
         inside,
         attachments,
+        tunnels: book.tunnels(lab),
+        endpoints: ends,
         has_ipv6,
     })
 }
@@ -104,11 +118,18 @@ fn prefixes(lab: &Lab) -> impl Iterator<Item = IpNet> {
     let links = lab.links.values().flat_map(|link| &link.addresses);
     let lags = lab.lags.values().flat_map(|lag| &lag.addresses);
     let sessions = lab.sessions.values().flat_map(|session| &session.addresses);
+    let insides = lab
+        .sessions
+        .values()
+        .filter_map(Session::ipsec)
+        .flat_map(|ipsec| &ipsec.tunnels)
+        .filter_map(|tunnel| tunnel.inside.map(IpNet::V4));
     hosts
         .chain(cidrs)
         .chain(originated)
         .chain(announced)
         .chain(links.chain(lags).chain(sessions).flatten().copied())
+        .chain(insides)
 }
 
 /// Switches that form one segment, each with the segment's name: that of its
@@ -201,6 +222,12 @@ impl Subnets {
             let sessions = wanted.entry(Pool::Session).or_default();
             sessions.insert(name.to_string());
         }
+        for endpoint in endpoints(lab) {
+            let outer = wanted.entry(Pool::Internet).or_default();
+            outer.insert(outer_name(&endpoint.name?));
+            let inside = wanted.entry(Pool::Session).or_default();
+            inside.insert(endpoint.tunnel);
+        }
         for (name, node) in &lab.nodes {
             if node.kind == Kind::Switch {
                 let switches = wanted.entry(Pool::Segment).or_default();
@@ -275,6 +302,24 @@ impl Subnets {
         }))
     }
 
+    /// The file's inside networks or derived ones; AWS's end, the second, has the first address.
+    fn tunnels(&self, lab: &Lab) -> BTreeMap<String, Pair> {
+        let mut pairs = BTreeMap::new();
+        for (name, session) in &lab.sessions {
+            let tunnels = session.ipsec().map_or(&[][..], |ipsec| &ipsec.tunnels);
+            for (number, tunnel) in (1..).zip(tunnels) {
+                let name = tunnel_name(name.as_str(), number);
+                let mut pair = match tunnel.inside {
+                    Some(inside) => [2, 1].map(|n| vec![nth_v4(inside, n)]),
+                    None => self.ends(Pool::Session, &name, [2, 1]),
+                };
+                only_v4(&mut pair);
+                pairs.insert(name, pair);
+            }
+        }
+        pairs
+    }
+
     /// Inside addresses in the order of the session's ends: the second end, which
     /// is AWS's if either is, has the first address. A VGW's VPN carries no IPv6.
     fn session_pair(&self, lab: &Lab, name: &SessionName, session: &Session) -> Pair {
@@ -287,11 +332,20 @@ impl Subnets {
             .iter()
             .any(|end| lab.nodes.get(end).is_some_and(|node| node.kind.is_aws()));
         if matches!(session.kind, SessionKind::Vpn(_)) && to_aws {
-            for addresses in &mut pair {
-                addresses.retain(|address| matches!(address, IpNet::V4(_)));
-            }
+            only_v4(&mut pair);
         }
         pair
+    }
+}
+
+/// No link is called so: names hold no blank.
+fn outer_name(endpoint: &NodeName) -> String {
+    format!("outer {endpoint}")
+}
+
+fn only_v4(pair: &mut Pair) {
+    for addresses in pair {
+        addresses.retain(|address| matches!(address, IpNet::V4(_)));
     }
 }
 

@@ -11,13 +11,13 @@ use super::{
         facts::HostFacts,
         names::Claims,
     },
-    Bridge, Cable, FIRST_INDEX, Net, Port, TunnelPorts, Vlan, VrfPort, Wire,
+    Bridge, Cable, Endpoint, FIRST_INDEX, Net, Port, TunnelPorts, Vlan, VrfPort, Wire,
     addresses::{Derived, Pair, vifs},
-    attached, attachment_name, interfaces, tag,
+    attached, attachment_name, endpoints, interfaces, tag,
 };
 use crate::{
     lab::{
-        model::{DEFAULT_MTU, Host, Kind, Lab, SessionKind},
+        model::{DEFAULT_MTU, Host, Kind, Lab, Session, SessionKind, endpoint_name, tunnel_name},
         op::VRF_TABLES,
     },
     units::{Bytes, HostName, IfName, LinkName, NodeName, TunnelName},
@@ -80,6 +80,7 @@ pub(super) fn lay(net: &mut Net<'_>, derived: &Derived, host: &HostFacts) -> Res
     lay_hosts(net, &mut layer)?;
     lay_lags(net, derived, &mut layer)?;
     lay_vlans(net, derived, host, &mut layer)?;
+    lay_endpoints(net, derived, &mut layer)?;
     lay_vrfs(net, &mut layer)
 }
 
@@ -227,15 +228,63 @@ fn lay_tunnels(net: &mut Net<'_>, derived: &Derived, layer: &mut Layer) -> Resul
         if !matches!(session.kind, SessionKind::Vpn(_)) {
             continue;
         }
-        let [a, b] = addresses(derived.inside.get(name));
-        let tunnel = TunnelPorts {
-            tunnel: TunnelName::new(name.as_str())?,
-            ends: [
-                layer.port(&session.ends[0], name.as_str(), a)?,
-                layer.port(&session.ends[1], name.as_str(), b)?,
-            ],
-        };
-        net.tunnels.insert(name.clone(), tunnel);
+        let mut tunnels = Vec::new();
+        if let Some(ipsec) = session.ipsec() {
+            for number in 1..=ipsec.tunnels.len() {
+                let tunnel = tunnel_name(name.as_str(), number);
+                let pair = derived.tunnels.get(&tunnel);
+                let endpoint = |node: &NodeName| {
+                    NodeName::new(endpoint_name(node.as_str(), name.as_str(), number))
+                };
+                let endpoints = [endpoint(&session.ends[0])?, endpoint(&session.ends[1])?];
+                tunnels.push(tunnel_ports(
+                    layer,
+                    &tunnel,
+                    session,
+                    pair,
+                    Some(endpoints),
+                )?);
+            }
+        } else {
+            let pair = derived.inside.get(name);
+            tunnels.push(tunnel_ports(layer, name.as_str(), session, pair, None)?);
+        }
+        net.tunnels.insert(name.clone(), tunnels);
+    }
+    Ok(())
+}
+
+fn tunnel_ports(
+    layer: &mut Layer,
+    tunnel: &str,
+    session: &Session,
+    inside: Option<&Pair>,
+    endpoints: Option<[NodeName; 2]>,
+) -> Result<TunnelPorts, PlanError> {
+    let [a, b] = addresses(inside);
+    Ok(TunnelPorts {
+        tunnel: TunnelName::new(tunnel)?,
+        ends: [
+            layer.port(&session.ends[0], tunnel, a)?,
+            layer.port(&session.ends[1], tunnel, b)?,
+        ],
+        endpoints,
+    })
+}
+
+/// Each IKE daemon's box and its cable to the router.
+fn lay_endpoints(net: &mut Net<'_>, derived: &Derived, layer: &mut Layer) -> Result<(), PlanError> {
+    for endpoint in endpoints(net.lab) {
+        let name = endpoint.name?;
+        let link = layer.link_name(name.as_str())?;
+        let [own, beyond] = addresses(derived.endpoints.get(&name));
+        let ends = [
+            layer.port(&name, "eth0", own)?,
+            layer.port(endpoint.parent, &format!("{}-out", endpoint.tunnel), beyond)?,
+        ];
+        let cable = direct(net.lab, link, ends);
+        let parent = endpoint.parent.clone();
+        net.endpoints.insert(name, Endpoint { parent, cable });
     }
     Ok(())
 }

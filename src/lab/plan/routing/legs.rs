@@ -24,6 +24,8 @@ const INSIDE_TIMERS: BgpTimers = BgpTimers {
 #[derive(Debug, Clone)]
 pub(in crate::lab::plan) struct Leg {
     pub(in crate::lab::plan) session: SessionName,
+    /// The session of the file: another name where each tunnel has one of its own.
+    pub(super) declared: SessionName,
     pub(in crate::lab::plan) kind: &'static str,
     pub(in crate::lab::plan) over: Medium,
     pub(in crate::lab::plan) ends: [SessionEnd; 2],
@@ -45,7 +47,7 @@ pub(in crate::lab::plan) fn legs(net: &Net<'_>) -> Result<Vec<Leg>, Vec<PlanErro
     let mut legs = Vec::new();
     for (name, session) in &net.lab.sessions {
         match declared(net, name, session) {
-            Ok(leg) => legs.push(leg),
+            Ok(more) => legs.extend(more),
             Err(error) => errors.push(error),
         }
     }
@@ -136,9 +138,48 @@ fn ends(
     Ok([end(0)?, end(1)?])
 }
 
-fn declared(net: &Net<'_>, name: &SessionName, session: &Session) -> Result<Leg, PlanError> {
+/// One leg, or one for each tunnel of an IPsec VPN.
+fn declared(net: &Net<'_>, name: &SessionName, session: &Session) -> Result<Vec<Leg>, PlanError> {
+    if let Some(vlan) = net.vlans.get(name) {
+        let [a, b] = &vlan.ends;
+        let over = Medium::Link(vlan.link.clone());
+        return Ok(vec![leg(net, (name, name), session, over, [a, b])?]);
+    }
+    if let Some(link) = session.kind.link() {
+        let ports = [
+            net.port(link, &session.ends[0])?,
+            net.port(link, &session.ends[1])?,
+        ];
+        let over = Medium::Link(link.clone());
+        return Ok(vec![leg(net, (name, name), session, over, ports)?]);
+    }
+    let tunnels = net
+        .tunnels
+        .get(name)
+        .ok_or_else(|| PlanError::Broken(format!("a tunnel for session `{name}`")))?;
+    tunnels
+        .iter()
+        .map(|tunnel| {
+            let own = if tunnel.endpoints.is_some() {
+                SessionName::new(tunnel.tunnel.as_str())?
+            } else {
+                name.clone()
+            };
+            let [a, b] = &tunnel.ends;
+            let over = Medium::Tunnel(tunnel.tunnel.clone());
+            leg(net, (&own, name), session, over, [a, b])
+        })
+        .collect()
+}
+
+fn leg(
+    net: &Net<'_>,
+    (name, declared): (&SessionName, &SessionName),
+    session: &Session,
+    over: Medium,
+    ports: [&Port; 2],
+) -> Result<Leg, PlanError> {
     let nodes = [&session.ends[0], &session.ends[1]];
-    let (over, ports) = carrier(net, name, session)?;
     let inside = net.inside.get(name);
     let addresses: [&[IpNet]; 2] = match inside {
         Some([a, b]) => [a, b],
@@ -148,6 +189,7 @@ fn declared(net: &Net<'_>, name: &SessionName, session: &Session) -> Result<Leg,
     let interfaces = [&ports[0].interface, &ports[1].interface];
     Ok(Leg {
         session: name.clone(),
+        declared: declared.clone(),
         kind: session.kind.word(),
         over,
         ends: ends(net, nodes, interfaces, transport.addresses)?,
@@ -168,31 +210,6 @@ fn declared(net: &Net<'_>, name: &SessionName, session: &Session) -> Result<Leg,
     })
 }
 
-/// What a session runs over, and its interfaces in the order of its ends.
-fn carrier<'n>(
-    net: &'n Net<'_>,
-    name: &SessionName,
-    session: &Session,
-) -> Result<(Medium, [&'n Port; 2]), PlanError> {
-    if let Some(vlan) = net.vlans.get(name) {
-        let [a, b] = &vlan.ends;
-        return Ok((Medium::Link(vlan.link.clone()), [a, b]));
-    }
-    if let Some(link) = session.kind.link() {
-        let ports = [
-            net.port(link, &session.ends[0])?,
-            net.port(link, &session.ends[1])?,
-        ];
-        return Ok((Medium::Link(link.clone()), ports));
-    }
-    let tunnel = net
-        .tunnels
-        .get(name)
-        .ok_or_else(|| PlanError::Broken(format!("a tunnel for session `{name}`")))?;
-    let [a, b] = &tunnel.ends;
-    Ok((Medium::Tunnel(tunnel.tunnel.clone()), [a, b]))
-}
-
 /// AWS's inside: iBGP between the location's router and the gateway, so that the
 /// leg adds no AS hop.
 fn modelled(net: &Net<'_>, location: &NodeName, vif: &Vif) -> Result<Leg, PlanError> {
@@ -205,6 +222,7 @@ fn modelled(net: &Net<'_>, location: &NodeName, vif: &Vif) -> Result<Leg, PlanEr
     let transport = transport(&session, [&ports[0].addresses, &ports[1].addresses])?;
     let interfaces = [&ports[0].interface, &ports[1].interface];
     Ok(Leg {
+        declared: session.clone(),
         session,
         kind: "modelled",
         over: Medium::Link(vif.backbone.clone()),

@@ -6,8 +6,8 @@
 
 use super::Leg;
 use crate::{
-    lab::model::{Kind, Lab, Routing, Rules, Shorthand, aws},
-    units::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, Set, Verdict},
+    lab::model::{Kind, Lab, Routing, Rules, Session, Shorthand, aws, tunnel_name},
+    units::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, SessionName, Set, Verdict},
 };
 
 /// LOCAL_PREF of routes from a VIF, by the customer's preference community:
@@ -52,8 +52,48 @@ pub(super) fn of(lab: &Lab, leg: &Leg, side: usize) -> Sides {
             | Kind::Vpc { .. },
         )
         | None => {
-            let routing = lab.routing.get(node).and_then(|all| all.get(&leg.session));
-            customer(routing)
+            let all = lab.routing.get(node);
+            let routing = all.and_then(|all| {
+                // What a tunnel is given by name goes before what its VPN is given.
+                all.get(&leg.session).or_else(|| all.get(&leg.declared))
+            });
+            let mut sides = customer(routing);
+            for policy in [&mut sides.import, &mut sides.export] {
+                name_tunnels(lab, policy);
+            }
+            sides
+        }
+    }
+}
+
+/// Routes learned over an IPsec VPN come over the sessions of its tunnels.
+fn name_tunnels(lab: &Lab, policy: &mut Policy) {
+    let tunnels = |session: &SessionName| {
+        let ipsec = lab.sessions.get(session).and_then(Session::ipsec);
+        let count = ipsec.map_or(0, |ipsec| ipsec.tunnels.len());
+        (1..=count)
+            .filter_map(|number| SessionName::new(tunnel_name(session.as_str(), number)).ok())
+            .map(PolicySource::Session)
+            .collect::<Vec<_>>()
+    };
+    let matches = policy.rules.iter_mut().flat_map(|rule| &mut rule.matches);
+    for wanted in matches {
+        if let Match::From(sources) = wanted {
+            let more: Vec<PolicySource> = sources
+                .iter()
+                .flat_map(|source| match source {
+                    PolicySource::Session(session) => {
+                        let of = tunnels(session);
+                        if of.is_empty() {
+                            vec![source.clone()]
+                        } else {
+                            of
+                        }
+                    }
+                    PolicySource::Local => vec![source.clone()],
+                })
+                .collect();
+            *sources = more;
         }
     }
 }

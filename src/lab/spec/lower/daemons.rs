@@ -133,7 +133,7 @@ impl Lower<'_> {
         })
     }
 
-    fn included(&mut self, at: At, path: &str) -> Option<String> {
+    pub(super) fn included(&mut self, at: At, path: &str) -> Option<String> {
         match (self.include)(path) {
             Ok(text) => Some(text),
             Err(why) => {

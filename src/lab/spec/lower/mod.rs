@@ -3,6 +3,7 @@
 //! node is not also reported as missing by everyone who mentions it.
 
 mod daemons;
+mod ipsec;
 mod lags;
 mod links;
 mod nodes;

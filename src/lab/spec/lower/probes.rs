@@ -12,7 +12,7 @@ use super::{
     Lower, Section,
 };
 use crate::{
-    lab::model::{Endpoint, Kind, Probe, SessionKind},
+    lab::model::{Endpoint, Kind, LIBIPSEC_MTU, Probe, SessionKind},
     units::{Bytes, Family, HostName, NodeName, PROBE_HEADER_LEN, ProbeName},
 };
 
@@ -306,10 +306,15 @@ impl Lower<'_> {
                     .map(|link| link.mtu)
                     .min();
                 if let Some(outer) = outer {
-                    note(
-                        session.inner_mtu(&self.lab.nodes, outer).get(),
-                        format!("the tunnel of `{name}`"),
+                    // Which backend an IPsec tunnel gets is the host's: the smaller counts.
+                    let inner = session.ipsec().map_or_else(
+                        || session.inner_mtu(&self.lab.nodes, outer).get(),
+                        |ipsec| {
+                            let whole = ipsec.esp.sizes.inner_mtu(outer.get(), true);
+                            whole.min(LIBIPSEC_MTU)
+                        },
                     );
+                    note(inner, format!("the tunnel of `{name}`"));
                 }
             }
         }

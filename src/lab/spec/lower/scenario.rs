@@ -11,7 +11,9 @@ use super::{
     links::SHAPE_KEYS,
 };
 use crate::{
-    lab::model::{Daemon, Expect, ExpectAfter, Fault, How, Kind, SessionKind, Step, StepKind},
+    lab::model::{
+        Daemon, Expect, ExpectAfter, Fault, How, Kind, SessionKind, Step, StepKind, tunnel_name,
+    },
     units::{LinkName, NodeName, Span},
 };
 
@@ -304,6 +306,14 @@ impl Lower<'_> {
         let text = fields.text(&mut self.f, "session")?;
         let session = self.session_named(fields.at_value("session"), text)?;
         let found = self.session(&session)?;
+        let tunnels = found.ipsec().map_or(0, |ipsec| ipsec.tunnels.len());
+        if tunnels > 0 && self.lab.sessions.contains_key(&session) {
+            let message = format!("each tunnel of `{session}` has a session of its own");
+            self.f
+                .error(fields.at_value("session"), "which-tunnel", message)
+                .help(format!("name one: `{}`", tunnel_name(session.as_str(), 1)));
+            return None;
+        }
         let ends = found.ends.clone();
         let aws = ends
             .iter()
@@ -324,6 +334,9 @@ impl Lower<'_> {
     fn cut_node(&mut self, fields: &Fields<'_>, how: How) -> Option<Fault> {
         let text = fields.text(&mut self.f, "node")?;
         let at = fields.at_value("node");
+        if self.is_endpoint(text) {
+            return self.cut_endpoint(at, text, how);
+        }
         let node = self.node_named(at, text)?;
         let links: Vec<LinkName> = self
             .lab
@@ -351,6 +364,20 @@ impl Lower<'_> {
         } else {
             Fault::Freeze { node }
         })
+    }
+
+    /// The IKE daemon of a tunnel's endpoint.
+    fn cut_endpoint(&mut self, at: At, text: &str, how: How) -> Option<Fault> {
+        let node = NodeName::new(text).ok()?;
+        match how {
+            How::Kill => Some(Fault::Kill { node }),
+            How::Freeze => Some(Fault::Freeze { node }),
+            How::Silent | How::OneWay | How::Carrier | How::BgpShutdown | How::Node => {
+                let message = format!("`{text}` is a tunnel's endpoint: kill or freeze its daemon");
+                self.f.error(at, "wrong-kind", message);
+                None
+            }
+        }
     }
 
     fn degrade(&mut self, fields: &Fields<'_>) -> Option<Fault> {

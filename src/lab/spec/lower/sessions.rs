@@ -10,6 +10,7 @@ use super::{
         reader::{Fields, an},
     },
     Lower, Section,
+    ipsec::{self, Named},
 };
 use crate::{
     lab::model::{
@@ -34,6 +35,7 @@ fn allowed(kind: &str) -> &'static [&'static str] {
             "unlike-aws",
         ],
         "vpn" => &["ends", "over", "bfd", "addresses", "unlike-aws"],
+        "ipsec" => &["vpn", "ends", "over", "bfd", "unlike-aws"],
         "ibgp" => &["bfd", "passive", "next-hop-self"],
         _ => &["bfd", "passive"],
     }
@@ -69,18 +71,31 @@ impl Lower<'_> {
             };
             self.f
                 .error(key.at, "session-kind", message)
-                .help("`vif: private`, `vpn: wireguard`, `ebgp: LINK` or `ibgp: LINK`");
+                .help("`vif: private`, `vpn: ipsec`, `ebgp: LINK` or `ibgp: LINK`");
             return None;
         };
+        let ipsec = matches!(
+            fields.get("vpn").map(|(_, tree)| &tree.value),
+            Some(Value::Text(text)) if text == "ipsec"
+        );
+        let (keys, what) = if ipsec {
+            (allowed("ipsec"), "vpn: ipsec")
+        } else {
+            (allowed(kind), *kind)
+        };
         for other in fields.keys() {
-            if other != *kind && !COMMON.contains(&other) && !allowed(kind).contains(&other) {
-                let message = format!("a session with `{kind}` has no `{other}`");
+            let known = other == *kind
+                || COMMON.contains(&other)
+                || keys.contains(&other)
+                || (ipsec && ipsec::KEYS.contains(&other));
+            if !known {
+                let message = format!("a session with `{what}` has no `{other}`");
                 self.f.error(fields.at_key(other), "foreign-key", message);
             }
         }
         let session = match *kind {
             "vif" => self.vif(&fields),
-            "vpn" => self.vpn(&fields),
+            "vpn" => self.vpn(&fields, key),
             external => self.plain(&fields, external == "ebgp"),
         }?;
         self.check_speakers(key.at, &session);
@@ -286,10 +301,8 @@ impl Lower<'_> {
         Some(key.to_owned())
     }
 
-    fn vpn(&mut self, fields: &Fields<'_>) -> Option<Session> {
-        if !self.later(fields, "vpn", &["ipsec"]) {
-            fields.choice(&mut self.f, "vpn", &["wireguard"]);
-        }
+    fn vpn(&mut self, fields: &Fields<'_>, name: &Key) -> Option<Session> {
+        let word = fields.choice(&mut self.f, "vpn", &["wireguard", "ipsec"]);
         if !fields.has("ends") {
             self.f.error(
                 fields.at,
@@ -326,6 +339,19 @@ impl Lower<'_> {
                 )
                 .help("its hold time is 30s; `unlike-aws: true` on the session insists");
         }
+        let implementation = if word == Some("ipsec") {
+            let named = Named {
+                name: &name.text,
+                at: name.at,
+                ends: &ends,
+                to_aws,
+                unlike_aws,
+            };
+            self.ipsec(fields, &named)
+                .map(|ipsec| VpnKind::Ipsec(Box::new(ipsec)))
+        } else {
+            Some(VpnKind::Wireguard)
+        };
         let over = over?;
         let underlay = self.underlay(fields.at_value("over"), &ends, &over)?;
         let addresses = self.inside(fields, &ends, to_aws && !unlike_aws);
@@ -336,7 +362,7 @@ impl Lower<'_> {
         };
         Some(Session {
             kind: SessionKind::Vpn(Vpn {
-                implementation: VpnKind::Wireguard,
+                implementation: implementation?,
                 over,
                 underlay,
             }),
@@ -484,7 +510,7 @@ impl Lower<'_> {
                         format!("`{key}` is between routers; `{end}` is {}", an(kind.word()));
                     self.f
                         .error(fields.at_value(key), "wrong-kind", message)
-                        .help("towards AWS it is `vif: private` or `vpn: wireguard`");
+                        .help("towards AWS it is `vif: private` or `vpn: ipsec`");
                     return None;
                 }
             }

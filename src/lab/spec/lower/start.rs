@@ -9,7 +9,7 @@ use super::super::{
     reader::{Fields, Findings, and_list},
 };
 use crate::{
-    lab::model::{Kind, Lab, Link, Session},
+    lab::model::{Kind, Lab, Link, Session, endpoint_name},
     units::{LabName, LinkName, NameError, NodeName, ProbeName, SessionName},
 };
 
@@ -243,9 +243,25 @@ impl Lower<'_> {
         self.lab.links.get(link)
     }
 
-    /// A session that was understood.
+    /// A session that was understood; of an IPsec VPN also by a tunnel's name.
     pub(super) fn session(&self, session: &SessionName) -> Option<&Session> {
-        self.lab.sessions.get(session)
+        self.lab.sessions.get(session).or_else(|| {
+            let (name, _) = session.as_str().rsplit_once('.')?;
+            let found = self.lab.sessions.get(name)?;
+            found.ipsec().is_some().then_some(found)
+        })
+    }
+
+    /// Whether a tunnel's IKE daemon runs in a namespace of this name.
+    pub(super) fn is_endpoint(&self, name: &str) -> bool {
+        self.lab.sessions.iter().any(|(session, spec)| {
+            let tunnels = spec.ipsec().map_or(0, |ipsec| ipsec.tunnels.len());
+            (1..=tunnels).any(|number| {
+                spec.ends
+                    .iter()
+                    .any(|node| endpoint_name(node.as_str(), session.as_str(), number) == name)
+            })
+        })
     }
 
     /// Ways from one node to the other: LAGs, and links in none.

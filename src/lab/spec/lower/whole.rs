@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{super::At, Lower, Section, nodes::overlaps};
 use crate::{
-    lab::model::{Kind, SessionKind, StepKind, Via},
+    lab::model::{Kind, SessionKind, StepKind, Via, tunnel_name},
     units::NodeName,
 };
 
@@ -73,6 +73,15 @@ impl Lower<'_> {
             }
         }
         for (name, session) in &self.lab.sessions {
+            let tunnels = session.ipsec().map_or(&[][..], |ipsec| &ipsec.tunnels);
+            for (number, tunnel) in (1..).zip(tunnels) {
+                used.extend(tunnel.inside.map(|inside| Used {
+                    net: IpNet::V4(inside),
+                    node: session.ends[0].clone(),
+                    what: format!("tunnel `{}`", tunnel_name(name.as_str(), number)),
+                    at: self.at(Section::Sessions, name.as_str()),
+                }));
+            }
             for (end, list) in session.ends.iter().zip(&session.addresses) {
                 used.extend(list.iter().map(|net| Used {
                     net: net.trunc(),

@@ -1,0 +1,432 @@
+//! One charon while it runs: start, each step an observed condition; then a
+//! thread that hears what becomes of its SAs.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+
+use super::{
+    find::{CHARON, SWANCTL},
+    message::Section,
+    vici::Vici,
+};
+use crate::{
+    engine::sink::EventSink,
+    lab::plan::{CharonPlan, IpsecBackend},
+    os::{
+        clock, ipsec,
+        netns::NetnsFd,
+        process::{PidFd, Spawn},
+        udp_probe::sleep_until,
+    },
+    results::event::EventKind,
+    units::NodeName,
+};
+
+/// How long charon may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How often its socket is looked for until then.
+const LOOK_NS: u64 = 5_000_000;
+/// How long the listener listens before it looks whether it is to stop.
+const LISTEN: Duration = Duration::from_millis(100);
+/// The control socket in the node's own /run.
+const SOCKET: &str = "run/charon.vici";
+
+/// What is needed to start a charon.
+#[derive(Debug)]
+pub struct CharonStart {
+    /// The endpoint: the namespace charon runs in.
+    pub endpoint: NodeName,
+    /// Its holder, through which programs enter.
+    pub holder: PidFd,
+    /// Its network.
+    pub netns: NetnsFd,
+    /// The network of the router that the tunnel's interface belongs to.
+    pub router: NetnsFd,
+    /// The rest.
+    pub plan: CharonPlan,
+}
+
+/// A charon that has been started.
+#[derive(Debug)]
+pub struct Rising {
+    start: CharonStart,
+    process: PidFd,
+}
+
+/// A running charon.
+#[derive(Debug)]
+pub struct Charon {
+    endpoint: NodeName,
+    plan: CharonPlan,
+    root: PathBuf,
+    process: PidFd,
+    stop: Arc<AtomicBool>,
+    listener: Option<JoinHandle<()>>,
+}
+
+/// A tunnel's end as charon says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CharonStatus {
+    /// A Child SA is installed.
+    pub up: bool,
+    /// Milliseconds since it was.
+    pub age_ms: Option<u64>,
+    /// Bytes received through it.
+    pub rx_bytes: u64,
+    /// Bytes sent through it.
+    pub tx_bytes: u64,
+}
+
+impl Charon {
+    /// Starts the process. To be called from a thread that lives as long as the lab.
+    ///
+    /// # Errors
+    /// What is left of an earlier one cannot be removed, or it cannot be started.
+    pub fn spawn(start: CharonStart, log: File) -> anyhow::Result<Rising> {
+        let what = || format!("strongSwan at {}", start.endpoint);
+        ipsec::clear(&start.netns, &start.router, &start.plan.interface)
+            .with_context(what)
+            .context("clearing what an earlier one has left")?;
+        let process = Spawn::new(CHARON)
+            .node(start.holder.try_clone()?)
+            .log(log)?
+            .spawn()
+            .with_context(what)?;
+        Ok(Rising { start, process })
+    }
+
+    /// Says no more, whoever still holds it.
+    pub fn retire(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Its process.
+    pub fn process(&self) -> &PidFd {
+        &self.process
+    }
+
+    /// What it was planned as.
+    pub fn plan(&self) -> &CharonPlan {
+        &self.plan
+    }
+
+    /// Begins with IKE, where this end is the one to do so. charon tries again by
+    /// itself until the peer answers.
+    ///
+    /// # Errors
+    /// charon does not answer, or has no connection.
+    pub fn begin(&self) -> anyhow::Result<()> {
+        if !self.plan.initiates {
+            return Ok(());
+        }
+        let mut vici = Vici::connect(&self.root.join(SOCKET))?;
+        // The user's own configuration may begin by itself.
+        if !vici.stream("list-sas", "list-sa")?.is_empty() {
+            return Ok(());
+        }
+        let connections = vici.stream("list-conns", "list-conn")?;
+        let (ike, child) = connections
+            .iter()
+            .flat_map(Section::sections)
+            .find_map(|(ike, connection)| {
+                let (child, _) = connection.section("children")?.sections().next()?;
+                Some((ike.to_owned(), child.to_owned()))
+            })
+            .with_context(|| {
+                format!(
+                    "swanctl.conf of {} has no connection with a child",
+                    self.endpoint
+                )
+            })?;
+        // A negative timeout: it does not wait for the outcome, which comes as an event.
+        let wish = Section::of(&[("ike", &ike), ("child", &child), ("timeout", "-1")]);
+        vici.request("initiate", &wish)
+            .with_context(|| format!("{}: initiating", self.endpoint))?;
+        Ok(())
+    }
+
+    /// What it says of its SAs.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn status(&self) -> io::Result<CharonStatus> {
+        Ok(status(
+            &Vici::connect(&self.root.join(SOCKET))?.stream("list-sas", "list-sa")?,
+        ))
+    }
+}
+
+impl Drop for Charon {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(listener) = self.listener.take() {
+            let _ = listener.join();
+        }
+    }
+}
+
+impl Rising {
+    /// Waits until it answers, hands its interface to the router, loads its
+    /// configuration and begins to listen.
+    ///
+    /// # Errors
+    /// It has ended or does not answer in time, or refuses its configuration, in
+    /// its own words.
+    pub fn settled(self, sink: EventSink) -> anyhow::Result<Charon> {
+        let Self { start, process } = self;
+        let root = PathBuf::from(format!("/proc/{}/root", start.holder.pid()));
+        let what = format!("strongSwan at {}", start.endpoint);
+        let mut vici = answering(&root.join(SOCKET), &process).context(what.clone())?;
+        adopt(&start).with_context(|| format!("{what}: its interface"))?;
+        load(&start)?;
+        for event in ["child-updown", "ike-updown", "child-rekey", "ike-rekey"] {
+            vici.register(event).with_context(|| what.clone())?;
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut ear = Ear {
+            endpoint: start.endpoint.clone(),
+            plan: start.plan.clone(),
+            router: start.router,
+            socket: root.join(SOCKET),
+            sink,
+            up: false,
+        };
+        let listener = std::thread::Builder::new()
+            .name(format!("charon-{}", start.endpoint))
+            .spawn({
+                let stop = Arc::clone(&stop);
+                move || ear.listen(vici, &stop)
+            })?;
+        Ok(Charon {
+            endpoint: start.endpoint,
+            plan: start.plan,
+            root,
+            process,
+            stop,
+            listener: Some(listener),
+        })
+    }
+}
+
+/// Waits until charon listens: its plug-ins are loaded by then, TUN device included.
+fn answering(socket: &Path, process: &PidFd) -> anyhow::Result<Vici> {
+    let deadline = clock::now() + PATIENCE;
+    loop {
+        if let Ok(vici) = Vici::connect(socket) {
+            return Ok(vici);
+        }
+        if process.ended_within(Duration::ZERO)? {
+            bail!("it has ended; its log says why");
+        }
+        if clock::now() > deadline {
+            bail!(
+                "no answer on its control socket within {} s",
+                PATIENCE.as_secs()
+            );
+        }
+        sleep_until(clock::mono_ns() + LOOK_NS);
+    }
+}
+
+fn adopt(start: &CharonStart) -> io::Result<()> {
+    let plan = &start.plan;
+    let interface = ipsec::Interface {
+        name: plan.interface.clone(),
+        index: plan.index,
+        mtu: u32::try_from(plan.mtu.get()).unwrap_or(u32::MAX),
+        addresses: plan.inside.clone(),
+    };
+    match plan.backend {
+        IpsecBackend::Kernel => ipsec::add_xfrm(&start.netns, &start.router, &interface),
+        IpsecBackend::Libipsec => ipsec::adopt_tun(&start.netns, &start.router, &interface),
+    }
+}
+
+/// Has swanctl read the configuration: it knows every key, and names file and
+/// line of what it does not. Only at the start; faults and queries go through vici.
+fn load(start: &CharonStart) -> anyhow::Result<()> {
+    let (mut output, theirs) = io::pipe()?;
+    let swanctl = Spawn::new(SWANCTL)
+        .node(start.holder.try_clone()?)
+        .args(["--load-all", "--noprompt"].map(str::to_owned))
+        .log(File::from(std::os::fd::OwnedFd::from(theirs)))?
+        .spawn()
+        .with_context(|| format!("{}: starting swanctl", start.endpoint))?;
+    let mut text = String::new();
+    output.read_to_string(&mut text)?;
+    if swanctl.wait()?.status() == 0 {
+        return Ok(());
+    }
+    let refused: Vec<&str> = text
+        .lines()
+        // Directories of certificates that nobody has made.
+        .filter(|line| !line.starts_with("opening directory"))
+        .collect();
+    bail!(
+        "strongSwan refuses the configuration of {} (/etc/swanctl/swanctl.conf):\n  {}",
+        start.endpoint,
+        refused.join("\n  ")
+    )
+}
+
+/// What a list of SAs says of the tunnel.
+fn status(sas: &[Section]) -> CharonStatus {
+    let children = sas
+        .iter()
+        .flat_map(Section::sections)
+        .filter_map(|(_, sa)| sa.section("child-sas"))
+        .flat_map(Section::sections)
+        .map(|(_, child)| child);
+    let mut status = CharonStatus {
+        up: false,
+        age_ms: None,
+        rx_bytes: 0,
+        tx_bytes: 0,
+    };
+    for child in children {
+        if child.text("state") == Some("INSTALLED") {
+            let age = child.number("install-time").map(|s| s * 1000);
+            status.up = true;
+            status.age_ms = status.age_ms.into_iter().chain(age).min();
+        }
+        status.rx_bytes += child.number("bytes-in").unwrap_or(0);
+        status.tx_bytes += child.number("bytes-out").unwrap_or(0);
+    }
+    status
+}
+
+/// Listens to one charon, and keeps the router's interface as its Child SA is.
+struct Ear {
+    endpoint: NodeName,
+    plan: CharonPlan,
+    router: NetnsFd,
+    socket: PathBuf,
+    sink: EventSink,
+    up: bool,
+}
+
+impl Ear {
+    fn listen(&mut self, mut vici: Vici, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            match vici.event(LISTEN) {
+                Ok(Some((event, message))) => self.hear(&event, &message),
+                Ok(None) => {}
+                Err(_) => {
+                    self.ended();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, event: &str, message: &Section) {
+        let at = clock::mono_ns();
+        match event {
+            "child-updown" if message.text("up") == Some("yes") => self.turn(true, at),
+            // An SA may have gone while another goes on.
+            "child-updown" | "ike-updown" if message.text("up") != Some("yes") => {
+                let others = Vici::connect(&self.socket)
+                    .and_then(|mut vici| vici.stream("list-sas", "list-sa"));
+                if others.is_ok_and(|sas| !status(&sas).up) {
+                    self.turn(false, at);
+                }
+            }
+            "child-rekey" | "ike-rekey" => self.sink.at(
+                at,
+                EventKind::Daemon {
+                    node: self.endpoint.to_string(),
+                    program: "charon".to_owned(),
+                    state: event.to_owned(),
+                    detail: None,
+                },
+            ),
+            _ => {}
+        }
+    }
+
+    fn turn(&mut self, up: bool, at: u64) {
+        if self.up == up {
+            return;
+        }
+        self.up = up;
+        if let Err(error) = ipsec::set_up(&self.router, &self.plan.interface, up) {
+            let text = format!("{} at {}: {error}", self.plan.tunnel, self.plan.node);
+            self.sink.warn("tunnel-failed", text, true);
+        }
+        self.say(if up { "up" } else { "down" }, at);
+    }
+
+    /// The kernel goes on encrypting without charon, until keys expire; user space ends with it.
+    fn ended(&mut self) {
+        let at = clock::mono_ns();
+        if self.plan.backend == IpsecBackend::Libipsec && self.up {
+            self.say("down", at);
+        }
+        self.sink.at(
+            at,
+            EventKind::Daemon {
+                node: self.endpoint.to_string(),
+                program: "charon".to_owned(),
+                state: "ended".to_owned(),
+                detail: None,
+            },
+        );
+    }
+
+    fn say(&self, state: &str, at: u64) {
+        self.sink.at(
+            at,
+            EventKind::Tunnel {
+                tunnel: self.plan.tunnel.to_string(),
+                node: self.plan.node.to_string(),
+                state: state.to_owned(),
+                backend: self.plan.backend.to_string(),
+            },
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::message::Value, *};
+
+    fn sa(state: &str, age: &str) -> Section {
+        let child = Section::of(&[
+            ("name", "tunnel"),
+            ("state", state),
+            ("install-time", age),
+            ("bytes-in", "100"),
+            ("bytes-out", "7"),
+        ]);
+        let children = Section(vec![("tunnel-1".to_owned(), Value::Section(child))]);
+        let ike = Section(vec![("child-sas".to_owned(), Value::Section(children))]);
+        Section(vec![("tunnel".to_owned(), Value::Section(ike))])
+    }
+
+    #[test]
+    fn a_tunnel_is_up_while_any_child_is_installed() {
+        let both = status(&[sa("REKEYED", "3600"), sa("INSTALLED", "2")]);
+        assert_eq!(
+            both,
+            CharonStatus {
+                up: true,
+                age_ms: Some(2000),
+                rx_bytes: 200,
+                tx_bytes: 14,
+            }
+        );
+        assert!(!status(&[sa("DELETING", "1")]).up);
+        assert!(!status(&[]).up);
+    }
+}

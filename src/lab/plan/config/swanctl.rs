@@ -1,0 +1,201 @@
+//! strongSwan's files for one end of one tunnel: a charon of its own.
+
+use std::{fmt::Write as _, net::IpAddr};
+
+use crate::{
+    lab::{
+        model::{Dpd, Ipsec, aws},
+        plan::IpsecBackend,
+    },
+    units::Span,
+};
+
+/// The connection's and its child's name.
+pub const CONNECTION: &str = "tunnel";
+
+/// One end of a tunnel.
+#[derive(Debug, Clone, Copy)]
+pub struct EndConfig<'a> {
+    /// The VPN's own settings.
+    pub ipsec: &'a Ipsec,
+    /// Outer address of this end; also its identity, as at AWS.
+    pub local: IpAddr,
+    /// Outer address of the other end.
+    pub remote: IpAddr,
+    /// Pre-shared key.
+    pub psk: &'a str,
+    /// Whether this end begins, and begins anew when the peer is dead.
+    pub initiates: bool,
+    /// What encrypts packets.
+    pub backend: IpsecBackend,
+    /// Ties policies to an XFRM interface; of no meaning in user space.
+    pub if_id: u32,
+}
+
+impl EndConfig<'_> {
+    /// `/etc/swanctl/swanctl.conf`.
+    pub fn swanctl(&self) -> String {
+        let Self {
+            ipsec,
+            local,
+            remote,
+            ..
+        } = self;
+        let (action, backend) = if self.initiates {
+            ("restart", self.backend)
+        } else {
+            ("clear", self.backend)
+        };
+        let ike = Rekey::of(ipsec.ike_lifetime);
+        let child = Rekey::of(ipsec.child_lifetime);
+        let encap = match backend {
+            // User space has no raw socket for ESP.
+            IpsecBackend::Libipsec => true,
+            IpsecBackend::Kernel => ipsec.nat_t,
+        };
+        let mut text = format!(
+            "connections {{
+  {CONNECTION} {{
+    version = 2
+    local_addrs = {local}
+    remote_addrs = {remote}
+    encap = {encap}
+    mobike = no
+    unique = replace
+    keyingtries = 0
+    proposals = {ike_proposal}
+    rekey_time = {ike_rekey}s
+    rand_time = {ike_rand}s
+    over_time = {ike_over}s
+    dpd_delay = {dpd}s
+    local {{
+      auth = psk
+      id = {local}
+    }}
+    remote {{
+      auth = psk
+      id = {remote}
+    }}
+    children {{
+      {CONNECTION} {{
+        local_ts = 0.0.0.0/0
+        remote_ts = 0.0.0.0/0
+        esp_proposals = {esp_proposal}
+        rekey_time = {child_rekey}s
+        rand_time = {child_rand}s
+        life_time = {child_life}s
+        replay_window = {window}
+        start_action = none
+        dpd_action = {action}
+",
+            encap = yes_no(encap),
+            ike_proposal = ipsec.ike.text,
+            ike_rekey = ike.at,
+            ike_rand = ike.spread,
+            ike_over = ike.over,
+            dpd = seconds(ipsec.dpd.delay),
+            esp_proposal = ipsec.esp.text,
+            child_rekey = child.at,
+            child_rand = child.spread,
+            child_life = seconds(ipsec.child_lifetime),
+            window = aws::REPLAY_WINDOW,
+        );
+        if backend == IpsecBackend::Kernel {
+            let id = self.if_id;
+            writeln!(
+                text,
+                "        if_id_in = {id}\n        if_id_out = {id}\n        reqid = {id}"
+            )
+            .unwrap_or_default();
+        }
+        write!(
+            text,
+            "      }}
+    }}
+  }}
+}}
+secrets {{
+  ike-{CONNECTION} {{
+    id-1 = {local}
+    id-2 = {remote}
+    secret = \"{}\"
+  }}
+}}
+",
+            self.psk
+        )
+        .unwrap_or_default();
+        text
+    }
+}
+
+/// `/etc/strongswan.conf`: what the daemon itself does. `program` is the daemon's name.
+pub fn strongswan(program: &str, dpd: Dpd, backend: IpsecBackend) -> String {
+    let kernel = match backend {
+        IpsecBackend::Kernel => "kernel-netlink",
+        // In this order: the first that offers ESP has it.
+        IpsecBackend::Libipsec => "kernel-libipsec kernel-netlink",
+    };
+    // Three requests without an answer, evenly spread, end at the timeout.
+    let patience = dpd.timeout.as_nanos().saturating_sub(dpd.delay.as_nanos());
+    let each = patience as f64 / 3e9;
+    format!(
+        "{program} {{
+  load = random nonce openssl aes sha1 sha2 hmac kdf gcm gmp curve25519 pem pkcs1 pkcs8 x509 pubkey revocation constraints {kernel} socket-default vici
+  install_routes = no
+  install_virtual_ip = no
+  retransmit_timeout = {each:.2}
+  retransmit_base = 1
+  retransmit_tries = 2
+  filelog {{
+    stderr {{
+      default = 1
+      ike = 2
+      flush_line = yes
+      time_format = %T
+      time_add_ms = yes
+    }}
+  }}
+  journal {{
+    default = -1
+  }}
+  plugins {{
+    vici {{
+      socket = unix:///run/charon.vici
+    }}
+    kernel-netlink {{
+      roam_events = no
+    }}
+  }}
+}}
+"
+    )
+}
+
+/// AWS's margin and fuzz: an SA is renewed between two margins and one margin
+/// before its end, at a random instant. Of a short life a quarter is the margin.
+struct Rekey {
+    at: u64,
+    spread: u64,
+    over: u64,
+}
+
+impl Rekey {
+    fn of(lifetime: Span) -> Self {
+        let life = seconds(lifetime);
+        let margin = seconds(aws::REKEY_MARGIN).min(life / 4);
+        Self {
+            at: life.saturating_sub(margin),
+            spread: margin,
+            over: margin,
+        }
+    }
+}
+
+fn seconds(span: Span) -> u64 {
+    span.as_nanos() / 1_000_000_000
+}
+
+fn yes_no(flag: bool) -> &'static str {
+    if flag { "yes" } else { "no" }
+}

@@ -1,0 +1,205 @@
+//! IPsec tunnels: which backend, which keys, and the daemon in every endpoint.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    CharonPlan, IpsecBackend, PlanError,
+    config::swanctl::{self, EndConfig},
+    facts::HostFacts,
+    net::{Net, TunnelPorts},
+    statics::outer_address,
+};
+use crate::{
+    lab::model::{DEFAULT_MTU, Ipsec, LIBIPSEC_MTU, Session, SessionKind},
+    units::{Bytes, LabName, NodeName, SessionName},
+};
+
+/// Where Debian's strongSwan looks.
+const STRONGSWAN_CONF: &str = "/etc/strongswan.conf";
+const SWANCTL_CONF: &str = "/etc/swanctl/swanctl.conf";
+/// The daemon's name in its own configuration.
+const DAEMON: &str = "charon-systemd";
+const KEY_LENGTH: usize = 32;
+const KEY_LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/// What runs in an endpoint, and the files it sees.
+pub(super) struct EndpointPlan {
+    pub(super) daemon: CharonPlan,
+    pub(super) files: BTreeMap<String, String>,
+}
+
+/// Every endpoint by its namespace.
+///
+/// # Errors
+/// What this host lacks for the first VPN that needs it.
+pub(super) fn endpoints(
+    net: &Net<'_>,
+    host: &HostFacts,
+) -> Result<BTreeMap<NodeName, EndpointPlan>, PlanError> {
+    let mut plans = BTreeMap::new();
+    for (name, session) in &net.lab.sessions {
+        let Some(ipsec) = session.ipsec() else {
+            continue;
+        };
+        let backend = backend(name, host)?;
+        for (index, tunnel) in net.tunnels.get(name).into_iter().flatten().enumerate() {
+            let Some(endpoints) = &tunnel.endpoints else {
+                continue;
+            };
+            for side in [0, 1] {
+                let local = outer_address(net, &endpoints[side])?.addr();
+                let remote = outer_address(net, &endpoints[1 - side])?.addr();
+                let end = End {
+                    ipsec,
+                    index,
+                    side,
+                    backend,
+                    outer: [local, remote],
+                    mtu: mtu(net, session, ipsec, backend),
+                };
+                plans.insert(endpoints[side].clone(), end.plan(&net.lab.name, tunnel));
+            }
+        }
+    }
+    Ok(plans)
+}
+
+/// The kernel's ESP where there is an XFRM interface to route into it, else
+/// strongSwan's own in user space.
+///
+/// # Errors
+/// What the host lacks.
+pub(super) fn backend(session: &SessionName, host: &HostFacts) -> Result<IpsecBackend, PlanError> {
+    let session = session.clone();
+    let Some(facts) = &host.ipsec else {
+        return Err(PlanError::NoStrongswan { session });
+    };
+    if host.xfrm {
+        Ok(IpsecBackend::Kernel)
+    } else if !facts.libipsec {
+        Err(PlanError::NoLibipsec { session })
+    } else if !host.tun {
+        Err(PlanError::NoTun { session })
+    } else {
+        Ok(IpsecBackend::Libipsec)
+    }
+}
+
+/// The largest packet a tunnel carries whole.
+pub(super) fn mtu(net: &Net<'_>, session: &Session, ipsec: &Ipsec, backend: IpsecBackend) -> Bytes {
+    let underlay = match &session.kind {
+        SessionKind::Vpn(vpn) => vpn.underlay.as_slice(),
+        SessionKind::Vif(_) | SessionKind::Ebgp { .. } | SessionKind::Ibgp { .. } => &[],
+    };
+    let outer = underlay
+        .iter()
+        .filter_map(|link| net.links.get(link))
+        .map(|cable| cable.mtu)
+        .min()
+        .unwrap_or(DEFAULT_MTU)
+        .get();
+    let is_aws = |end| {
+        net.lab
+            .nodes
+            .get(end)
+            .is_some_and(|node| node.kind.is_aws())
+    };
+    // AWS's VPNs carry no jumbo frames, whatever is beneath.
+    let outer = if session.ends.iter().any(is_aws) && !session.unlike_aws {
+        outer.min(DEFAULT_MTU.get())
+    } else {
+        outer
+    };
+    Bytes::new(match backend {
+        IpsecBackend::Kernel => ipsec.esp.sizes.inner_mtu(outer, ipsec.nat_t),
+        IpsecBackend::Libipsec => ipsec.esp.sizes.inner_mtu(outer, true).min(LIBIPSEC_MTU),
+    })
+}
+
+struct End<'a> {
+    ipsec: &'a Ipsec,
+    /// Which tunnel of the VPN.
+    index: usize,
+    /// Which end of it.
+    side: usize,
+    backend: IpsecBackend,
+    /// Its own outer address, then the peer's.
+    outer: [IpAddr; 2],
+    mtu: Bytes,
+}
+
+impl End<'_> {
+    fn plan(&self, lab: &LabName, tunnel: &TunnelPorts) -> EndpointPlan {
+        let port = &tunnel.ends[self.side];
+        let own = self.ipsec.tunnels.get(self.index);
+        let derived;
+        let psk = match own.and_then(|tunnel| tunnel.psk.as_deref()) {
+            Some(given) => given,
+            None => {
+                derived = derived_key(lab, tunnel);
+                &derived
+            }
+        };
+        // As with AWS's default startup action: the customer begins, AWS waits.
+        let initiates = self.side == 0;
+        let config = own
+            .and_then(|tunnel| tunnel.config.as_deref())
+            .filter(|_| initiates);
+        let text = config.map_or_else(
+            || {
+                EndConfig {
+                    ipsec: self.ipsec,
+                    local: self.outer[0],
+                    remote: self.outer[1],
+                    psk,
+                    initiates,
+                    backend: self.backend,
+                    if_id: port.index,
+                }
+                .swanctl()
+            },
+            str::to_owned,
+        );
+        EndpointPlan {
+            daemon: CharonPlan {
+                tunnel: tunnel.tunnel.clone(),
+                node: port.node.clone(),
+                interface: port.interface.clone(),
+                index: port.index,
+                inside: port.addresses.clone(),
+                mtu: self.mtu,
+                backend: self.backend,
+                initiates,
+                own_config: config.is_some(),
+            },
+            files: BTreeMap::from([
+                (
+                    STRONGSWAN_CONF.to_owned(),
+                    swanctl::strongswan(DAEMON, self.ipsec.dpd, self.backend),
+                ),
+                (SWANCTL_CONF.to_owned(), text),
+            ]),
+        }
+    }
+}
+
+/// A key that AWS would take, the same for every run of the lab.
+fn derived_key(lab: &LabName, tunnel: &TunnelPorts) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(b"psk");
+    hasher.update(lab.as_str());
+    hasher.update([0]);
+    hasher.update(tunnel.tunnel.as_str());
+    let digest = hasher.finalize();
+    let letters = digest.iter().take(KEY_LENGTH);
+    // The first of them never is the 0 that AWS refuses.
+    let first = std::iter::once('k');
+    first
+        .chain(letters.skip(1).map(|byte| {
+            let at = usize::from(*byte) % KEY_LETTERS.len();
+            char::from(KEY_LETTERS.get(at).copied().unwrap_or(b'x'))
+        }))
+        .collect()
+}
