@@ -6,7 +6,7 @@
 )]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{Read, Write},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
@@ -585,6 +585,15 @@ fn an_end_that_starts_late_is_met_without_waiting() {
     }
 }
 
+/// How many in each second.
+fn seconds(lost: &[f64]) -> BTreeMap<i64, usize> {
+    let mut count = BTreeMap::new();
+    for at in lost {
+        *count.entry(at.floor() as i64).or_default() += 1;
+    }
+    count
+}
+
 /// WireGuard changes keys after 120 s, which no setting of either backend shortens.
 #[test]
 #[ignore = "takes two minutes"]
@@ -595,12 +604,12 @@ fn a_rekey_under_load_loses_nothing() {
         let [mut at_a, at_b] = lab.up();
         let mut probes = lab.traffic(1_000);
         let mut age = 0;
-        await_some("a new handshake", Duration::from_secs(150), || {
+        let rekeyed = await_some("a new handshake", Duration::from_secs(150), || {
             pass_seconds(1);
             let now = at_a.status().handshake_age_ms.unwrap();
             let is_new = now < age;
             age = now;
-            is_new.then_some(())
+            is_new.then(|| clock::mono_ns() - now * 1_000_000)
         });
         // Whoever answered goes over to the new keys with the first packet, at the latest now.
         pass_seconds(5);
@@ -608,15 +617,25 @@ fn a_rekey_under_load_loses_nothing() {
         probes.drain(Duration::from_secs(5));
         let (logs, quality) = probes.finish().unwrap();
         for log in logs {
-            let sent = log.sent.iter().flatten().count();
+            let sent: Vec<u64> = log.sent.iter().flatten().copied().collect();
+            let arrived: BTreeSet<u32> = log.received.iter().map(|a| a.seq).collect();
+            let lost: Vec<f64> = (0u32..)
+                .zip(&log.sent)
+                .filter(|(seq, _)| !arrived.contains(seq))
+                .filter_map(|(_, sent)| sent.map(|at| (at as f64 - rekeyed as f64) / 1e9))
+                .collect();
             println!(
-                "  {} to {}: {sent} sent, {} lost across a rekey",
+                "  {} to {}: {} sent, {} lost, {} of them within 2 s of the rekey",
                 log.from,
                 log.to,
-                sent - log.received.len()
+                sent.len(),
+                lost.len(),
+                lost.iter().filter(|at| at.abs() < 2.0).count()
             );
-            assert!(sent > 100_000, "{sent}");
-            assert_eq!(log.received.len(), sent, "{quality:?}");
+            println!("  seconds from the rekey: {:?}", seconds(&lost));
+            assert!(sent.len() > 100_000, "{}", sent.len());
+            // A busy host may overrun a socket at any time; a rekey has only its own.
+            assert!(!lost.iter().any(|at| at.abs() < 2.0), "{quality:?}");
         }
         at_a.kill();
         at_b.kill();
