@@ -210,6 +210,26 @@ impl Pair {
         }
     }
 
+    /// Lets TCP have all the memory it needs in both nodes: by default it is the
+    /// receiver's window that bounds a stream over a long link, not the link.
+    pub(super) fn open_windows(mut self) -> anyhow::Result<Self> {
+        let mut ops = Vec::new();
+        for side in Side::BOTH {
+            for (key, value) in [
+                ("net.ipv4.tcp_rmem", "4096 131072 67108864"),
+                ("net.ipv4.tcp_wmem", "4096 65536 67108864"),
+            ] {
+                ops.push(Op::Sysctl {
+                    netns: node(side)?,
+                    key: key.to_owned(),
+                    value: value.to_owned(),
+                });
+            }
+        }
+        self.kernel.apply(&ops)?;
+        Ok(self)
+    }
+
     /// Warnings so far that would spoil a run.
     pub(super) fn spoiled_by(&self) -> Vec<String> {
         let mut texts = Vec::new();

@@ -39,7 +39,7 @@ use super::{
 pub const THREAD_NAME: &str = "relay";
 
 /// Kernel memory for all rings together, where each still gets its smallest.
-const RINGS_TOTAL: usize = 64 << 20;
+const RINGS_TOTAL: usize = 96 << 20;
 /// A ring's size: 31 frames a megabyte.
 const RING_SIZES: (usize, usize) = (2 << 20, 16 << 20);
 /// How long a question may take: the thread answers between two frames.

@@ -28,9 +28,9 @@ const WITH_DELAY: f64 = 15.0;
 
 pub(super) fn throughput(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
     let pairs = [
-        Pair::plain()?,
-        wired(backend, delayed(0))?,
-        wired(backend, delayed(5))?,
+        Pair::plain()?.open_windows()?,
+        wired(backend, delayed(0))?.open_windows()?,
+        wired(backend, delayed(5))?.open_windows()?,
     ];
     let mut rates: [Vec<f64>; 3] = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
