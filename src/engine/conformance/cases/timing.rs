@@ -1,5 +1,7 @@
 //! Delay and jitter.
 
+use std::time::Duration;
+
 use super::{LINGER, MS, OPEN, Pair, Row, Side, Stream, delayed, quiet, statistics, wired};
 use crate::{
     engine::wire::WireChoice,
@@ -11,6 +13,9 @@ use crate::{
 const MEDIAN: (f64, f64) = (-25.0, 25.0);
 const LATE: (f64, f64) = (f64::NEG_INFINITY, 250.0);
 
+/// For what a short delay still holds when all was sent.
+const SOON: Duration = Duration::from_millis(50);
+
 /// 5 ms each way at three packet rates; and none at all, to show the floor.
 pub(super) fn delay(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
@@ -19,30 +24,7 @@ pub(super) fn delay(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
         // The relay finds its constant first.
         quiet(&pair, &[Stream::new(Side::A, 1_000, MS)], LINGER)?;
         for &kpps in rates {
-            let stream = Stream::new(Side::A, (kpps * 3_000) as u32, MS / kpps);
-            let traces = quiet(&pair, &[stream], LINGER)?;
-            let lost: usize = traces.iter().map(|trace| trace.lost().len()).sum();
-            let delays = traces.iter().flat_map(|trace| trace.delays_ms());
-            let errors = delays.map(|delay| (delay - ms as f64) * 1e3).collect();
-            let errors = statistics::sorted(errors);
-            let declared = format!("{ms} ms at {kpps} kpps");
-            let (median, late) = if ms > 0 { (MEDIAN, LATE) } else { (OPEN, OPEN) };
-            for (what, q, bounds) in [("median", 0.5, median), ("p99", 0.99, late)] {
-                let what = format!("error of the delay at {kpps} kpps over {ms} ms, {what}");
-                let value = statistics::quantile(&errors, q);
-                rows.push(Row::within(
-                    ["delay", &what, &declared],
-                    value,
-                    bounds,
-                    " µs",
-                ));
-            }
-            let what = format!("lost at {kpps} kpps over {ms} ms");
-            rows.push(Row::must(
-                ["delay", &what, "none"],
-                lost.to_string(),
-                lost == 0,
-            ));
+            rows.extend(delay_at(&pair, (ms, kpps))?);
         }
         let warnings = pair.spoiled_by();
         let said = if warnings.is_empty() {
@@ -54,6 +36,46 @@ pub(super) fn delay(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
         let names = ["delay", what.as_str(), "nothing"];
         rows.push(Row::must(names, said, warnings.is_empty()));
     }
+    Ok(rows)
+}
+
+/// Turns of a second each. One in which somebody else had the processor says
+/// more of the machine than of the wire: judged is the median turn, the worst shown.
+const TURNS: usize = 5;
+
+fn delay_at(pair: &Pair, (ms, kpps): (u64, u64)) -> anyhow::Result<Vec<Row>> {
+    let (mut medians, mut lates, mut lost) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..TURNS {
+        let stream = Stream::new(Side::A, (kpps * 1_000) as u32, MS / kpps);
+        for trace in quiet(pair, &[stream], SOON)? {
+            let delays = trace.delays_ms().into_iter();
+            let errors = delays.map(|delay| (delay - ms as f64) * 1e3).collect();
+            let errors = statistics::sorted(errors);
+            medians.push(statistics::quantile(&errors, 0.5));
+            lates.push(statistics::quantile(&errors, 0.99));
+            lost += trace.lost().len();
+        }
+    }
+    let (medians, lates) = (statistics::sorted(medians), statistics::sorted(lates));
+    let declared = format!("{ms} ms at {kpps} kpps");
+    let (median, late) = if ms > 0 { (MEDIAN, LATE) } else { (OPEN, OPEN) };
+    let mut rows = Vec::new();
+    for (what, value, bounds) in [
+        ("median", statistics::quantile(&medians, 0.5), median),
+        ("p99", statistics::quantile(&lates, 0.5), late),
+        (
+            "p99 of the worst second",
+            statistics::quantile(&lates, 1.0),
+            OPEN,
+        ),
+    ] {
+        let what = format!("error of the delay at {kpps} kpps over {ms} ms, {what}");
+        let names = ["delay", what.as_str(), &declared];
+        rows.push(Row::within(names, value, bounds, " µs"));
+    }
+    let what = format!("lost at {kpps} kpps over {ms} ms");
+    let names = ["delay", what.as_str(), "none"];
+    rows.push(Row::must(names, lost.to_string(), lost == 0));
     Ok(rows)
 }
 
