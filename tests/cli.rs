@@ -13,6 +13,7 @@ use std::{
     path::Path,
     process::{Command, Output},
     thread,
+    time::{Duration, Instant},
 };
 
 use backhoe::os::process::PidFd;
@@ -22,6 +23,8 @@ use serde_json::Value;
 mod answers;
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/faults.rs"]
+mod faults;
 
 use bench::{Bench, finished, headline, root, until, words};
 
@@ -555,8 +558,21 @@ fn a_lab_that_does_not_answer_is_listed_and_can_be_ended() {
     PidFd::open(supervisor).unwrap().stop().unwrap();
     let listed = bench.ok(&["ls"]);
     assert!(listed.contains("does not answer"), "{listed}");
+    let words = format!("lab `{lab}` has not answered within 5s");
     let silent = bench.fails(125, &["exec", "--lab", &lab, "a", "true"]);
-    assert!(silent.contains("has not answered"), "{silent}");
+    assert!(silent.contains(&words), "{silent}");
+    for args in [
+        vec!["status", &lab, "--json"],
+        vec!["inspect", "--lab", &lab, "a", "bgp", "--json"],
+        vec!["cut", "--lab", &lab, "left", "--json"],
+    ] {
+        let asked = Instant::now();
+        let (answer, said) = bench.fails_json(1, &args);
+        assert!(asked.elapsed() < Duration::from_secs(15), "{args:?}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains(&words), "{args:?}: {answer}");
+        assert!(said.contains(&words), "{args:?}: {said}");
+    }
     let down = bench.ok(&["down", &lab]);
     assert!(down.contains("did not answer and was killed"), "{down}");
     until("every process gone", || bench.left().is_empty());

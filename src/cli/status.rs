@@ -77,7 +77,11 @@ fn nodes(lab: &LabStatus) -> Table {
             Some(node) => format!("{} at {node}", n.kind),
             None => n.kind.clone(),
         };
-        let answers = n.answers.map(|yes| if yes { "yes" } else { "NO" });
+        let answers = n.answers.map(|yes| match &n.silent {
+            Some(why) if why != "no answer" => format!("NO: {why}"),
+            _ if yes => "yes".to_owned(),
+            _ => "NO".to_owned(),
+        });
         table.row([
             n.name.clone(),
             kind,
@@ -147,7 +151,10 @@ fn sessions(lab: &LabStatus) -> Table {
             s.node.clone(),
             s.peer.clone(),
             s.over.clone(),
-            bgp.map_or_else(|| "no answer".to_owned(), |bgp| bgp.state.clone()),
+            bgp.map_or_else(
+                || lab.silence_of(&s.node).unwrap_or("no answer").to_owned(),
+                |bgp| bgp.state.clone(),
+            ),
             or_dash(
                 bgp.filter(|b| b.is_established())
                     .and_then(|b| b.uptime_ms)

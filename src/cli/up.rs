@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     engine::{
-        api::Client,
+        api::{Client, ClientError},
         init::{self, Goal, LaunchSpec, Launched, Mode, RunOptions, Timings},
         supervisor::{NOT_CONVERGED, STANDS},
     },
@@ -77,14 +77,16 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
         converged_ms: None,
         missing: None,
     };
-    if !args.no_wait {
-        follow(&mut outcome, args.output.json);
-    }
+    let stayed = match args.no_wait {
+        true => Ok(()),
+        false => follow(&mut outcome, args.output.json),
+    };
     if let Some(caught) = interrupts.caught() {
         launched.wait()?;
         output::talk(&format!("{lab} is down"));
         return Err(caught);
     }
+    stayed?;
     if args.output.json {
         output::json(&outcome)?;
     } else {
@@ -105,9 +107,11 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
     }
 }
 
-/// Shows progress until there is nothing more to wait for.
-fn follow(outcome: &mut Outcome, quiet: bool) {
+/// Shows progress until there is nothing more to wait for; fails when that is because
+/// the lab has ended.
+fn follow(outcome: &mut Outcome, quiet: bool) -> Result<(), Exit> {
     let mut progress = Progress::new(quiet, false);
+    let mut ended = None;
     let seen = Client::new(outcome.lab.clone()).events(|line| {
         let Ok(event) = serde_json::from_str::<Event>(line) else {
             return ControlFlow::Continue(());
@@ -115,6 +119,9 @@ fn follow(outcome: &mut Outcome, quiet: bool) {
         progress.event(&event);
         if let EventKind::Converged { ms, .. } = &event.kind {
             outcome.converged_ms = Some(*ms);
+        }
+        if let EventKind::RunFinished { outcome } = &event.kind {
+            ended = Some(outcome.clone());
         }
         if let EventKind::Warning { code, text, .. } = &event.kind
             && code == NOT_CONVERGED
@@ -133,11 +140,27 @@ fn follow(outcome: &mut Outcome, quiet: bool) {
     progress.done();
     if outcome.converged.is_none() {
         outcome.converged = Some(false);
-        outcome.missing = Some(match seen {
-            Ok(()) => "the lab has ended".to_owned(),
-            Err(error) => error.to_string(),
-        });
+        let error = seen.err();
+        let gone = matches!(
+            Client::new(outcome.lab.clone()).summary(),
+            Err(ClientError::NotUp(_))
+        );
+        if error.is_none() || gone {
+            return Err(Exit::Failed(gone_meanwhile(outcome, ended.as_deref())));
+        }
+        outcome.missing = error.map(|error| error.to_string());
     }
+    Ok(())
+}
+
+/// How a lab ended that nobody here has ended.
+fn gone_meanwhile(outcome: &Outcome, ended: Option<&str>) -> String {
+    let Outcome { lab, out_dir, .. } = outcome;
+    let how = match ended {
+        Some("completed" | "interrupted") => "was taken down before it had converged",
+        _ => "ended before it had converged",
+    };
+    format!("{lab} {how}; its journal and logs: {out_dir}")
 }
 
 /// Until the lab is taken down, by somebody else or by a signal.

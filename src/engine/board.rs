@@ -46,6 +46,18 @@ pub enum Item {
     },
 }
 
+impl Item {
+    /// The end at which it is seen.
+    pub fn node(&self) -> &str {
+        match self {
+            Self::Bgp { node, .. }
+            | Self::Bfd { node, .. }
+            | Self::Lacp { node, .. }
+            | Self::Tunnel { node, .. } => node,
+        }
+    }
+}
+
 impl std::fmt::Display for Item {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -170,6 +182,11 @@ impl Board {
         progress(&self.lock(), wanted)
     }
 
+    /// Those of `wanted` that are not up.
+    pub fn missing(&self, wanted: &BTreeSet<Item>) -> BTreeSet<Item> {
+        missing(&self.lock(), wanted).cloned().collect()
+    }
+
     /// Waits until all of `wanted` are up, telling `tell` of every step. At the
     /// deadline, returns what is still missing.
     pub fn wait(
@@ -208,20 +225,20 @@ impl Board {
 }
 
 fn progress(state: &State, wanted: &BTreeSet<Item>) -> Progress {
-    let waiting: Vec<String> = wanted
-        .iter()
-        .filter(|item| {
-            !state
-                .news
-                .get(item)
-                .is_some_and(|news| is_up(item, &news.state))
-        })
-        .map(ToString::to_string)
-        .collect();
+    let waiting: Vec<String> = missing(state, wanted).map(ToString::to_string).collect();
     Progress {
         up: wanted.len() - waiting.len(),
         waiting,
     }
+}
+
+fn missing<'w>(state: &State, wanted: &'w BTreeSet<Item>) -> impl Iterator<Item = &'w Item> {
+    wanted.iter().filter(|item| {
+        !state
+            .news
+            .get(item)
+            .is_some_and(|news| is_up(item, &news.state))
+    })
 }
 
 fn is_up(item: &Item, state: &str) -> bool {

@@ -27,11 +27,14 @@ use crate::{
 
 /// How long a lab may take to end once its journal is complete.
 const GONE: Duration = Duration::from_secs(5);
-/// How long an answer may take that asks no daemon.
+/// How long a lab may take to answer anything at all.
 const SHORT: Duration = Duration::from_secs(5);
-/// How long one may take for which daemons are asked, some of which may be frozen,
-/// or started anew.
+/// How long a lab that does answer may take for what concerns daemons, some of which
+/// may be frozen, or started anew.
 const LONG: Duration = Duration::from_secs(60);
+
+/// What a lab answers at once if it answers at all.
+const SUMMARY: &str = "/v1/lab";
 
 /// Why a call came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +91,7 @@ impl Client {
 
     /// What is known without asking any daemon.
     pub fn summary(&self) -> Result<Summary, ClientError> {
-        self.get("/v1/lab", SHORT)
+        self.get(SUMMARY, SHORT)
     }
 
     /// How things stand.
@@ -212,12 +215,21 @@ impl Client {
         body: Bytes,
         within: Duration,
     ) -> Result<Bytes, ClientError> {
-        let answer = async {
+        let answer = async |method, path: &str, body| {
             let response = self.send(method, path, body).await?;
             let body = response.into_body().collect().await.map_err(broken)?;
             Ok(body.to_bytes())
         };
-        runtime()?.block_on(self.within(within, answer))
+        let runtime = runtime()?;
+        if within > SHORT {
+            let awake = answer(Method::GET, SUMMARY, Bytes::new());
+            match runtime.block_on(self.within(SHORT, awake)) {
+                // A lab of another version answers, whatever it says.
+                Ok(_) | Err(ClientError::Wrong(_) | ClientError::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        runtime.block_on(self.within(within, answer(method, path, body)))
     }
 
     async fn within<T>(

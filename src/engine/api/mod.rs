@@ -13,7 +13,7 @@ mod types;
 
 pub use client::{Client, ClientError, End};
 pub use feed::Feed;
-pub use request::{Look, Refusal, Reply, Request};
+pub use request::{Look, Looker, Refusal, Reply, Request};
 pub use server::{Server, serve};
 pub use socket::{bind, list};
 pub use types::{

@@ -1,5 +1,7 @@
 //! What the API asks of the supervisor, which owns the truth and answers in turn.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -26,6 +28,20 @@ pub enum Refusal {
     Failed(String),
 }
 
+impl Refusal {
+    /// The same with words in front.
+    pub fn with(self, words: &str) -> Self {
+        let longer = |text: String| format!("{words}{text}");
+        match self {
+            Self::NotFound(text) => Self::NotFound(longer(text)),
+            Self::Wrong(text) => Self::Wrong(longer(text)),
+            Self::Conflict(text) => Self::Conflict(longer(text)),
+            Self::NotImplemented(text) => Self::NotImplemented(longer(text)),
+            Self::Failed(text) => Self::Failed(longer(text)),
+        }
+    }
+}
+
 /// A question that changes nothing, and is answered beside everything else.
 #[derive(Debug)]
 pub enum Look {
@@ -48,11 +64,12 @@ pub enum Look {
     },
 }
 
+/// Takes a question and sees to its answer; to be called from any thread.
+pub type Looker = Arc<dyn Fn(Look) + Send + Sync>;
+
 /// One thing to do for the supervisor.
 #[derive(Debug)]
 pub enum Request {
-    /// Only look.
-    Look(Look),
     /// Apply a fault.
     Fault(FaultRequest, Reply<FaultDone>),
     /// Apply a fault described in a scenario's words.

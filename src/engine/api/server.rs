@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use super::{
-    Feed, Look, Refusal, Reply, Request,
+    Feed, Look, Looker, Refusal, Reply, Request,
     types::{CutRequest, ErrorBody, ErrorInfo, FaultRequest, RestoreRequest, RunRequest},
 };
 
@@ -56,7 +56,17 @@ impl Server {
 }
 
 /// Starts the API on a thread of its own. SIGTERM and SIGINT become requests too.
-pub fn serve(listener: UnixListener, requests: Sender<Request>, feed: Feed) -> io::Result<Server> {
+/// What changes the lab waits its turn among the requests; who only looks does not.
+pub fn serve(
+    listener: UnixListener,
+    (requests, looker): (Sender<Request>, Looker),
+    feed: Feed,
+) -> io::Result<Server> {
+    let api = Api {
+        requests,
+        looker,
+        feed,
+    };
     listener.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -64,13 +74,14 @@ pub fn serve(listener: UnixListener, requests: Sender<Request>, feed: Feed) -> i
     let (stop, stopped) = oneshot::channel();
     let thread = thread::Builder::new()
         .name("api".to_owned())
-        .spawn(move || runtime.block_on(run(listener, Api { requests, feed }, stopped)))?;
+        .spawn(move || runtime.block_on(run(listener, api, stopped)))?;
     Ok(Server { stop, thread })
 }
 
 #[derive(Clone)]
 struct Api {
     requests: Sender<Request>,
+    looker: Looker,
     feed: Feed,
 }
 
@@ -138,10 +149,7 @@ async fn node(State(api): State<Api>, Path(node): Path<String>) -> Response {
 }
 
 async fn logs(State(api): State<Api>, Path(node): Path<String>) -> Response {
-    match api
-        .ask(|reply| Request::Look(Look::Logs(node, reply)))
-        .await
-    {
+    match api.seen(|reply| Look::Logs(node, reply)).await {
         Ok(text) => text.into_response(),
         Err(refusal) => refusal.into_response(),
     }
@@ -173,21 +181,34 @@ async fn down(State(api): State<Api>) -> Response {
 
 impl Api {
     async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Refusal> {
-        let ending = || Refusal::Failed("the lab is ending".to_owned());
         let (reply, answer) = oneshot::channel();
         self.requests.send(request(reply)).map_err(|_| ending())?;
         answer.await.unwrap_or_else(|_| Err(ending()))
     }
 
+    async fn seen<T>(&self, look: impl FnOnce(Reply<T>) -> Look) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        (self.looker)(look(reply));
+        answer.await.unwrap_or_else(|_| Err(ending()))
+    }
+
     async fn look<T: Serialize>(&self, look: impl FnOnce(Reply<T>) -> Look) -> Response {
-        self.json(|reply| Request::Look(look(reply))).await
+        as_json(self.seen(look).await)
     }
 
     async fn json<T: Serialize>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Response {
-        match self.ask(request).await {
-            Ok(body) => Json(body).into_response(),
-            Err(refusal) => refusal.into_response(),
-        }
+        as_json(self.ask(request).await)
+    }
+}
+
+fn ending() -> Refusal {
+    Refusal::Failed("the lab is ending".to_owned())
+}
+
+fn as_json<T: Serialize>(answer: Result<T, Refusal>) -> Response {
+    match answer {
+        Ok(body) => Json(body).into_response(),
+        Err(refusal) => refusal.into_response(),
     }
 }
 

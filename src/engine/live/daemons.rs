@@ -6,7 +6,7 @@ use std::{
     io::{self, Write},
     net::IpAddr,
     path::Path,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -80,29 +80,34 @@ impl Daemons {
             .with_context(|| format!("no daemon runs at {node}"))
     }
 
+    /// All of them, by node.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&NodeName, &Arc<Daemon>)> {
         self.0.iter()
     }
 
-    /// Starts the daemon of `node` anew after it was killed.
-    pub(super) fn restart(&mut self, live: &Live, node: &NodeName) -> anyhow::Result<()> {
+    /// Starts the daemon of `node` anew after it was killed. The others can be asked
+    /// meanwhile.
+    pub(super) fn restart(live: &Live, node: &NodeName) -> anyhow::Result<()> {
         let plan = live
             .plan()
             .nodes
             .iter()
             .find(|plan| plan.name == *node)
             .with_context(|| format!("no node {node}"))?;
+        let daemons = || live.daemons.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = daemons().0.remove(node);
         // What is left of the old one must be gone before the new one binds its sockets.
-        if let Some(old) = self.0.remove(node) {
+        if let Some(old) = old {
             old.retire();
             for process in old.processes() {
                 let _ = process.kill();
                 let _ = process.ended_within(Duration::from_secs(2));
             }
         }
-        self.0.extend(charons(live, Some(node))?);
+        let charons = charons(live, Some(node))?;
+        daemons().0.extend(charons);
         if let Some(daemon) = start(live, plan)? {
-            self.0.insert(node.clone(), Arc::new(daemon));
+            daemons().0.insert(node.clone(), Arc::new(daemon));
         }
         Ok(())
     }

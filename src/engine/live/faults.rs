@@ -7,12 +7,16 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use super::{Live, daemons::Daemon};
+use super::{
+    Live,
+    daemons::{Daemon, Daemons},
+    silence::{Conflict, Silence},
+};
 use crate::{
     engine::wire::{Bracket, TapConfig, Wire},
     lab::{
         op::{Netns, Op},
-        plan::{DaemonPlan, FaultPlan, ShapePlan, TunnelBy, TunnelPlan, WirePlan},
+        plan::{DaemonPlan, FaultPlan, Plan, ShapePlan, TunnelBy, TunnelPlan, WirePlan},
     },
     os::{clock, kernel::Kernel, process::PidFd},
     results::event::EventKind,
@@ -38,16 +42,20 @@ pub struct AppliedFault {
 }
 
 impl Live {
-    /// Applies a fault under a label by which it can be restored.
+    /// Applies a fault under a label by which it can be restored: all of it, or
+    /// nothing.
     ///
     /// # Errors
-    /// A label in use, or an operation that failed.
+    /// A [`Conflict`] with what is in force, or an operation that failed.
     pub fn apply(&self, label: &str, fault: &FaultPlan) -> anyhow::Result<Bracket> {
         if lock(&self.applied).faults.contains_key(label) {
-            bail!("a fault named `{label}` is already in force; restore it first");
+            let text = format!("a fault named `{label}` is already in force; restore it first");
+            return Err(Conflict(text).into());
         }
+        self.must_fit(fault)?;
         lock(&self.applied).applying += 1;
         let performed = self.perform(fault);
+        let performed = performed.map_err(|error| self.take_back(label, fault, error));
         if performed.is_err() {
             lock(&self.applied).applying -= 1;
         }
@@ -62,27 +70,86 @@ impl Live {
                 after: at.after,
             },
         );
-        let mut applied = lock(&self.applied);
-        applied.applying -= 1;
         // A numbered drop ends by itself: there is nothing to restore.
         if !matches!(fault, FaultPlan::DropNumbered { .. }) {
-            let fault = fault.clone();
-            let fault = AppliedFault { fault, at };
-            applied.faults.insert(label.to_owned(), fault);
+            self.keep(label, fault, at);
         }
+        lock(&self.applied).applying -= 1;
         Ok(at)
+    }
+
+    fn keep(&self, label: &str, fault: &FaultPlan, at: Bracket) {
+        let applied = AppliedFault {
+            fault: fault.clone(),
+            at,
+        };
+        lock(&self.applied).faults.insert(label.to_owned(), applied);
+    }
+
+    /// What can be known to be in the way, before anything is touched.
+    fn must_fit(&self, fault: &FaultPlan) -> anyhow::Result<()> {
+        for link in links_of(self.plan(), fault) {
+            self.wire_plan(link)?;
+        }
+        let (node, is_kill) = match fault {
+            FaultPlan::Kill { node } => (node, true),
+            FaultPlan::Freeze { node } | FaultPlan::BgpShutdown { node, .. } => (node, false),
+            FaultPlan::NodeDeath { node, .. } => {
+                return match self.silence(node) {
+                    Some(dead @ Silence::Dead { .. }) => Err(dead.conflict(node).into()),
+                    _ => Ok(()),
+                };
+            }
+            FaultPlan::Silent { .. }
+            | FaultPlan::Carrier { .. }
+            | FaultPlan::DropNumbered { .. }
+            | FaultPlan::Degrade { .. } => return Ok(()),
+        };
+        match self.silence(node) {
+            None => self.daemon(node).map(drop),
+            // To kill what has ended by itself makes it restorable.
+            Some(Silence::Ended) if is_kill => Ok(()),
+            Some(silence) => Err(silence.conflict(node).into()),
+        }
+    }
+
+    /// Undoes what a fault did before it failed with `error`. Where that fails too the
+    /// fault stays under its label, so that it can be restored.
+    fn take_back(&self, label: &str, fault: &FaultPlan, error: anyhow::Error) -> anyhow::Error {
+        let (what, target) = (fault.name(), fault.target());
+        let now = clock::mono_ns();
+        let text = match self.undo(label, fault) {
+            Ok(_) => format!("{what} of {target} failed, and what it did was undone"),
+            Err(undoing) => {
+                self.keep(
+                    label,
+                    fault,
+                    Bracket {
+                        before: now,
+                        after: now,
+                    },
+                );
+                format!(
+                    "{what} of {target} failed, and so did undoing it ({undoing:#}); \
+                     try that again: backhoe restore {label}"
+                )
+            }
+        };
+        let sentence = format!("{text}: {error:#}");
+        self.sink().warn("fault-failed", sentence, true);
+        error.context(text)
     }
 
     /// Undoes the fault with this label.
     ///
     /// # Errors
-    /// An unknown label, or an operation that failed.
+    /// An unknown label, or an operation that failed; the fault is then still in force.
     pub fn restore(&self, label: &str) -> anyhow::Result<Bracket> {
         let applied = lock(&self.applied).faults.get(label).cloned();
         let Some(AppliedFault { fault, .. }) = applied else {
             bail!("no fault named `{label}` is in force");
         };
-        let at = self.undo(&fault)?;
+        let at = self.undo(label, &fault)?;
         self.sink().at(
             at.before,
             EventKind::FaultRestored {
@@ -131,7 +198,7 @@ impl Live {
             FaultPlan::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Freeze),
             FaultPlan::NodeDeath { node, links } => {
                 // SIGKILL alone would let the kernel send FINs; a dead node sends nothing.
-                let mut all = self.daemons_of(node).unwrap_or_default();
+                let mut all = self.daemons_of(node)?;
                 all.extend(self.tunnels.processes_of(node));
                 for endpoint in self.endpoints_of(node) {
                     all.extend(self.daemons_of(endpoint)?);
@@ -144,27 +211,136 @@ impl Live {
         }
     }
 
-    fn undo(&self, fault: &FaultPlan) -> anyhow::Result<Bracket> {
+    /// Undoes a fault, as far as no other in force has the same effect.
+    fn undo(&self, label: &str, fault: &FaultPlan) -> anyhow::Result<Bracket> {
         match fault {
-            FaultPlan::Silent { link, from } => match self.members(link) {
-                Some(links) => self.wires()?.restore_many(links),
-                None => self.wires()?.restore(link, from.as_ref()),
-            },
-            FaultPlan::Carrier { link, at } => self.carrier(link, at.as_ref(), true),
+            FaultPlan::Silent { link, from } => {
+                self.open(label, self.plan().links_of(link), from.as_ref())
+            }
+            FaultPlan::Carrier { link, at } => {
+                let at = self.carrier(link, at.as_ref(), true)?;
+                self.silence_again(label, self.plan().links_of(link))?;
+                Ok(at)
+            }
             FaultPlan::DropNumbered { link, .. } => self.wires()?.drop_numbered(link, 0),
             FaultPlan::Degrade { link, .. } => {
                 let shape: [ShapePlan; 2] = self.wire_plan(link)?.shape.clone();
                 self.wires()?.reshape(link, &shape)
             }
-            FaultPlan::BgpShutdown { session, node } => self.session(session, node, true),
-            FaultPlan::Kill { node } => bracketed(|| self.restart(node)),
+            FaultPlan::BgpShutdown { session, node } => match self.silence(node) {
+                // Nobody remembers it; whoever starts next does not know it.
+                Some(Silence::Killed { .. } | Silence::Dead { .. } | Silence::Ended) => {
+                    bracketed(|| Ok(()))
+                }
+                Some(frozen @ Silence::Frozen { .. }) => Err(frozen.conflict(node).into()),
+                None => self.session(session, node, true),
+            },
+            FaultPlan::Kill { node } => bracketed(|| self.revive(label, node)),
             FaultPlan::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Thaw),
             FaultPlan::NodeDeath { node, links } => {
-                let at = self.wires()?.restore_many(links)?;
-                self.restart(node)?;
+                let at = self.open(label, links, None)?;
+                self.revive(label, node)?;
                 Ok(at)
             }
         }
+    }
+
+    /// Lets packets pass again, except those that another fault silences.
+    fn open(
+        &self,
+        label: &str,
+        links: &[LinkName],
+        from: Option<&NodeName>,
+    ) -> anyhow::Result<Bracket> {
+        let wire = self.wires()?;
+        let mut whole = Vec::new();
+        let mut halves = Vec::new();
+        for link in links {
+            let ends = self.wire_plan(link)?.ends.iter().map(|end| &end.node);
+            let free: Vec<&NodeName> = ends
+                .filter(|end| from.is_none_or(|from| from == *end))
+                .filter(|end| !self.is_silenced(label, link, end))
+                .collect();
+            match free.as_slice() {
+                [_, _] => whole.push(link.clone()),
+                some => halves.extend(some.iter().map(|end| (link, *end))),
+            }
+        }
+        let mut done = Vec::new();
+        if !whole.is_empty() {
+            done.push(wire.restore_many(&whole)?);
+        }
+        for (link, end) in halves {
+            done.push(wire.restore(link, Some(end))?);
+        }
+        match (done.first(), done.last()) {
+            (Some(first), Some(last)) => Ok(Bracket {
+                before: first.before,
+                after: last.after,
+            }),
+            _ => bracketed(|| Ok(())),
+        }
+    }
+
+    /// Light that comes back brings no silenced packets.
+    fn silence_again(&self, label: &str, links: &[LinkName]) -> anyhow::Result<()> {
+        for link in links {
+            for end in &self.wire_plan(link)?.ends {
+                if self.is_silenced(label, link, &end.node) {
+                    self.wires()?.silence(link, Some(&end.node))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a fault other than `label` takes what `from` sends over `link`.
+    fn is_silenced(&self, label: &str, link: &LinkName, from: &NodeName) -> bool {
+        self.others(label).any(|fault| match fault {
+            FaultPlan::Silent {
+                link: cut,
+                from: sender,
+            } => {
+                self.plan().links_of(&cut).contains(link)
+                    && sender.is_none_or(|sender| sender == *from)
+            }
+            FaultPlan::NodeDeath { links, .. } => links.contains(link),
+            FaultPlan::Carrier { .. }
+            | FaultPlan::DropNumbered { .. }
+            | FaultPlan::Degrade { .. }
+            | FaultPlan::BgpShutdown { .. }
+            | FaultPlan::Kill { .. }
+            | FaultPlan::Freeze { .. } => false,
+        })
+    }
+
+    /// The faults in force but for the one with this label.
+    fn others(&self, label: &str) -> impl Iterator<Item = FaultPlan> {
+        let faults = self.faults().into_iter();
+        faults
+            .filter(move |(other, _)| other != label)
+            .map(|(_, applied)| applied.fault)
+    }
+
+    /// Starts again what was killed at a node, unless another fault keeps it dead.
+    fn revive(&self, label: &str, node: &NodeName) -> anyhow::Result<()> {
+        let others: Vec<FaultPlan> = self.others(label).collect();
+        let is = |wanted: &FaultPlan| others.contains(wanted);
+        let node_is_dead = others
+            .iter()
+            .any(|other| matches!(other, FaultPlan::NodeDeath { node: dead, .. } if dead == node));
+        if node_is_dead {
+            return Ok(());
+        }
+        self.restart_tunnels(node)?;
+        if is(&FaultPlan::Kill { node: node.clone() }) {
+            return Ok(());
+        }
+        self.restart(node)?;
+        if is(&FaultPlan::Freeze { node: node.clone() }) {
+            self.signal(&self.daemons_of(node)?, Signal::Freeze)?;
+        }
+        Ok(())
     }
 
     /// The links of a LAG.
@@ -233,10 +409,12 @@ impl Live {
         lock(&self.daemons).get(node)
     }
 
-    /// The processes of a node's routing daemon. Its tunnels are not among them:
-    /// they stand for a kernel's.
+    /// The processes of a node's routing daemon, none where none runs. Its tunnels
+    /// are not among them: they stand for a kernel's.
     fn daemons_of(&self, node: &NodeName) -> anyhow::Result<Vec<PidFd>> {
-        let daemon = self.daemon(node)?;
+        let Ok(daemon) = self.daemon(node) else {
+            return Ok(Vec::new());
+        };
         Ok(daemon
             .processes()
             .into_iter()
@@ -267,23 +445,24 @@ impl Live {
             .map(|endpoint| &endpoint.name)
     }
 
-    fn restart(&self, node: &NodeName) -> anyhow::Result<()> {
+    /// Starts the tunnel ends of a node that have ended.
+    fn restart_tunnels(&self, node: &NodeName) -> anyhow::Result<()> {
         if self.tunnels.restart(node, &self.holders, self.run_dir())? {
             let made = |tunnel: &TunnelPlan| tunnel.by == TunnelBy::Wireguard;
             let tunnels = || self.plan().tunnels.iter().filter(|tunnel| made(tunnel));
             self.tap(|tap| tap.node == *node && tunnels().any(|t| t.tunnel.as_str() == tap.name))?;
         }
         for endpoint in self.endpoints_of(node) {
-            let ended = |process: &PidFd| process.ended_within(std::time::Duration::ZERO);
-            if self
-                .daemons_of(endpoint)?
-                .iter()
-                .any(|p| ended(p).unwrap_or(true))
-            {
+            if !self.runs(endpoint) {
                 self.restart(endpoint)?;
             }
         }
-        lock(&self.daemons).restart(self, node)?;
+        Ok(())
+    }
+
+    /// Starts a node's daemon anew.
+    fn restart(&self, node: &NodeName) -> anyhow::Result<()> {
+        Daemons::restart(self, node)?;
         let daemon = self.plan().nodes.iter().find(|plan| plan.name == *node);
         if let Some(DaemonPlan::Charon(charon)) = daemon.map(|plan| &plan.daemon) {
             let new =
@@ -299,6 +478,18 @@ enum Signal {
     Kill,
     Freeze,
     Thaw,
+}
+
+/// The links through the wire that a fault touches.
+fn links_of<'f>(plan: &'f Plan, fault: &'f FaultPlan) -> &'f [LinkName] {
+    match fault {
+        FaultPlan::Silent { link, .. }
+        | FaultPlan::Carrier { link, .. }
+        | FaultPlan::DropNumbered { link, .. }
+        | FaultPlan::Degrade { link, .. } => plan.links_of(link),
+        FaultPlan::NodeDeath { links, .. } => links,
+        FaultPlan::BgpShutdown { .. } | FaultPlan::Kill { .. } | FaultPlan::Freeze { .. } => &[],
+    }
 }
 
 fn bracketed(operation: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Bracket> {

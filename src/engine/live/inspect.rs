@@ -13,7 +13,8 @@ impl Live {
     /// One of [`Self::INSPECTABLE`] of a node, in the same form for every daemon.
     ///
     /// # Errors
-    /// An unknown node or kind, or a daemon that does not answer.
+    /// An unknown node or kind, or a daemon that does not answer; a
+    /// [`Conflict`](super::Conflict) where a fault is why.
     pub fn inspect(&self, node: &str, what: &str) -> anyhow::Result<Value> {
         let name = NodeName::new(node)?;
         if what == "fib" {
@@ -22,6 +23,9 @@ impl Live {
                 .get(&name)
                 .with_context(|| format!("no node `{node}`"))?;
             return Ok(serde_json::to_value(observe::routes(netns)?)?);
+        }
+        if let Some(silence) = self.silence(&name) {
+            return Err(silence.conflict(&name).into());
         }
         let daemon = self.daemon(&name)?;
         Ok(match what {

@@ -5,11 +5,13 @@ mod daemons;
 mod faults;
 mod inspect;
 mod lab;
+mod silence;
 mod status;
 mod tunnels;
 
 pub use faults::AppliedFault;
 pub use lab::{Live, LiveOptions};
+pub use silence::Conflict;
 pub use status::{
     BfdState, FaultStatus, LabStatus, LinkCounts, LinkMeasured, LinkStatus, NodeStatus,
     SessionStatus, TunnelState,

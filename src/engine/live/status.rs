@@ -1,6 +1,10 @@
 //! A living lab as `status` shows it: the same form for every daemon.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError},
+    thread,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +18,9 @@ use crate::{
     lab::plan::{DaemonPlan, FaultPlan},
     units::{LinkName, NodeName},
 };
+
+/// Why a daemon is silent that nothing is known against.
+const NO_ANSWER: &str = "no answer";
 
 /// Everything at one instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +54,9 @@ pub struct NodeStatus {
     pub daemon: Option<String>,
     /// Whether the daemon answers.
     pub answers: Option<bool>,
+    /// Why it does not: `killed`, `frozen`, `node is dead`, `ended by itself`, or, where
+    /// nothing is known, `no answer`.
+    pub silent: Option<String>,
 }
 
 /// One direction of one link.
@@ -161,6 +171,7 @@ impl Live {
     pub fn status(&self) -> LabStatus {
         let views = self.views();
         let view_of = |node: &str| views.iter().find(|(name, _)| name == node);
+        let silent = |node: &str| view_of(node)?.1.as_ref().err().map(ToString::to_string);
         LabStatus {
             lab: self.plan().lab.to_string(),
             nodes: self
@@ -178,11 +189,12 @@ impl Live {
                         DaemonPlan::Bird { .. } => Some("bird".to_owned()),
                         DaemonPlan::Charon(_) => Some("strongswan".to_owned()),
                     },
-                    answers: view_of(node.name.as_str()).map(|(_, view)| view.is_some()),
+                    answers: view_of(node.name.as_str()).map(|(_, view)| view.is_ok()),
+                    silent: silent(node.name.as_str()),
                 })
                 .collect(),
             links: self.link_statuses(),
-            sessions: self.session_statuses(&|node| view_of(node)?.1.as_ref()),
+            sessions: self.session_statuses(&|node| view_of(node)?.1.as_ref().ok()),
             tunnels: self
                 .tunnels
                 .statuses()
@@ -325,26 +337,83 @@ impl Live {
         sessions
     }
 
-    /// What every daemon says, by node; all are asked at once, so those that do not
-    /// answer cost their time together, not one after the other.
-    fn views(&self) -> Vec<(String, Option<NodeView>)> {
-        let daemons: Vec<(String, Arc<Daemon>)> = {
-            let daemons = self.daemons.lock().unwrap_or_else(PoisonError::into_inner);
-            let shared = daemons.iter();
-            shared
-                .map(|(node, daemon)| (node.to_string(), Arc::clone(daemon)))
-                .collect()
+    /// What every daemon says, by node, or why it says nothing. All are asked at once,
+    /// so those that do not answer cost their time together, not one after the other;
+    /// who is known not to answer is not asked.
+    fn views(&self) -> Vec<(String, Result<NodeView, &'static str>)> {
+        let view = |node: &NodeName| match self.silence(node) {
+            Some(silence) => Err(silence.word()),
+            None => self
+                .daemon(node)
+                .and_then(|daemon| daemon.view())
+                .map_err(|_| NO_ANSWER),
         };
-        std::thread::scope(|scope| {
-            let asked: Vec<_> = daemons
-                .into_iter()
-                .map(|(node, daemon)| (node, scope.spawn(move || daemon.view().ok())))
+        let nodes = self.plan().nodes.iter();
+        let nodes = nodes.filter(|node| node.daemon != DaemonPlan::None);
+        thread::scope(|scope| {
+            let asked: Vec<_> = nodes
+                .map(|node| (&node.name, scope.spawn(move || view(&node.name))))
                 .collect();
             asked
                 .into_iter()
-                .map(|(node, view)| (node, view.join().ok().flatten()))
+                .map(|(node, view)| (node.to_string(), view.join().unwrap_or(Err(NO_ANSWER))))
                 .collect()
         })
+    }
+}
+
+impl LabStatus {
+    /// What of `wanted` is not up, by name, after the daemons that are silent. `missing`
+    /// is what the events say; whoever answers knows better, and whoever does not has
+    /// nothing up.
+    pub fn waiting(&self, wanted: &BTreeSet<Item>, missing: &BTreeSet<Item>) -> Vec<String> {
+        let mut waiting = Vec::new();
+        for node in &self.nodes {
+            if let Some(why) = &node.silent {
+                waiting.push(format!("the daemon of {} ({why})", node.name));
+            }
+        }
+        for item in wanted {
+            let is_daemons = matches!(item, Item::Bgp { .. } | Item::Bfd { .. });
+            match self.silence_of(item.node()).filter(|_| is_daemons) {
+                Some(why) => waiting.push(format!("{item} ({why})")),
+                None if !self.says(item).unwrap_or_else(|| !missing.contains(item)) => {
+                    waiting.push(item.to_string());
+                }
+                None => {}
+            }
+        }
+        waiting
+    }
+
+    /// Why the daemon of a node says nothing, if it says nothing.
+    pub fn silence_of(&self, node: &str) -> Option<&str> {
+        let mut nodes = self.nodes.iter();
+        nodes.find(|status| status.name == node)?.silent.as_deref()
+    }
+
+    /// Whether an item is up, as the one who should know says it.
+    fn says(&self, item: &Item) -> Option<bool> {
+        let of = |name: &str, at: &str| {
+            let mut sessions = self.sessions.iter();
+            sessions.find(|status| status.session == name && status.node == at)
+        };
+        match item {
+            Item::Bgp { session, node } => {
+                let bgp = of(session, node)?.bgp.as_ref()?;
+                Some(bgp.is_established())
+            }
+            Item::Bfd { session, node } => {
+                let view = of(session, node)?.bfd.as_ref()?.view.as_ref()?;
+                Some(view.state == "Up")
+            }
+            Item::Tunnel { tunnel, node } => {
+                let mut tunnels = self.tunnels.iter();
+                let status = tunnels.find(|t| t.tunnel == *tunnel && t.node == *node)?;
+                Some(status.state == "up")
+            }
+            Item::Lacp { .. } => None,
+        }
     }
 }
 
@@ -370,5 +439,77 @@ fn counts(link: &LinkCounters) -> LinkCounts {
         cut: link.stats.cut,
         loss: link.stats.loss,
         queue: link.stats.queue,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str, silent: Option<&str>) -> NodeStatus {
+        NodeStatus {
+            name: name.to_owned(),
+            kind: "router".to_owned(),
+            behind: None,
+            daemon: Some("embedded".to_owned()),
+            answers: Some(silent.is_none()),
+            silent: silent.map(str::to_owned),
+        }
+    }
+
+    fn session(node: &str, state: Option<&str>) -> SessionStatus {
+        let view = |state: &str| BgpView {
+            remote: std::net::Ipv4Addr::LOCALHOST.into(),
+            remote_asn: 65_001,
+            state: state.to_owned(),
+            uptime_ms: None,
+            hold_ms: None,
+            keepalive_ms: None,
+            accepted: None,
+            advertised: None,
+            reason: None,
+        };
+        SessionStatus {
+            session: "prod".to_owned(),
+            kind: "ebgp".to_owned(),
+            over: "left".to_owned(),
+            node: node.to_owned(),
+            peer: "x".to_owned(),
+            bgp: state.map(view),
+            bfd: None,
+        }
+    }
+
+    #[test]
+    fn who_does_not_answer_has_nothing_up_and_who_answers_knows_best() {
+        let bgp = |node: &str| Item::Bgp {
+            session: "prod".to_owned(),
+            node: node.to_owned(),
+        };
+        let mut lab = LabStatus {
+            lab: "lab".to_owned(),
+            nodes: vec![node("a", None), node("b", Some("killed"))],
+            links: Vec::new(),
+            sessions: vec![session("a", Some("Connect")), session("b", None)],
+            tunnels: Vec::new(),
+            faults: Vec::new(),
+            notes: Vec::new(),
+        };
+        let wanted: BTreeSet<Item> = [bgp("a"), bgp("b")].into();
+        assert_eq!(
+            lab.waiting(&wanted, &BTreeSet::new()),
+            [
+                "the daemon of b (killed)",
+                "BGP prod at a",
+                "BGP prod at b (killed)"
+            ]
+        );
+        lab.nodes = vec![node("a", None), node("b", None)];
+        lab.sessions = vec![session("a", Some("Established")), session("b", None)];
+        assert_eq!(
+            lab.waiting(&wanted, &[bgp("a"), bgp("b")].into()),
+            ["BGP prod at b"]
+        );
+        assert_eq!(lab.waiting(&wanted, &BTreeSet::new()), Vec::<String>::new());
     }
 }

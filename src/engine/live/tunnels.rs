@@ -7,7 +7,7 @@ use std::{
         unix::net::UnixStream,
     },
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
@@ -40,22 +40,34 @@ use crate::{
 const READY: Duration = Duration::from_secs(5);
 /// How often the ends are listened to. What they say carries its own time.
 const LISTEN: Duration = Duration::from_millis(10);
+/// How long an end may take to say how it is.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// The tunnels' processes and the thread that listens to them.
 #[derive(Debug)]
 pub(super) struct Tunnels {
     stop: Arc<AtomicBool>,
-    ends: Arc<Mutex<Vec<End>>>,
+    ends: Arc<Vec<End>>,
+    sink: EventSink,
     listener: Option<JoinHandle<()>>,
 }
 
+/// One end. Where both are locked, the control comes first.
 #[derive(Debug)]
 struct End {
     config: TunnelEndConfig,
-    process: PidFd,
-    control: TunnelControl,
-    backend: String,
     netns: NetnsFd,
+    /// Locked while the process is listened to or asked, which takes a second when it
+    /// does not answer.
+    control: Mutex<TunnelControl>,
+    /// Never locked for long: a fault needs it at once.
+    running: Mutex<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    process: PidFd,
+    backend: String,
     gone: bool,
 }
 
@@ -63,16 +75,64 @@ impl End {
     /// The kernel's WireGuard would outlive its process and go on carrying; a
     /// dead end carries nothing, whichever backend it had.
     fn bury(&self) -> std::io::Result<()> {
-        if self.backend == Backend::Kernel.to_string() {
+        if lock(&self.running).backend == Backend::Kernel.to_string() {
             wireguard::remove(&self.netns, &self.config.settings.interface)?;
         }
         Ok(())
     }
+
+    fn event(&self, state: &str) -> EventKind {
+        EventKind::Tunnel {
+            tunnel: self.config.tunnel.to_string(),
+            node: self.config.node.to_string(),
+            state: state.to_owned(),
+            backend: lock(&self.running).backend.clone(),
+        }
+    }
+
+    /// What the process said unasked.
+    fn heard(&self, message: TunnelMessage, sink: &EventSink) {
+        match message {
+            TunnelMessage::Handshake { at } => sink.at(at, self.event("up")),
+            TunnelMessage::Failed { error } => {
+                let text = format!("{}: {error}", self.config.tunnel);
+                sink.warn("tunnel-failed", text, false);
+            }
+            TunnelMessage::Ready { .. } | TunnelMessage::Status { .. } => {}
+        }
+    }
+
+    /// Takes what the process has said by now.
+    fn listen(&self, sink: &EventSink) {
+        let mut control = lock(&self.control);
+        if lock(&self.running).gone {
+            return;
+        }
+        match control.next(Duration::ZERO) {
+            Ok(Some(message)) => self.heard(message, sink),
+            Ok(None) => {}
+            Err(_) => {
+                lock(&self.running).gone = true;
+                if let Err(error) = self.bury() {
+                    let text = format!("{}: its interface stays: {error}", self.config.tunnel);
+                    sink.warn("tunnel-stays", text, true);
+                }
+                sink.now(self.event("down"));
+            }
+        }
+    }
+}
+
+/// A tunnel end whose process has been started.
+#[derive(Debug)]
+struct Started {
+    process: PidFd,
+    control: TunnelControl,
 }
 
 /// Tunnel ends whose processes have been started.
 #[derive(Debug)]
-pub(super) struct Rising(Vec<End>);
+pub(super) struct Rising(Vec<(TunnelEndConfig, NetnsFd, Started)>);
 
 impl Tunnels {
     /// Starts every end.
@@ -89,7 +149,8 @@ impl Tunnels {
                     .get(&config.node)
                     .with_context(|| format!("tunnel {} ends nowhere", config.tunnel))?
                     .try_clone()?;
-                ends.push(spawn(config, netns, holders, run_dir)?);
+                let started = spawn(&config, holders, run_dir)?;
+                ends.push((config, netns, started));
             }
         }
         Ok(Rising(ends))
@@ -99,12 +160,22 @@ impl Tunnels {
 impl Rising {
     /// Waits until all interfaces are there, and listens from then on.
     pub(super) fn ready(self, sink: &EventSink) -> anyhow::Result<Tunnels> {
-        let mut ends = self.0;
-        for end in &mut ends {
-            ready(end)?;
+        let mut ends = Vec::new();
+        for (config, netns, mut started) in self.0 {
+            let backend = ready(&config, &mut started.control)?;
+            ends.push(End {
+                config,
+                netns,
+                control: Mutex::new(started.control),
+                running: Mutex::new(Running {
+                    process: started.process,
+                    backend,
+                    gone: false,
+                }),
+            });
         }
         let is_empty = ends.is_empty();
-        let ends = Arc::new(Mutex::new(ends));
+        let ends = Arc::new(ends);
         let stop = Arc::new(AtomicBool::new(false));
         let listener = (!is_empty)
             .then(|| {
@@ -113,12 +184,10 @@ impl Rising {
                     .name("tunnels".to_owned())
                     .spawn(move || {
                         while !stop.load(Ordering::Relaxed) {
-                            let mut ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
-                            for end in ends.iter_mut().filter(|end| !end.gone) {
-                                listen(end, &sink);
+                            for end in ends.iter() {
+                                end.listen(&sink);
                             }
-                            drop(ends);
-                            // Whoever waits for the ends gets them now: a mutex is not fair.
+                            // Whoever waits for an end gets it now: a mutex is not fair.
                             std::thread::sleep(LISTEN);
                         }
                     })
@@ -127,18 +196,23 @@ impl Rising {
         Ok(Tunnels {
             stop,
             ends,
+            sink: sink.clone(),
             listener,
         })
     }
 }
 
 impl Tunnels {
-    /// The processes of one node's ends.
+    fn of<'t>(&'t self, node: &'t NodeName) -> impl Iterator<Item = &'t End> {
+        self.ends.iter().filter(|end| end.config.node == *node)
+    }
+
+    /// The processes of one node's ends. Waits for nobody.
     pub(super) fn processes_of(&self, node: &NodeName) -> Vec<PidFd> {
-        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.iter()
-            .filter(|end| end.config.node == *node && !end.gone)
-            .filter_map(|end| end.process.try_clone().ok())
+        self.of(node)
+            .map(|end| lock(&end.running))
+            .filter(|running| !running.gone)
+            .filter_map(|running| running.process.try_clone().ok())
             .collect()
     }
 
@@ -147,8 +221,7 @@ impl Tunnels {
     /// # Errors
     /// An interface that could not be deleted.
     pub(super) fn bury(&self, node: &NodeName) -> anyhow::Result<()> {
-        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        for end in ends.iter().filter(|end| end.config.node == *node) {
+        for end in self.of(node) {
             end.bury()
                 .with_context(|| format!("deleting tunnel {} at {node}", end.config.tunnel))?;
         }
@@ -164,43 +237,69 @@ impl Tunnels {
         holders: &BTreeMap<NodeName, PidFd>,
         run_dir: &RunDir,
     ) -> anyhow::Result<bool> {
-        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         let mut any = false;
-        for end in ends.iter_mut().filter(|end| end.config.node == *node) {
-            if end.process.ended_within(Duration::ZERO)? {
-                let netns = end.netns.try_clone()?;
-                let config = TunnelEndConfig {
-                    initiates: true,
-                    ..end.config.clone()
-                };
-                *end = spawn(config, netns, holders, run_dir)?;
-                ready(end)?;
-                any = true;
+        for end in self.of(node) {
+            let mut control = lock(&end.control);
+            if !lock(&end.running).process.ended_within(Duration::ZERO)? {
+                continue;
             }
+            let config = TunnelEndConfig {
+                initiates: true,
+                ..end.config.clone()
+            };
+            let mut started = spawn(&config, holders, run_dir)?;
+            let backend = ready(&config, &mut started.control)?;
+            // The listener may not have noticed yet.
+            let noticed = lock(&end.running).gone;
+            if !noticed {
+                self.sink.now(end.event("down"));
+            }
+            *lock(&end.running) = Running {
+                process: started.process,
+                backend,
+                gone: false,
+            };
+            *control = started.control;
+            any = true;
         }
         Ok(any)
     }
 
-    /// What each end says of itself: tunnel, node, status.
+    /// What each end says of itself: tunnel, node, status. All are asked at once.
     pub(super) fn statuses(&self) -> Vec<(String, String, Option<TunnelStatus>)> {
-        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.iter_mut()
-            .map(|end| {
-                let status = end.control.status(Duration::from_secs(1), |_| {}).ok();
-                (
-                    end.config.tunnel.to_string(),
-                    end.config.node.to_string(),
-                    status,
-                )
-            })
-            .collect()
+        let status = |end: &End| {
+            let mut control = lock(&end.control);
+            if lock(&end.running).gone {
+                return None;
+            }
+            let other = |message| end.heard(message, &self.sink);
+            control.status(ANSWER, other).ok()
+        };
+        std::thread::scope(|scope| {
+            let asked: Vec<_> = self
+                .ends
+                .iter()
+                .map(|end| (end, scope.spawn(move || status(end))))
+                .collect();
+            asked
+                .into_iter()
+                .map(|(end, status)| {
+                    (
+                        end.config.tunnel.to_string(),
+                        end.config.node.to_string(),
+                        status.join().ok().flatten(),
+                    )
+                })
+                .collect()
+        })
     }
 
     /// `kernel`, `userspace` or `none`.
     pub(super) fn backend(&self) -> String {
-        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.first()
-            .map_or_else(|| "none".to_owned(), |end| end.backend.clone())
+        self.ends.first().map_or_else(
+            || "none".to_owned(),
+            |end| lock(&end.running).backend.clone(),
+        )
     }
 }
 
@@ -214,11 +313,10 @@ impl Drop for Tunnels {
 }
 
 fn spawn(
-    config: TunnelEndConfig,
-    netns: NetnsFd,
+    config: &TunnelEndConfig,
     holders: &BTreeMap<NodeName, PidFd>,
     run_dir: &RunDir,
-) -> anyhow::Result<End> {
+) -> anyhow::Result<Started> {
     let what = || format!("tunnel {} at {}", config.tunnel, config.node);
     let holder = holders.get(&config.node).with_context(what)?;
     let (ours, theirs) = UnixStream::pair()?;
@@ -236,27 +334,18 @@ fn spawn(
         .log(log)?
         .spawn()
         .with_context(what)?;
-    let control = TunnelControl::new(ours, &config).with_context(what)?;
-    Ok(End {
-        config,
-        process,
-        control,
-        backend: String::new(),
-        netns,
-        gone: false,
-    })
+    let control = TunnelControl::new(ours, config).with_context(what)?;
+    Ok(Started { process, control })
 }
 
-fn ready(end: &mut End) -> anyhow::Result<()> {
-    let what = format!("tunnel {} at {}", end.config.tunnel, end.config.node);
+/// Waits until the interface is up; the backend that carries it.
+fn ready(config: &TunnelEndConfig, control: &mut TunnelControl) -> anyhow::Result<String> {
+    let what = format!("tunnel {} at {}", config.tunnel, config.node);
     let deadline = clock::now() + READY;
     loop {
         let left = deadline.saturating_duration_since(clock::now());
-        match end.control.next(left).with_context(|| what.clone())? {
-            Some(TunnelMessage::Ready { backend }) => {
-                end.backend = backend.to_string();
-                return Ok(());
-            }
+        match control.next(left).with_context(|| what.clone())? {
+            Some(TunnelMessage::Ready { backend }) => return Ok(backend.to_string()),
             Some(TunnelMessage::Failed { error }) => bail!("{what}: {error}"),
             Some(TunnelMessage::Handshake { .. } | TunnelMessage::Status { .. }) => {}
             None => bail!(
@@ -267,30 +356,6 @@ fn ready(end: &mut End) -> anyhow::Result<()> {
     }
 }
 
-fn listen(end: &mut End, sink: &EventSink) {
-    let event = |state: &str, end: &End| EventKind::Tunnel {
-        tunnel: end.config.tunnel.to_string(),
-        node: end.config.node.to_string(),
-        state: state.to_owned(),
-        backend: end.backend.clone(),
-    };
-    match end.control.next(Duration::ZERO) {
-        Ok(Some(TunnelMessage::Handshake { at })) => sink.at(at, event("up", end)),
-        Ok(Some(TunnelMessage::Failed { error })) => {
-            sink.warn(
-                "tunnel-failed",
-                format!("{}: {error}", end.config.tunnel),
-                false,
-            );
-        }
-        Ok(Some(TunnelMessage::Ready { .. } | TunnelMessage::Status { .. }) | None) => {}
-        Err(_) => {
-            end.gone = true;
-            if let Err(error) = end.bury() {
-                let text = format!("{}: its interface stays: {error}", end.config.tunnel);
-                sink.warn("tunnel-stays", text, true);
-            }
-            sink.now(event("down", end));
-        }
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

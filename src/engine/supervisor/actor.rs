@@ -1,5 +1,5 @@
 //! What changes the lab, one request after the other, against the one truth. What
-//! only looks at it is answered beside that: see [`Reader`].
+//! only looks at it is answered beside that: see [`Reader`](super::reader::Reader).
 
 use std::{
     sync::{Arc, mpsc::Receiver},
@@ -8,12 +8,12 @@ use std::{
 
 use serde_json::Value;
 
-use super::{log::Log, reader::Reader, scenario};
+use super::{log::Log, scenario};
 use crate::{
     engine::{
         api::{Refusal, Request, Server},
         init::{Goal, Timings},
-        live::Live,
+        live::{Conflict, Live},
     },
     os::process::{Exit, Watcher},
     results::{
@@ -77,7 +77,6 @@ impl Supervisor {
                 } => {
                     self.program_ended(&node, &program, exit);
                 }
-                Request::Look(look) => self.reader().answer(look),
                 // A reply that cannot be sent belongs to a client that hung up.
                 Request::Fault(ask, reply) => drop(reply.send(self.fault(&ask))),
                 Request::Cut(ask, reply) => drop(reply.send(self.cut(&ask))),
@@ -88,14 +87,6 @@ impl Supervisor {
             }
         }
         1
-    }
-
-    fn reader(&self) -> Reader {
-        Reader {
-            live: Arc::clone(&self.live),
-            facts: Arc::clone(&self.facts),
-            log: Arc::clone(&self.log),
-        }
     }
 
     /// Measures and writes; the outcome's word and the lab's exit status.
@@ -159,6 +150,10 @@ impl Supervisor {
     }
 }
 
+/// What the lab could not do, as an answer: its state is in the way, or it failed.
 pub(super) fn refused(error: anyhow::Error) -> Refusal {
-    Refusal::Failed(format!("{error:#}"))
+    match error.downcast::<Conflict>() {
+        Ok(Conflict(text)) => Refusal::Conflict(text),
+        Err(error) => Refusal::Failed(format!("{error:#}")),
+    }
 }

@@ -71,7 +71,7 @@ impl Supervisor {
         self.idle()?;
         let faults = self.live.faults();
         let labels: Vec<String> = match (&ask.label, ask.all) {
-            (None, true) => faults.keys().cloned().collect(),
+            (None, true) => latest_first(&faults),
             (Some(name), false) => vec![named(name, &faults)?],
             _ => {
                 return Err(Refusal::Wrong(
@@ -79,15 +79,45 @@ impl Supervisor {
                 ));
             }
         };
-        labels
-            .into_iter()
-            .filter_map(|label| Some((faults.get(&label)?, label)))
-            .map(|(applied, label)| {
-                let at = self.live.restore(&label).map_err(refused)?;
-                Ok(done(&label, &applied.fault, (at.before, at.after)))
-            })
-            .collect()
+        let mut restored = Vec::new();
+        let mut refusals = Vec::new();
+        for label in &labels {
+            let Some(applied) = faults.get(label) else {
+                continue;
+            };
+            // One that cannot be undone keeps none of the others in force.
+            match self.live.restore(label) {
+                Ok(at) => restored.push(done(label, &applied.fault, (at.before, at.after))),
+                Err(error) => refusals.push((label, refused(error))),
+            }
+        }
+        match refusals.into_iter().next() {
+            None => Ok(restored),
+            Some((_, refusal)) if labels.len() == 1 => Err(refusal),
+            Some((label, refusal)) => {
+                let others: Vec<&str> = restored.iter().map(|done| done.label.as_str()).collect();
+                Err(refusal.with(&format!(
+                    "{label} is still in force (restored: {}): ",
+                    if others.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        others.join(", ")
+                    }
+                )))
+            }
+        }
     }
+}
+
+/// Faults are undone in the reverse of the order in which they came, so each finds
+/// things as it left them.
+fn latest_first(faults: &Faults) -> Vec<String> {
+    let mut order: Vec<(u64, &String)> = faults
+        .iter()
+        .map(|(label, applied)| (applied.at.before, label))
+        .collect();
+    order.sort_by_key(|&(at, _)| std::cmp::Reverse(at));
+    order.into_iter().map(|(_, label)| label.clone()).collect()
 }
 
 fn how(word: &str) -> Result<How, Refusal> {

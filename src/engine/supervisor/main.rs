@@ -12,6 +12,7 @@ use super::{
     converge,
     journal::{self, Readers},
     log::Log,
+    reader::Reader,
     scenario,
 };
 use crate::{
@@ -101,12 +102,6 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
     watch(&live, &children, &ask)?;
     let up_since = clock::mono_ns();
     timings.total_ms = ms(started, up_since);
-    let server = api::serve(listener, ask.clone(), feed)?;
-    let terms = (spec.options.seed, started);
-    match spec.options.goal {
-        Goal::Scenario => scenario::start(Arc::clone(&live), terms, ask)?,
-        Goal::StayUp => converge::start(Arc::clone(&live), terms)?,
-    }
     let facts = Arc::new(Facts {
         outer_pid,
         init_pid,
@@ -115,6 +110,18 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
         timings,
         goal: spec.options.goal,
     });
+    let reader = Reader {
+        live: Arc::clone(&live),
+        facts: Arc::clone(&facts),
+        log: Arc::clone(&log),
+    };
+    let look = Arc::new(move |look| reader.clone().answer(look));
+    let server = api::serve(listener, (ask.clone(), look), feed)?;
+    let terms = (spec.options.seed, started);
+    match spec.options.goal {
+        Goal::Scenario => scenario::start(Arc::clone(&live), terms, ask)?,
+        Goal::StayUp => converge::start(Arc::clone(&live), terms)?,
+    }
     let ready = Ready {
         outer_pid,
         init_pid,

@@ -25,6 +25,7 @@ use crate::{
 pub(super) const LOGS: &str = "logs";
 
 /// Looks, and tells.
+#[derive(Clone)]
 pub(super) struct Reader {
     pub(super) live: Arc<Live>,
     pub(super) facts: Arc<Facts>,
@@ -83,6 +84,7 @@ impl Reader {
             link.measured = self.log.measured(&link.link, &link.from);
         }
         let wanted = board::wanted(self.live.plan());
+        let missing = self.live.board().missing(&wanted);
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             phase: self.phase(),
@@ -91,7 +93,7 @@ impl Reader {
             out_dir: self.facts.out_dir.clone(),
             up_since: self.facts.up_since,
             timings: self.facts.timings,
-            waiting: self.live.board().progress(&wanted).waiting,
+            waiting: state.waiting(&wanted, &missing),
             state,
         }
     }

@@ -89,9 +89,9 @@ impl PidFd {
         })
     }
 
-    /// SIGKILL.
+    /// SIGKILL. A process that has ended already is as good.
     pub fn kill(&self) -> io::Result<()> {
-        self.signal(libc::SIGKILL)
+        unless_gone(self.signal(libc::SIGKILL))
     }
 
     /// SIGTERM.
@@ -104,9 +104,9 @@ impl PidFd {
         self.signal(libc::SIGSTOP)
     }
 
-    /// SIGCONT.
+    /// SIGCONT. A process that has ended has nothing to go on with.
     pub fn cont(&self) -> io::Result<()> {
-        self.signal(libc::SIGCONT)
+        unless_gone(self.signal(libc::SIGCONT))
     }
 
     fn signal(&self, signal: i32) -> io::Result<()> {
@@ -148,6 +148,13 @@ impl PidFd {
             }
         }
     }
+}
+
+fn unless_gone(sent: io::Result<()>) -> io::Result<()> {
+    sent.or_else(|error| match error.raw_os_error() {
+        Some(libc::ESRCH) => Ok(()),
+        _ => Err(error),
+    })
 }
 
 impl AsFd for PidFd {

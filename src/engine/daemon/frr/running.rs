@@ -6,6 +6,7 @@ use std::{
     fs::File,
     io::Read,
     net::IpAddr,
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -71,6 +72,7 @@ impl Frr {
         sink: EventSink,
     ) -> anyhow::Result<Self> {
         let root = PathBuf::from(format!("/proc/{}/root", plan.holder.pid()));
+        forget_sockets(&root)?;
         let mut processes = Vec::new();
         for program in start::programs(&plan.install.daemons, &plan.daemons) {
             let process = Spawn::new(&program.path)
@@ -154,6 +156,23 @@ impl Frr {
     pub fn command(&self, daemon: &str, command: &str) -> anyhow::Result<String> {
         Ok(self.terminal(daemon)?.ask(command)?)
     }
+}
+
+/// Removes the sockets that a killed FRR has left. Their presence is what readiness is
+/// read off, and a daemon that finds zebra's with nobody behind it comes back after 10 s.
+fn forget_sockets(root: &Path) -> anyhow::Result<()> {
+    let dir = root.join("run/frr");
+    let context = || format!("clearing {}", dir.display());
+    if !dir.is_dir() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(&dir).with_context(context)? {
+        let entry = entry.with_context(context)?;
+        if entry.file_type().with_context(context)?.is_socket() {
+            std::fs::remove_file(entry.path()).with_context(context)?;
+        }
+    }
+    Ok(())
 }
 
 /// Loads the configuration; FRR prints the lines it refuses.

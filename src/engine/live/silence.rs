@@ -1,0 +1,105 @@
+//! Why a node's daemon does not answer, as far as the lab itself knows: so that
+//! nobody waits for it in vain, and what is wrong is said in the user's words.
+
+use std::time::Duration;
+
+use super::Live;
+use crate::{
+    lab::plan::{DaemonPlan, FaultPlan},
+    units::NodeName,
+};
+
+/// It would make sense, but not while things are as they are.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Conflict(pub String);
+
+/// Why a daemon is silent. Labels are those of the faults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// All of its node is dead.
+    Dead { label: String },
+    /// It was killed.
+    Killed { label: String },
+    /// It was frozen.
+    Frozen { label: String },
+    /// It has ended, and no fault did it.
+    Ended,
+}
+
+impl Silence {
+    /// In a word.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Dead { .. } => "node is dead",
+            Self::Killed { .. } => "killed",
+            Self::Frozen { .. } => "frozen",
+            Self::Ended => "ended by itself",
+        }
+    }
+
+    /// The same to somebody who wants something of it, with the way out.
+    pub(super) fn conflict(&self, node: &NodeName) -> Conflict {
+        Conflict(match self {
+            Self::Dead { label } => {
+                format!("{node} is dead; restore it first: backhoe restore {label}")
+            }
+            Self::Killed { label } => {
+                format!("{node}'s daemon was killed; restore it first: backhoe restore {label}")
+            }
+            Self::Frozen { label } => {
+                format!("{node}'s daemon is frozen; restore it first: backhoe restore {label}")
+            }
+            Self::Ended => format!(
+                "{node}'s daemon has ended by itself (backhoe logs {node} says why); \
+                 `backhoe cut {node} --how kill` and `backhoe restore {node}` start it again"
+            ),
+        })
+    }
+}
+
+impl Live {
+    /// Why the daemon of `node` cannot answer; `None` where nothing is known against
+    /// it, or where none runs.
+    pub(super) fn silence(&self, node: &NodeName) -> Option<Silence> {
+        let faults = self.faults();
+        let by = |hits: &dyn Fn(&FaultPlan) -> bool| {
+            faults
+                .iter()
+                .find(|(_, applied)| hits(&applied.fault))
+                .map(|(label, _)| label.clone())
+        };
+        let mut nodes = self.plan().nodes.iter();
+        let daemon = nodes
+            .find(|plan| plan.name == *node)
+            .map(|plan| &plan.daemon);
+        // The IKE daemon of a tunnel dies with the router whose tunnel it is.
+        let machine = match daemon {
+            Some(DaemonPlan::Charon(charon)) => &charon.node,
+            _ => node,
+        };
+        let killed = FaultPlan::Kill { node: node.clone() };
+        let frozen = FaultPlan::Freeze { node: node.clone() };
+        if let Some(label) =
+            by(&|fault| matches!(fault, FaultPlan::NodeDeath { node: dead, .. } if dead == machine))
+        {
+            return Some(Silence::Dead { label });
+        }
+        if let Some(label) = by(&|fault| *fault == killed) {
+            return Some(Silence::Killed { label });
+        }
+        if let Some(label) = by(&|fault| *fault == frozen) {
+            return Some(Silence::Frozen { label });
+        }
+        let has_daemon = daemon.is_some_and(|daemon| *daemon != DaemonPlan::None);
+        (has_daemon && !self.runs(node)).then_some(Silence::Ended)
+    }
+
+    /// Whether a node's daemon is there, and none of its processes has ended.
+    pub(super) fn runs(&self, node: &NodeName) -> bool {
+        self.daemon(node).is_ok_and(|daemon| {
+            let mut processes = daemon.processes().into_iter();
+            processes.all(|process| matches!(process.ended_within(Duration::ZERO), Ok(false)))
+        })
+    }
+}
