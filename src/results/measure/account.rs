@@ -138,7 +138,10 @@ impl<'a> Account<'a> {
             Some(last) => nodes.push(&last.to),
             None => nodes.extend(self.map.behind(&view.log.from)),
         }
-        if self.lost_inside_tunnel(situation, &passed) {
+        let without_keys = passed
+            .last()
+            .is_some_and(|hop| self.is_dead(&hop.link, sent));
+        if without_keys || self.lost_inside_tunnel(situation, &passed) {
             return true;
         }
         // Hosts may stand behind cables that no wire watches: any node the packet may
@@ -169,13 +172,22 @@ impl<'a> Account<'a> {
                     "silent" | "one-way" | "carrier" | "node" | "degrade"
                 )
         });
-        cut_underlay
-            && before.starts_with(passed)
-            && passed
-                .last()
-                .into_iter()
-                .chain(before.get(passed.len()))
-                .any(|hop| self.map.is_tunnel(&hop.link))
+        // A VPN's other tunnel, which a router may try next, lies over the same underlay.
+        let beside = || {
+            let vpn = |hop: &Hop| hop.link.rsplit_once('.').map(|(vpn, _)| vpn.to_owned());
+            let entered = passed.last().filter(|hop| self.map.is_tunnel(&hop.link));
+            let entered = entered.and_then(vpn);
+            entered.is_some() && before.iter().any(|hop| vpn(hop) == entered)
+        };
+        let on_the_way = || {
+            before.starts_with(passed)
+                && passed
+                    .last()
+                    .into_iter()
+                    .chain(before.get(passed.len()))
+                    .any(|hop| self.map.is_tunnel(&hop.link))
+        };
+        cut_underlay && (on_the_way() || beside())
     }
 
     /// Whether `node`, which had the packet, was sending it into a tunnel one end of
