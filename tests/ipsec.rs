@@ -117,6 +117,13 @@ impl Bench {
     }
 }
 
+impl Drop for Bench {
+    fn drop(&mut self) {
+        // Most are down already.
+        let _ = self.backhoe(&["down", &self.name]);
+    }
+}
+
 /// A step that changes nothing, so that a stretch of time is measured.
 fn measured(sleep: &str) -> String {
     format!(
