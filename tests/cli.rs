@@ -346,7 +346,8 @@ fn a_bad_file_is_refused_at_its_line_and_column() {
 fn a_run_prints_one_json_document_and_its_name_is_taken_meanwhile() {
     let mut bench = Bench::new("run");
     let lab = bench.name("run");
-    let first = bench.start(&["run", &headline(), "--name", &lab, "--json"]);
+    let seeded = ["--json", "--seed", "00000000000000ab"];
+    let first = bench.start(&[&["run", &headline(), "--name", &lab], &seeded[..]].concat());
     until("the lab is up", || {
         bench.ok(&["ls"]).contains(&format!("{lab}  "))
     });
@@ -370,6 +371,10 @@ fn a_run_prints_one_json_document_and_its_name_is_taken_meanwhile() {
     assert!(matches!(output.status.code(), Some(0 | 4)), "{err}");
     let result: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}{err}"));
     assert_eq!(result["lab"], *lab);
+    assert_eq!(result["seed"], "00000000000000ab");
+    for progress in ["converged in ", "silent applied to circuit"] {
+        assert!(err.contains(progress), "`{progress}` is not in: {err}");
+    }
     assert!(result["trusted"].is_boolean() && result["warnings"].is_array());
     let outages = result["outages"].as_array().unwrap();
     assert_eq!(outages.len(), 4, "two flows, a cut and a restore");

@@ -6,7 +6,11 @@ use clap::{
     Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint, builder::PossibleValuesParser,
 };
 
-use crate::{engine::wire::WireChoice, lab::model::How, units::LabName};
+use crate::{
+    engine::wire::WireChoice,
+    lab::model::How,
+    units::{LabName, parse_seed},
+};
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -19,7 +23,8 @@ Exit codes:
   1  a bug, or the lab failed
   2  wrong usage, an error in the lab file, no such lab, or a lab that refuses
   3  this host lacks something (backhoe doctor)
-  4  an expectation was missed (an untrusted result meets none), or the lab did not converge
+  4  the result is not trusted, an expectation or a wait's `within` was missed, or the lab did
+     not converge
   130, 143, 129  interrupted by Ctrl-C, SIGTERM, SIGHUP; the lab was taken down
   exec and shell return the status of their command; 125 when backhoe itself failed";
 
@@ -68,7 +73,8 @@ Examples:
   backhoe run labs/dx-vpn-backup.yaml
   backhoe run labs/dx-vpn-backup.yaml --json | jq '.outages[] | {from, to, duration_ms}'
 
-Ctrl-C takes the lab down. Exit code 4: an expectation was missed, or the run failed on its way.";
+Ctrl-C takes the lab down. Exit code 4: the result is not trusted, an expectation or a wait's
+`within` was missed, or the run failed on its way.";
 
 const UP_HELP: &str = "\
 Examples:
@@ -230,7 +236,7 @@ pub(super) struct Which {
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct RunArgs {
-    /// The lab file
+    /// The lab file, or a plan in JSON (`backhoe plan --json`)
     #[arg(value_name = "LAB", value_hint = ValueHint::FilePath)]
     pub(super) lab: PathBuf,
     /// Run it under another name
@@ -239,9 +245,9 @@ pub(super) struct RunArgs {
     /// Where the journal, packets and result go [default: runs/LAB-TIME]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) out: Option<PathBuf>,
-    /// Seed of everything random: the cut's instant, jitter, loss [default: another each time;
-    /// the report shows it]
-    #[arg(long, value_name = "N")]
+    /// Seed of everything random: the cut's instant, jitter, loss; as the report shows it, or a
+    /// number [default: another each time]
+    #[arg(long, value_name = "SEED", value_parser = parse_seed)]
     pub(super) seed: Option<u64>,
     /// What carries the links
     #[arg(long, value_name = "BACKEND", value_enum, default_value_t)]

@@ -15,8 +15,8 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Exit> {
             Ok(()) => output::data(&format!("{file}: ok"))?,
             Err(exit) => {
                 // A refused file's findings have been printed where they were found.
-                if !matches!(exit, Exit::LabFile(..)) {
-                    exit.say();
+                if let (false, Some(error)) = (matches!(exit, Exit::LabFile(..)), exit.error()) {
+                    output::talk(&error.message);
                 }
                 codes.push(exit.code());
                 refused.push(file);

@@ -10,7 +10,7 @@ use super::{
 use crate::engine::node;
 
 /// env(1)'s status for its own failures.
-const OWN_FAILURE: u8 = 125;
+pub(super) const OWN_FAILURE: u8 = 125;
 
 pub(super) fn run(args: &ExecArgs) -> Result<(), Exit> {
     enter(args.which.lab.as_deref(), &args.node, &args.argv)
@@ -24,11 +24,11 @@ pub(super) fn shell(args: &ShellArgs) -> Result<(), Exit> {
 fn enter(lab: Option<&str>, node: &str, argv: &[OsString]) -> Result<(), Exit> {
     let status = match ls::choose(lab) {
         Ok(lab) => node::exec(&lab, node, argv),
-        Err(Exit::Usage(text)) => {
-            super::output::talk(&format!("backhoe: {text}"));
+        // The command never began, so every other status could be taken for its own.
+        Err(exit) => {
+            exit.say();
             OWN_FAILURE
         }
-        Err(other) => return Err(other),
     };
     match status {
         0 => Ok(()),

@@ -75,11 +75,11 @@ pub(super) fn read(path: &Path) -> Result<Loaded, Exit> {
     let file = path.display().to_string();
     let bytes = slurp(path).map_err(|error| {
         let hint = if error.kind() == io::ErrorKind::NotFound {
-            "; `ls labs/` shows the labs that come with backhoe"
+            "\n   = help: `ls labs/` shows the labs that come with backhoe"
         } else {
             ""
         };
-        Exit::Usage(format!("{file}: {error}{hint}"))
+        Exit::Usage(format!("{file}: error: cannot be read: {error}{hint}"))
     })?;
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
@@ -144,10 +144,7 @@ pub(super) fn lab(path: &Path) -> Result<Lab, Exit> {
 
 /// Plans a lab for this host.
 pub(super) fn plan(path: &Path, name: Option<&LabName>) -> Result<(Plan, HostProbe), Exit> {
-    if path
-        .extension()
-        .is_some_and(|extension| extension == "json")
-    {
+    if is_ready_made(path) {
         return Ok((ready_made(path)?, host::probe()?));
     }
     let mut lab = lab(path)?;
@@ -233,9 +230,27 @@ pub(super) fn anywhere(loaded: &Loaded) -> Result<(), Exit> {
     }
 }
 
+fn is_ready_made(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "json")
+}
+
+/// Why the launch of what was read from `path` failed: a plan that was not made here may be wrong
+/// in any way.
+pub(super) fn launch_failed(path: &Path, exit: Exit) -> Exit {
+    match exit {
+        Exit::Bug(error) if is_ready_made(path) => Exit::Usage(format!(
+            "{}: error: the plan cannot be carried out: {error:#}\n   = help: `backhoe plan LAB --json` makes a whole one",
+            path.display()
+        )),
+        other => other,
+    }
+}
+
 /// A plan that `backhoe plan --json` has printed.
 fn ready_made(path: &Path) -> Result<Plan, Exit> {
-    let wrong = |error: &dyn std::fmt::Display| Exit::Usage(format!("{}: {error}", path.display()));
+    let wrong =
+        |error: &dyn std::fmt::Display| Exit::Usage(format!("{}: error: {error}", path.display()));
     let text = fs::read(path).map_err(|error| wrong(&error))?;
     serde_json::from_slice(&text).map_err(|error| wrong(&error))
 }

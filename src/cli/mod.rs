@@ -81,7 +81,8 @@ fn mistyped(error: &clap::Error) -> ExitCode {
     let mut typed = std::env::args_os()
         .skip(1)
         .take_while(|argument| argument != "--");
-    let is_run = typed.next().is_some_and(|command| command == "run");
+    let command = typed.next().unwrap_or_default();
+    let is_run = command == "run";
     if typed.any(|argument| argument == "--json") {
         let text = error.to_string();
         let text = text.trim_start_matches("error: ").trim_end();
@@ -92,5 +93,8 @@ fn mistyped(error: &clap::Error) -> ExitCode {
             false => output::json(&serde_json::json!({ "error": exit.error() })),
         };
     }
-    ExitCode::from(2)
+    match command == "exec" || command == "shell" {
+        true => ExitCode::from(exec::OWN_FAILURE),
+        false => ExitCode::from(2),
+    }
 }

@@ -6,20 +6,22 @@ use std::io::{self, IsTerminal};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
-use crate::results::event::{Event, EventKind};
+use crate::{
+    engine::scenario::LAST_LOOK,
+    results::event::{Event, EventKind},
+};
 
 /// Follows a lab's events.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
     last: String,
-    quiet: bool,
     cuts: bool,
 }
 
 impl Progress {
-    /// `quiet`: say nothing. `cuts`: the scenario applies faults.
-    pub(super) fn new(quiet: bool, cuts: bool) -> Self {
-        let bar = (!quiet && io::stderr().is_terminal()).then(|| {
+    /// `plain`: lines, on a terminal too. `cuts`: the scenario applies faults.
+    pub(super) fn new(plain: bool, cuts: bool) -> Self {
+        let bar = (!plain && io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new_spinner();
             if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}") {
                 bar.set_style(style);
@@ -30,7 +32,6 @@ impl Progress {
         Self {
             bar,
             last: String::new(),
-            quiet,
             cuts,
         }
     }
@@ -38,7 +39,7 @@ impl Progress {
     /// Shows what an event means for somebody who waits.
     pub(super) fn event(&mut self, event: &Event) {
         if let Some(text) = words(&event.kind, self.cuts) {
-            self.say(text);
+            self.say(text, matches!(event.kind, EventKind::WaitMissed { .. }));
         }
     }
 
@@ -49,11 +50,13 @@ impl Progress {
         }
     }
 
-    fn say(&mut self, text: String) {
-        if self.quiet || text == self.last {
+    /// What `stays` is still to be read when the bar is gone.
+    fn say(&mut self, text: String, stays: bool) {
+        if text == self.last {
             return;
         }
         match &self.bar {
+            Some(bar) if stays => bar.suspend(|| output::talk(&text)),
             Some(bar) => bar.set_message(text.clone()),
             None => output::talk(&text),
         }
@@ -78,6 +81,10 @@ fn words(kind: &EventKind, cuts: bool) -> Option<String> {
             let s = if *tunnels == 1 { "" } else { "s" };
             format!("up: {nodes} nodes, {links} links, {tunnels} tunnel{s} in {ms:.0} ms ({wire})")
         }
+        EventKind::Progress { stage, waiting, .. } if stage == LAST_LOOK => format!(
+            "traffic still lost: {}; watching for 20 s at most",
+            waiting.join(", ")
+        ),
         EventKind::Progress {
             stage,
             done,

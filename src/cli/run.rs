@@ -92,7 +92,10 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
     };
     let launched = match init::launch(&spec, |pid| interrupts.lab(pid)) {
         Ok(launched) => launched,
-        Err(error) => return Err(interrupt::no_lab(&interrupts, error)),
+        Err(error) => {
+            let exit = interrupt::no_lab(&interrupts, error);
+            return Err(load::launch_failed(&args.lab, exit));
+        }
     };
     let failure = follow(lab, (args.output.json, cuts), &mut so_far.warnings);
     let status = launched.wait()?;
@@ -125,20 +128,20 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
         ))?;
         output::talk(&format!("run directory: {}", out_dir.display()));
     }
-    match result.expectations_missed() {
-        0 => Ok(()),
-        // The report has said which.
-        _ => Err(Exit::Status(4)),
+    match result.succeeded() {
+        true => Ok(()),
+        // The report has said why.
+        false => Err(Exit::Status(4)),
     }
 }
 
 /// Shows progress until the lab has ended; the reason when it failed.
 fn follow(
     lab: LabName,
-    (quiet, cuts): (bool, bool),
+    (plain, cuts): (bool, bool),
     warnings: &mut Vec<Warning>,
 ) -> Option<String> {
-    let mut progress = Progress::new(quiet, cuts);
+    let mut progress = Progress::new(plain, cuts);
     let mut failure = None;
     // A lab that is already gone has left its result behind, or its absence.
     let _ = Client::new(lab).events(|line| {

@@ -65,7 +65,10 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
     };
     let launched = match init::launch(&spec, |pid| interrupts.lab(pid)) {
         Ok(launched) => launched,
-        Err(error) => return Err(interrupt::no_lab(&interrupts, error)),
+        Err(error) => {
+            let exit = interrupt::no_lab(&interrupts, error);
+            return Err(load::launch_failed(&args.lab, exit));
+        }
     };
     let mut outcome = Outcome {
         lab: lab.clone(),
@@ -109,8 +112,8 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
 
 /// Shows progress until there is nothing more to wait for; fails when that is because
 /// the lab has ended.
-fn follow(outcome: &mut Outcome, quiet: bool) -> Result<(), Exit> {
-    let mut progress = Progress::new(quiet, false);
+fn follow(outcome: &mut Outcome, plain: bool) -> Result<(), Exit> {
+    let mut progress = Progress::new(plain, false);
     let mut ended = None;
     let seen = Client::new(outcome.lab.clone()).events(|line| {
         let Ok(event) = serde_json::from_str::<Event>(line) else {

@@ -1,4 +1,4 @@
-//! A node's FIB, nexthop objects and links as the kernel reports them.
+//! A node's FIB, nexthop objects, links and neighbours as the kernel reports them.
 //!
 //! netlink-packet-route knows no nexthop messages, so the few attributes needed
 //! are read here from the bytes.
@@ -15,8 +15,9 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use super::netns::NetnsFd;
 use crate::lab::op::VRF_TABLES;
 
-/// Multicast groups: RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEXTHOP.
-const GROUPS: [u32; 4] = [1, 7, 11, 32];
+/// Multicast groups: RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+/// RTNLGRP_NEXTHOP.
+const GROUPS: [u32; 5] = [1, 3, 7, 11, 32];
 
 const NLMSG_DONE: u16 = 3;
 const RTM_NEWLINK: u16 = 16;
@@ -25,6 +26,7 @@ const RTM_GETLINK: u16 = 18;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_DELROUTE: u16 = 25;
 const RTM_GETROUTE: u16 = 26;
+const RTM_NEWNEIGH: u16 = 28;
 const RTM_NEWNEXTHOP: u16 = 104;
 const RTM_DELNEXTHOP: u16 = 105;
 const RTM_GETNEXTHOP: u16 = 106;
@@ -41,6 +43,12 @@ const IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE: u16 = 7;
 const LACP_CARRIES: u8 = 0x08 | 0x10 | 0x20;
 /// Defaulted, Expired.
 const LACP_ASSUMED: u8 = 0x40 | 0x80;
+
+const NDA_DST: u16 = 1;
+/// Nobody answered: the kernel drops what is sent there.
+const NUD_FAILED: u16 = 0x20;
+/// REACHABLE, STALE, DELAY, PROBE, NOARP, PERMANENT: the kernel sends.
+const NUD_VALID: u16 = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80;
 
 /// The main table's number.
 const RT_TABLE_MAIN: u32 = 254;
@@ -84,6 +92,15 @@ pub enum FibNotice {
         /// Of a member of an 802.3ad bond: whether it is in the aggregate with a
         /// partner, collecting and distributing.
         aggregated: Option<bool>,
+    },
+    /// A neighbour can be sent to, or did not answer.
+    Neighbour {
+        /// The interface it is behind.
+        index: u32,
+        /// Its address.
+        address: IpAddr,
+        /// Whether the kernel sends to it; otherwise it drops.
+        reachable: bool,
     },
     /// The kernel dropped notices for want of buffer space.
     Overrun,
@@ -229,6 +246,7 @@ fn parse(bytes: &[u8]) -> Vec<FibNotice> {
             RTM_NEWROUTE | RTM_DELROUTE => route(payload, kind == RTM_DELROUTE),
             RTM_NEWNEXTHOP | RTM_DELNEXTHOP => nexthop(payload, kind == RTM_DELNEXTHOP),
             RTM_NEWLINK | RTM_DELLINK => link(payload, kind == RTM_DELLINK),
+            RTM_NEWNEIGH => neighbour(payload),
             _ => None,
         })
         .collect()
@@ -338,6 +356,24 @@ fn link(payload: &[u8], gone: bool) -> Option<FibNotice> {
         gone,
         carrier: !gone && flags & IFF_LOWER_UP != 0,
         aggregated,
+    })
+}
+
+/// `struct ndmsg` and NDA_DST; while it is being asked for, nothing is known of a neighbour.
+fn neighbour(payload: &[u8]) -> Option<FibNotice> {
+    // A bridge reports its forwarding table in messages of family AF_BRIDGE.
+    if !matches!(payload.first()?, 2 | 10) {
+        return None;
+    }
+    let index = u32_at(payload, 4)?;
+    let state = u16_at(payload, 8)?;
+    if state & (NUD_FAILED | NUD_VALID) == 0 {
+        return None;
+    }
+    Some(FibNotice::Neighbour {
+        index,
+        address: address(find(payload.get(12..)?, NDA_DST)?)?,
+        reachable: state & NUD_FAILED == 0,
     })
 }
 
@@ -455,6 +491,30 @@ mod tests {
                 aggregated: None,
             }]
         );
+    }
+
+    #[test]
+    fn a_neighbour_that_does_not_answer_is_told_from_one_that_does_and_from_one_being_asked() {
+        let told = |family: u8, state: u16| {
+            let mut ndmsg = [0_u8; 12];
+            ndmsg[0] = family;
+            ndmsg[4..8].copy_from_slice(&9_u32.to_ne_bytes());
+            ndmsg[8..10].copy_from_slice(&state.to_ne_bytes());
+            let bytes = message(RTM_NEWNEIGH, &ndmsg, &[(NDA_DST, &[10, 0, 0, 1])]);
+            parse(&bytes).pop()
+        };
+        let neighbour = |reachable| {
+            Some(FibNotice::Neighbour {
+                index: 9,
+                address: IpAddr::from([10, 0, 0, 1]),
+                reachable,
+            })
+        };
+        assert_eq!(told(2, NUD_FAILED), neighbour(false));
+        assert_eq!(told(2, 0x02), neighbour(true), "reachable");
+        assert_eq!(told(2, 0x04), neighbour(true), "stale");
+        assert_eq!(told(2, 0x01), None, "incomplete");
+        assert_eq!(told(7, 0x02), None, "a bridge's forwarding table");
     }
 
     fn nested(attributes: &[(u16, &[u8])]) -> Vec<u8> {

@@ -103,6 +103,47 @@ backhoe: refused: latin.yaml
 }
 
 #[test]
+fn a_missing_file_a_spoilt_plan_and_a_mistyped_exec_are_told_from_bugs() {
+    let mut bench = Bench::new("mistakes");
+    let said = bench.fails(2, &["check", "no-such.yaml"]);
+    let expected = "\
+no-such.yaml: error: cannot be read: No such file or directory (os error 2)
+   = help: `ls labs/` shows the labs that come with backhoe
+backhoe: refused: no-such.yaml
+";
+    assert_eq!(said, expected);
+
+    let lab = bench.name("spoilt");
+    let plan = bench.ok(&["plan", &two_routers(), "--json"]);
+    let mut plan: Value = serde_json::from_str(&plan).unwrap();
+    plan["ops"] = json!([]);
+    plan["lab"] = Value::from(&*lab);
+    fs::write(bench.dir.path().join("plan.json"), plan.to_string()).unwrap();
+    for command in ["up", "run"] {
+        let (document, said) = bench.fails_json(2, &[command, "plan.json", "--json"]);
+        assert_eq!(document["error"]["kind"], "usage", "{document}");
+        assert!(
+            said.contains("plan.json: error: the plan cannot be carried out: "),
+            "{said}"
+        );
+    }
+
+    for args in [
+        &["exec"][..],
+        &["exec", "a"],
+        &["shell"],
+        &["exec", "--frobnicate"],
+    ] {
+        let said = bench.fails(125, args);
+        assert!(said.contains("Usage: backhoe "), "{args:?}: {said}");
+    }
+    for seed in ["seven", "0x", "123456789012345678901"] {
+        let said = bench.fails(2, &["run", &two_routers(), "--seed", seed]);
+        assert!(said.contains("16 hexadecimal digits"), "{said}");
+    }
+}
+
+#[test]
 fn a_place_that_takes_no_files_is_said_with_the_way_out() {
     let bench = Bench::new("unwritable");
     // Nobody writes there, not even root.

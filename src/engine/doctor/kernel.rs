@@ -59,15 +59,13 @@ fn part(
     all
 }
 
+/// What adds every part at once.
+const VM: &str = "scripts/vm COMMAND   # runs it on Debian's kernel, which has all parts, and leaves this host as it is";
+
 /// The one command that adds a module.
 fn add(host: &HostProbe, module: &str) -> String {
-    let vm = || {
-        format!(
-            "scripts/vm COMMAND   # runs it on Debian's kernel, which has {module}, and leaves this host as it is"
-        )
-    };
     if !host.loadable {
-        return vm();
+        return VM.to_owned();
     }
     if host.container {
         return format!("sudo modprobe {module}   # on the host of this container");
@@ -80,7 +78,7 @@ fn add(host: &HostProbe, module: &str) -> String {
         "debian" if host.kernel.contains("cloud") => {
             "sudo apt-get install linux-image-amd64   # then boot it: a cloud kernel leaves modules out".to_owned()
         }
-        _ => vm(),
+        _ => VM.to_owned(),
     }
 }
 
@@ -262,10 +260,7 @@ fn md5(host: &HostProbe) -> Finding {
         "for sessions with a key",
         missing(
             "sessions with an md5 key will not come up",
-            Some(
-                "scripts/vm COMMAND   # runs it on Debian's kernel, which has CONFIG_TCP_MD5SIG"
-                    .to_owned(),
-            ),
+            Some(VM.to_owned()),
         ),
     )
 }

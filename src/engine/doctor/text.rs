@@ -10,6 +10,7 @@ const INDENT: usize = 30;
 /// One paragraph for each finding, then what the marks mean for this host.
 pub fn text(kernel: &str, all: &[Finding]) -> String {
     let mut text = format!("kernel {kernel}\n");
+    let shared = shared(all);
     for finding in all {
         let mark = match finding.verdict {
             Verdict::Good => "ok",
@@ -26,9 +27,15 @@ pub fn text(kernel: &str, all: &[Finding]) -> String {
         if let Some(costs) = &finding.costs {
             line("", &format!("costs: {costs}"));
         }
-        if let Some(command) = &finding.improve {
+        if let Some(command) = &finding.improve
+            && !shared.iter().any(|(known, _)| known == command)
+        {
             line("", &format!("improve: {command}"));
         }
+    }
+    for (command, names) in shared {
+        let _ = writeln!(text, "{:INDENT$}{}", "improve", names.join(", "));
+        let _ = writeln!(text, "{:INDENT$}{command}", "");
     }
     let count = |verdict| all.iter().filter(|f| f.verdict == verdict).count();
     let verdict = match (
@@ -45,4 +52,20 @@ pub fn text(kernel: &str, all: &[Finding]) -> String {
     };
     let _ = writeln!(text, "{verdict}");
     text
+}
+
+/// Commands that improve several findings, each with their names: said once, at the end.
+fn shared(all: &[Finding]) -> Vec<(&str, Vec<&str>)> {
+    let mut commands: Vec<(&str, Vec<&str>)> = Vec::new();
+    for finding in all {
+        let Some(command) = finding.improve.as_deref() else {
+            continue;
+        };
+        match commands.iter_mut().find(|(known, _)| *known == command) {
+            Some((_, names)) => names.push(&finding.what),
+            None => commands.push((command, vec![&finding.what])),
+        }
+    }
+    commands.retain(|(_, names)| names.len() > 1);
+    commands
 }

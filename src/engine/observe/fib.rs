@@ -40,6 +40,15 @@ pub(super) enum Change {
         /// In the aggregate or not.
         up: bool,
     },
+    /// A neighbour stopped answering, or answers again.
+    Neighbour {
+        /// The interface it is behind.
+        dev: String,
+        /// Its address.
+        address: IpAddr,
+        /// Whether the kernel sends to it; otherwise it drops.
+        reachable: bool,
+    },
     /// Notices were lost: what follows may be incomplete.
     Overrun,
 }
@@ -66,6 +75,8 @@ pub(super) struct FibMirror {
     links: BTreeMap<u32, (String, bool)>,
     /// Members of LAGs by ifindex, and whether they are in the aggregate.
     members: BTreeMap<u32, bool>,
+    /// Neighbours that did not answer, by ifindex and address.
+    silent: BTreeSet<(u32, IpAddr)>,
     /// Above this many routes only those towards `interest` are reported.
     interest: Vec<IpAddr>,
 }
@@ -109,6 +120,14 @@ impl FibMirror {
                 changes.extend(lacp);
                 changes
             }
+            FibNotice::Neighbour {
+                index,
+                address,
+                reachable,
+            } => self
+                .neighbour(index, address, reachable)
+                .into_iter()
+                .collect(),
             FibNotice::Overrun => vec![Change::Overrun],
         }
     }
@@ -120,6 +139,24 @@ impl FibMirror {
             dev: name.to_owned(),
             up,
         })
+    }
+
+    /// A neighbour comes and goes through many states; news are only its silence and its end.
+    fn neighbour(&mut self, index: u32, address: IpAddr, reachable: bool) -> Option<Change> {
+        let news = match reachable {
+            true => self.silent.remove(&(index, address)),
+            false => self.silent.insert((index, address)),
+        };
+        news.then(|| Change::Neighbour {
+            dev: self.device(index),
+            address,
+            reachable,
+        })
+    }
+
+    fn device(&self, index: u32) -> String {
+        let known = self.links.get(&index);
+        known.map_or_else(|| format!("if{index}"), |(name, _)| name.clone())
     }
 
     /// Whether the node has members of LAGs.
@@ -287,15 +324,7 @@ impl FibMirror {
                 Change::Route {
                     prefix,
                     via: hops.iter().filter_map(|hop| hop.gateway).collect(),
-                    dev: hops
-                        .iter()
-                        .map(|hop| {
-                            self.links.get(&hop.index).map_or_else(
-                                || format!("if{}", hop.index),
-                                |(name, _)| name.clone(),
-                            )
-                        })
-                        .collect(),
+                    dev: hops.iter().map(|hop| self.device(hop.index)).collect(),
                     inferred,
                 }
             })
@@ -426,6 +455,28 @@ mod tests {
             }),
             []
         );
+    }
+
+    #[test]
+    fn a_neighbour_is_news_when_it_falls_silent_and_when_it_answers_again() {
+        let mut mirror = mirror();
+        let address = IpAddr::from([10, 0, 0, 1]);
+        let mut tell = |reachable| {
+            mirror.handle(FibNotice::Neighbour {
+                index: 1,
+                address,
+                reachable,
+            })
+        };
+        let news = |reachable| Change::Neighbour {
+            dev: "circuit".into(),
+            address,
+            reachable,
+        };
+        assert_eq!(tell(true), []);
+        assert_eq!(tell(false), [news(false)]);
+        assert_eq!(tell(false), [], "asked again, in vain");
+        assert_eq!(tell(true), [news(true)]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What every node's kernel does, seen through netlink: FIB changes and carrier.
+//! What every node's kernel does, seen through netlink: FIB changes, carrier and neighbours.
 
 mod fib;
 mod routes;

@@ -35,7 +35,10 @@ pub fn routes(netns: &NetnsFd) -> io::Result<Vec<Route>> {
             Change::Route {
                 prefix, via, dev, ..
             } => Some(Route { prefix, via, dev }),
-            Change::Carrier { .. } | Change::Lacp { .. } | Change::Overrun => None,
+            Change::Carrier { .. }
+            | Change::Lacp { .. }
+            | Change::Neighbour { .. }
+            | Change::Overrun => None,
         });
     Ok(routes.collect())
 }

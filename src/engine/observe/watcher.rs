@@ -213,6 +213,23 @@ fn report(node: &NodeWatch, change: Change, at: u64, sink: &EventSink) {
                 },
             );
         }
+        Change::Neighbour {
+            dev,
+            address,
+            reachable,
+        } => {
+            let link = node.links.get(&dev).cloned();
+            sink.at(
+                at,
+                EventKind::Neighbour {
+                    node: node.node.to_string(),
+                    dev,
+                    link,
+                    address,
+                    reachable,
+                },
+            );
+        }
         Change::Overrun => sink.warn(
             "fib-watch-overrun",
             format!(

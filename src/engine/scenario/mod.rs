@@ -7,4 +7,4 @@ mod run;
 mod steady;
 mod watch;
 
-pub use run::{Options, converge, run};
+pub use run::{LAST_LOOK, Options, converge, run};

@@ -44,6 +44,9 @@ const RECOVERED_NS: u64 = 100 * MS;
 /// (RFC 6412 §3.7.6, Sustained Convergence Validation Time; its default of 5 s
 /// suits routers with thousands of routes).
 const SUSTAINED_NS: u64 = 1_000 * MS;
+/// `stage` of the progress that names flows whose traffic is still lost when a wait for it begins
+/// that no step of the scenario asked for.
+pub const LAST_LOOK: &str = "last-look";
 /// Longest wait for packets in flight at the end.
 const DRAIN: Duration = Duration::from_secs(2);
 /// Packets of the instrument's own calibration, both ways together.
@@ -271,12 +274,33 @@ impl Experiment<'_> {
             Ok(_) => {}
             Err(error) => sink.warn("not-reconverged", format!("{error:#}"), false),
         }
-        let now = clock::mono_ns();
+        self.until_steady(clock::mono_ns());
+    }
+
+    /// Waits until all flows have delivered without a loss for a while, all sent after `after`.
+    fn until_steady(&self, after: MonoNs) {
+        let flows = self.flows();
+        let lost = flows
+            .iter()
+            .filter(|flow| {
+                let delivered = self.probes.recovered_since(flow.id, self.last_change, 3);
+                delivered.is_none()
+            })
+            .map(|flow| format!("{} → {}", flow.from, flow.to));
+        let waiting: Vec<String> = lost.collect();
+        if !waiting.is_empty() {
+            self.live.sink().now(EventKind::Progress {
+                stage: LAST_LOOK.to_owned(),
+                done: flows.len() - waiting.len(),
+                total: flows.len(),
+                waiting,
+            });
+        }
         until_delivering(
             &self.probes,
-            &self.flows(),
-            (now, SUSTAINED_NS),
-            now + STEADY_WITHIN_NS,
+            &flows,
+            (after, SUSTAINED_NS),
+            clock::mono_ns() + STEADY_WITHIN_NS,
             self.stopped,
         );
     }
@@ -291,15 +315,7 @@ impl Experiment<'_> {
                 pass(SUSTAINED_NS, self.stopped);
             }
         } else {
-            let flows = self.flows();
-            let deadline = clock::mono_ns() + STEADY_WITHIN_NS;
-            until_delivering(
-                &self.probes,
-                &flows,
-                (self.last_change, SUSTAINED_NS),
-                deadline,
-                self.stopped,
-            );
+            self.until_steady(self.last_change);
         }
     }
 }

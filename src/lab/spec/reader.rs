@@ -360,7 +360,16 @@ impl Findings {
     /// An address with its prefix length; host bits are kept.
     pub(super) fn address(&mut self, at: At, tree: &Tree, what: &str) -> Option<IpNet> {
         let text = self.text(at, tree, what)?;
-        if let Ok(net) = text.parse() {
+        if let Ok(net) = text.parse::<IpNet>() {
+            if has_leading_zero(text) {
+                self.error(
+                    tree.at,
+                    "leading-zero",
+                    format!("`{what}`: `{text}` has a number with a leading zero, which some programs read as octal"),
+                )
+                .help(format!("as decimal numbers it is `{net}`"));
+                return None;
+            }
             return Some(net);
         }
         let found = self.error(
@@ -392,6 +401,14 @@ impl Findings {
         .help(format!("the network is `{}`", net.trunc()));
         None
     }
+}
+
+/// In an address with a prefix length that `IpNet` has read: hexadecimal groups may have any.
+fn has_leading_zero(text: &str) -> bool {
+    let (address, length) = text.split_once('/').unwrap_or((text, ""));
+    let octets = address.split('.').filter(|_| !address.contains(':'));
+    let mut numbers = octets.chain([length]);
+    numbers.any(|number| number.len() > 1 && number.starts_with('0'))
 }
 
 /// The known keys of one mapping.

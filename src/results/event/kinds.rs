@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::units::seed_as_text;
+
 /// Nanoseconds on CLOCK_MONOTONIC: the run's one clock.
 pub type MonoNs = u64;
 
@@ -31,6 +33,7 @@ pub enum EventKind {
         /// Kernel release.
         kernel: String,
         /// The seed of everything random.
+        #[serde(with = "seed_as_text")]
         seed: u64,
         /// CLOCK_REALTIME at `at`, nanoseconds.
         realtime_ns: u64,
@@ -220,6 +223,20 @@ pub enum EventKind {
         link: Option<String>,
         /// In the aggregate with a partner, collecting and distributing.
         up: bool,
+    },
+    /// A neighbour left the kernel's requests (ARP, neighbour discovery) unanswered, so that the
+    /// node drops what it has for it; or it answers again.
+    Neighbour {
+        /// The node.
+        node: String,
+        /// The interface.
+        dev: String,
+        /// The link or tunnel behind it.
+        link: Option<String>,
+        /// The neighbour.
+        address: IpAddr,
+        /// Whether the node sends to it.
+        reachable: bool,
     },
     /// Probes began to flow.
     ProbesStarted {

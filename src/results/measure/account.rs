@@ -23,6 +23,15 @@ struct Change<'a> {
     at: MonoNs,
     node: &'a str,
     able: bool,
+    neighbour: Option<Neighbour<'a>>,
+}
+
+/// The one that falls silent and the one that answers must be the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Neighbour<'a> {
+    dev: &'a str,
+    link: Option<&'a str>,
+    address: IpAddr,
 }
 
 /// A node's route to the flow's destination became this.
@@ -50,7 +59,7 @@ impl<'a> Account<'a> {
     /// `events` in time order.
     pub(super) fn new(map: &'a Map<'a>, events: &'a [Event], destination: Option<IpAddr>) -> Self {
         let changes = events.iter().filter_map(|event| {
-            let (node, able) = match &event.kind {
+            let (node, able, neighbour) = match &event.kind {
                 EventKind::Fib {
                     node,
                     prefix,
@@ -58,15 +67,30 @@ impl<'a> Account<'a> {
                     dev,
                     ..
                 } if destination.is_some_and(|d| prefix.contains(&d)) => {
-                    (node, !(via.is_empty() && dev.is_empty()))
+                    (node, !(via.is_empty() && dev.is_empty()), None)
                 }
-                EventKind::Carrier { node, up, .. } => (node, *up),
+                EventKind::Carrier { node, up, .. } => (node, *up, None),
+                EventKind::Neighbour {
+                    node,
+                    dev,
+                    link,
+                    address,
+                    reachable,
+                } => {
+                    let neighbour = Neighbour {
+                        dev,
+                        link: link.as_deref(),
+                        address: *address,
+                    };
+                    (node, *reachable, Some(neighbour))
+                }
                 _ => return None,
             };
             Some(Change {
                 at: event.at,
                 node,
                 able,
+                neighbour,
             })
         });
         let routes = events.iter().filter_map(|event| match &event.kind {
@@ -155,7 +179,7 @@ impl<'a> Account<'a> {
         !through_the_end
             && nodes
                 .iter()
-                .any(|node| self.victim(situation.window, node) || self.unable(node, sent))
+                .any(|node| self.victim(situation.window, node) || self.unable(node, &next, sent))
     }
 
     /// Whether the packet was about to enter, or had entered, a tunnel whose underlay the fault
@@ -238,11 +262,27 @@ impl<'a> Account<'a> {
         })
     }
 
-    /// Whether the node was last seen without a route or carrier when the packet came by.
-    fn unable(&self, node: &str, sent: MonoNs) -> bool {
+    /// Whether the node was last seen without a route, carrier or a neighbour that answers when
+    /// the packet came by, on its way to one of `next`.
+    fn unable(&self, node: &str, next: &[&Hop], sent: MonoNs) -> bool {
         let here = || self.changes.iter().filter(|c| c.node == node);
         here()
             .filter(|c| !c.able && c.at <= sent + SLACK_NS)
-            .any(|gone| !here().any(|c| c.able && c.at > gone.at && c.at + SLACK_NS < sent))
+            .filter(|c| c.neighbour.is_none_or(|n| self.on_the_way(&n, next)))
+            .any(|gone| {
+                let mut back = here().filter(|c| c.able && c.neighbour == gone.neighbour);
+                !back.any(|c| c.at > gone.at && c.at + SLACK_NS < sent)
+            })
+    }
+
+    /// Whether a packet to one of `next` may have been meant for this neighbour: what a tunnel
+    /// carries leaves by any link.
+    fn on_the_way(&self, neighbour: &Neighbour<'_>, next: &[&Hop]) -> bool {
+        let here = |link: &str| {
+            let meant =
+                |hop: &&Hop| self.map.is_tunnel(&hop.link) || self.map.is_part(&hop.link, link);
+            next.is_empty() || next.iter().any(meant)
+        };
+        neighbour.link.is_none_or(here)
     }
 }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::input::Transition;
+use crate::units::seed_as_text_or_null;
 
 /// One run, measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,7 @@ pub struct RunResult {
     /// Kernel release.
     pub kernel: Option<String>,
     /// Seed of everything random.
+    #[serde(with = "seed_as_text_or_null")]
     pub seed: Option<u64>,
     /// No warning makes these numbers untrustworthy.
     pub trusted: bool,
@@ -45,12 +47,21 @@ pub struct RunResult {
     pub outages: Vec<Outage>,
     /// Whole-run bookkeeping of each flow against the wires.
     pub flows: Vec<FlowResult>,
+    /// Waits of the scenario whose `within` passed.
+    #[serde(default)]
+    pub waits_missed: Vec<WaitMissed>,
     /// The lab file's expectations.
     pub expect: Vec<ExpectResult>,
 }
 
 impl RunResult {
-    /// Expectations that were not met or could not be measured; any makes exit code 4.
+    /// Whether this is what was wanted: trusted, every wait and every expectation met. Exit code
+    /// 4 says that it is not.
+    pub fn succeeded(&self) -> bool {
+        self.trusted && self.waits_missed.is_empty() && self.expectations_missed() == 0
+    }
+
+    /// Expectations that were not met or could not be measured.
     pub fn expectations_missed(&self) -> usize {
         self.expect.iter().filter(|e| e.met != Some(true)).count()
     }
@@ -67,6 +78,15 @@ pub struct Warning {
     pub untrusted: bool,
     /// The only flow it concerns; absent: the run.
     pub flow: Option<u16>,
+}
+
+/// What the scenario waited for did not come in time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WaitMissed {
+    /// What.
+    pub what: String,
+    /// How long it was waited for.
+    pub within_ms: f64,
 }
 
 /// Namespaces, links and tunnels came up.
@@ -277,8 +297,8 @@ pub struct Outage {
     pub additive_backup_delay_ms: Option<f64>,
     /// This flow's packets that wires dropped by a cut, a numbered drop or a full queue.
     pub wire_dropped: u64,
-    /// Lost packets that reached no further wire, at a node seen to have no route or no carrier
-    /// or to be the fault's own victim.
+    /// Lost packets that reached no further wire, at a node seen to have no route, no carrier or
+    /// no neighbour that answers, or to be the fault's own victim.
     pub node_dropped: u64,
     /// Wires and nodes account for every lost packet, and nothing dropped was delivered.
     pub wire_agrees: bool,

@@ -9,7 +9,7 @@ use super::{
     quality::{self, Warnings},
     result::{
         Build, Converged, FlowResult, Instrument, LinkResult, Outage, RunResult, Steady,
-        TransitionResult, Unmeasured,
+        TransitionResult, Unmeasured, WaitMissed,
     },
     topology::Map,
     window::{self, Window},
@@ -112,6 +112,7 @@ fn from_events(lab: &str, scene: &Scene<'_>) -> RunResult {
         transitions: Vec::new(),
         outages: Vec::new(),
         flows: Vec::new(),
+        waits_missed: Vec::new(),
         expect: Vec::new(),
     };
     let mut realtime_offset = None;
@@ -170,6 +171,10 @@ fn read_event(kind: &EventKind, result: &mut RunResult) {
                 tunnels: *tunnels,
             });
         }
+        EventKind::WaitMissed { what, within_ms } => result.waits_missed.push(WaitMissed {
+            what: what.clone(),
+            within_ms: *within_ms,
+        }),
         EventKind::RunFinished { outcome } => result.outcome = Some(outcome.clone()),
         _ => read_calibration(kind, result),
     }

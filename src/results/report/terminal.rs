@@ -1,8 +1,9 @@
 //! The result on a terminal: one screen, aligned, in plain words.
 
 use super::words;
-use crate::results::measure::{
-    LinkResult, Outage, RunResult, Steady, Transition, TransitionResult,
+use crate::{
+    results::measure::{LinkResult, Outage, RunResult, Steady, Transition, TransitionResult},
+    units::seed_text,
 };
 
 /// Width of the first column.
@@ -75,7 +76,7 @@ fn bring_up(result: &RunResult, page: &mut Page) {
             text += &format!("; resolution {} ms", words::short(resolution));
         }
         if let Some(seed) = result.seed {
-            text += &format!("; seed {seed:x}");
+            text += &format!("; seed {}", seed_text(seed));
         }
         page.row("instrument", &text);
     }
@@ -297,6 +298,10 @@ fn reversion(transition: &TransitionResult, outages: &[&Outage], page: &mut Page
 fn conclude(result: &RunResult, page: &mut Page) {
     if let Some(why) = words::why(result) {
         page.row("why", &why);
+    }
+    for wait in &result.waits_missed {
+        let missed = page.paint(&words::missed(wait), false);
+        page.row("wait", &missed);
     }
     let trust = words::trust(result);
     if result.expect.is_empty() {

@@ -96,7 +96,12 @@ fn a_one_way_cut_moves_the_healthy_direction_without_loss() {
 
 #[test]
 fn an_outage_that_does_not_end() {
-    let input = run_of("silent", |ms| if ms < 0.0 { Sim::Prod } else { Sim::Cut });
+    let mut input = run_of("silent", |ms| if ms < 0.0 { Sim::Prod } else { Sim::Cut });
+    let missed = EventKind::WaitMissed {
+        what: "app: recovered".to_owned(),
+        within_ms: 5_000.0,
+    };
+    lab::at(&mut input, CUT + ms(5_000.0), missed);
     insta::assert_snapshot!(plain(&input));
 }
 

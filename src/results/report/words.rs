@@ -1,6 +1,6 @@
 //! Numbers and phrases that all reports share.
 
-use crate::results::measure::{DelayStats, Outage, RunResult, Transition};
+use crate::results::measure::{DelayStats, Outage, RunResult, Transition, WaitMissed};
 
 /// `12,345`.
 pub(super) fn count(n: u64) -> String {
@@ -195,6 +195,15 @@ pub(super) fn trust(result: &RunResult) -> String {
         "NOT TRUSTED"
     };
     format!("{trust}; one trial, no distribution")
+}
+
+/// `missed: app: recovered was not seen within 5.0 s`.
+pub(super) fn missed(wait: &WaitMissed) -> String {
+    format!(
+        "missed: {} was not seen within {}",
+        wait.what,
+        span(wait.within_ms)
+    )
 }
 
 /// `2/3 met`.

@@ -1,5 +1,7 @@
 //! Sessions: what carries them, who speaks, and AWS's rules for both.
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 
 use super::{
@@ -55,6 +57,7 @@ impl Lower<'_> {
             }
         }
         self.check_circuits();
+        self.check_shared_links();
     }
 
     fn read_session(&mut self, key: &Key, tree: &Tree) -> Option<Session> {
@@ -580,6 +583,34 @@ impl Lower<'_> {
         } else if !internal && a == b {
             let message = format!("both ends are AS {a}; an external session needs two");
             self.f.error(at, "asn-mismatch", message);
+        }
+    }
+
+    /// A plain session speaks from the link's own addresses, of which there is one pair.
+    fn check_shared_links(&mut self) {
+        let mut first: BTreeMap<LinkName, SessionName> = BTreeMap::new();
+        let mut shared = Vec::new();
+        for (name, session) in &self.lab.sessions {
+            let (SessionKind::Ebgp { link } | SessionKind::Ibgp { link, .. }) = &session.kind
+            else {
+                continue;
+            };
+            match first.get(link) {
+                Some(other) => shared.push((name.clone(), other.clone(), link.clone())),
+                None => drop(first.insert(link.clone(), name.clone())),
+            }
+        }
+        for (name, other, link) in shared {
+            let at = self.at(Section::Sessions, name.as_str());
+            self.f
+                .error(
+                    at,
+                    "shared-link",
+                    format!(
+                        "`{other}` and `{name}` run over `{link}` between the same two addresses, so they are one session"
+                    ),
+                )
+                .help("one session carries IPv4 and IPv6; for a second one add a second link");
         }
     }
 

@@ -152,6 +152,13 @@ fn every_kind() -> Vec<EventKind> {
             link: Some(s("c1")),
             up: false,
         },
+        EventKind::Neighbour {
+            node: s("dc1"),
+            dev: s("eth1"),
+            link: Some(s("circuit")),
+            address: gateway,
+            reachable: false,
+        },
         EventKind::Carrier {
             node: s("dc1"),
             dev: s("eth1"),
@@ -221,6 +228,7 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::Fib { .. }
             | EventKind::Carrier { .. }
             | EventKind::Lacp { .. }
+            | EventKind::Neighbour { .. }
             | EventKind::ProbesStarted { .. }
             | EventKind::Steady { .. }
             | EventKind::FaultApplied { .. }

@@ -7,6 +7,25 @@ fn warning<'a>(result: &'a RunResult, code: &str) -> Option<&'a Warning> {
     result.warnings.iter().find(|w| w.code == code)
 }
 
+#[test]
+fn an_untrusted_result_and_a_missed_wait_are_no_success_without_any_expectation_either() {
+    let mut input = lab::clean_silent_cut(false);
+    input.expectations.clear();
+    assert!(measure(&input).succeeded());
+    let mut late = input.clone();
+    let missed = EventKind::WaitMissed {
+        what: "app: recovered".to_owned(),
+        within_ms: 500.0,
+    };
+    lab::at(&mut late, CUT + ms(500.0), missed);
+    let result = measure(&late);
+    assert!(result.trusted && !result.succeeded());
+    assert_eq!(result.waits_missed[0].what, "app: recovered");
+    input.quality.clock_step_ns = 5_000_000;
+    let result = measure(&input);
+    assert!(!result.trusted && !result.succeeded());
+}
+
 fn untrusted(input: &RunInput, code: &str) {
     let result = measure(input);
     assert!(
@@ -104,6 +123,47 @@ fn a_node_without_a_route_explains_what_it_dropped() {
         (780, 38)
     );
     assert!(result.trusted, "{:?}", result.warnings);
+}
+
+#[test]
+fn a_node_whose_neighbour_does_not_answer_explains_what_it_dropped() {
+    let neighbour = |address: &str, link: &str, reachable| EventKind::Neighbour {
+        node: "dc1".to_owned(),
+        dev: link.to_owned(),
+        link: Some(link.to_owned()),
+        address: address.parse().unwrap(),
+        reachable,
+    };
+    let told = |link: &str, other_answers: bool| {
+        let mut input = lab::run(false);
+        lab::flow(&mut input, 0, |ms| match ms {
+            ms if (300.0..742.0).contains(&ms) => Sim::Vanished,
+            ms => lab::forth(ms, 742),
+        });
+        lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
+        lab::at(
+            &mut input,
+            CUT + ms(299.0),
+            neighbour("10.0.0.1", link, false),
+        );
+        if other_answers {
+            lab::at(
+                &mut input,
+                CUT + ms(320.0),
+                neighbour("10.0.0.9", link, true),
+            );
+        }
+        input
+    };
+    for other_answers in [false, true] {
+        let result = measure(&told("circuit", other_answers));
+        let outage = &result.outages[0];
+        assert_eq!((outage.lost, outage.wire_dropped), (742, 300));
+        assert_eq!((outage.node_dropped, outage.wire_agrees), (442, true));
+        assert!(result.trusted, "{:?}", result.warnings);
+    }
+    // Somebody silent elsewhere explains nothing.
+    untrusted(&told("uplink", false), "wire-disagrees");
 }
 
 #[test]
