@@ -238,12 +238,21 @@ fn is_ready_made(path: &Path) -> bool {
 /// Why the launch of what was read from `path` failed: a plan that was not made here may be wrong
 /// in any way.
 pub(super) fn launch_failed(path: &Path, exit: Exit) -> Exit {
+    if !is_ready_made(path) {
+        return exit;
+    }
     match exit {
-        Exit::Bug(error) if is_ready_made(path) => Exit::Usage(format!(
+        Exit::Bug(error) => Exit::Usage(format!(
             "{}: error: the plan cannot be carried out: {error:#}\n   = help: `backhoe plan LAB --json` makes a whole one",
             path.display()
         )),
-        other => other,
+        Exit::Usage(_)
+        | Exit::LabFile(..)
+        | Exit::Refused(_)
+        | Exit::Host(_)
+        | Exit::Failed(_)
+        | Exit::Interrupted(_)
+        | Exit::Status(_) => exit,
     }
 }
 

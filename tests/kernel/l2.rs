@@ -109,7 +109,10 @@ impl Stand {
                     aggregated,
                     ..
                 } => Some((name, (carrier, aggregated))),
-                FibNotice::Route { .. } | FibNotice::Nexthop { .. } | FibNotice::Overrun => None,
+                FibNotice::Route { .. }
+                | FibNotice::Nexthop { .. }
+                | FibNotice::Neighbour { .. }
+                | FibNotice::Overrun => None,
             })
             .collect()
     }

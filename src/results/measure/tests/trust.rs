@@ -127,14 +127,14 @@ fn a_node_without_a_route_explains_what_it_dropped() {
 
 #[test]
 fn a_node_whose_neighbour_does_not_answer_explains_what_it_dropped() {
-    let neighbour = |address: &str, link: &str, reachable| EventKind::Neighbour {
-        node: "dc1".to_owned(),
-        dev: link.to_owned(),
-        link: Some(link.to_owned()),
+    let neighbour = |node: &str, address: &str, reachable| EventKind::Neighbour {
+        node: node.to_owned(),
+        dev: "circuit".to_owned(),
+        link: Some("circuit".to_owned()),
         address: address.parse().unwrap(),
         reachable,
     };
-    let told = |link: &str, other_answers: bool| {
+    let told = |node: &str, other_answers: bool| {
         let mut input = lab::run(false);
         lab::flow(&mut input, 0, |ms| match ms {
             ms if (300.0..742.0).contains(&ms) => Sim::Vanished,
@@ -144,26 +144,26 @@ fn a_node_whose_neighbour_does_not_answer_explains_what_it_dropped() {
         lab::at(
             &mut input,
             CUT + ms(299.0),
-            neighbour("10.0.0.1", link, false),
+            neighbour(node, "10.0.0.1", false),
         );
         if other_answers {
             lab::at(
                 &mut input,
                 CUT + ms(320.0),
-                neighbour("10.0.0.9", link, true),
+                neighbour(node, "10.0.0.9", true),
             );
         }
         input
     };
     for other_answers in [false, true] {
-        let result = measure(&told("circuit", other_answers));
+        let result = measure(&told("dc1", other_answers));
         let outage = &result.outages[0];
         assert_eq!((outage.lost, outage.wire_dropped), (742, 300));
         assert_eq!((outage.node_dropped, outage.wire_agrees), (442, true));
         assert!(result.trusted, "{:?}", result.warnings);
     }
-    // Somebody silent elsewhere explains nothing.
-    untrusted(&told("uplink", false), "wire-disagrees");
+    // What another node's neighbour does explains nothing.
+    untrusted(&told("isp", false), "wire-disagrees");
 }
 
 #[test]
