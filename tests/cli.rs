@@ -25,6 +25,8 @@ mod answers;
 mod bench;
 #[path = "cli/faults.rs"]
 mod faults;
+#[path = "cli/unanswered.rs"]
+mod unanswered;
 
 use bench::{Bench, finished, headline, root, until, words};
 

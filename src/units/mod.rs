@@ -22,7 +22,6 @@ pub use names::{
 pub use policy::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, Set, Verdict};
 pub use probe::{PROBE_HEADER_LEN, PROBE_MAGIC, PROBE_PORT_BASE, ProbeHeader};
 pub use quantity::{Asn, Bytes, Percent, QuantityError, Rate, Span};
-pub use speaker::{BfdConfig, Family, Origination, PeerConfig, SpeakerConfig, VrfConfig};
 pub use seed::{SeedError, parse_seed, seed_as_text, seed_as_text_or_null, seed_text};
-pub use speaker::{BfdConfig, Family, Origination, PeerConfig, SpeakerConfig};
+pub use speaker::{BfdConfig, Family, Origination, PeerConfig, SpeakerConfig, VrfConfig};
 pub use suite::Suite;
