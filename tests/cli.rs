@@ -480,7 +480,7 @@ scenario:
     assert_eq!(links, ["left", "left", "right", "right", "trunk", "trunk"]);
     for (link, declared, delay) in measured {
         assert!(
-            (declared..declared + 3.0).contains(&delay),
+            (declared - 0.1..declared + 3.0).contains(&delay),
             "{link}: {delay}"
         );
     }
