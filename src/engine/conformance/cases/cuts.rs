@@ -56,7 +56,7 @@ pub(super) fn reshape(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
         Row::within(
             ["reshape", "median delay afterwards", "20 ms"],
             median,
-            (19.9, 25.0),
+            (19.9, 50.0),
             " ms",
         ),
     ])

@@ -254,7 +254,7 @@ pub(super) fn stalled(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
         Row::within(
             ["stalled", "its median delay", "5 ms"],
             median,
-            (4.9, 10.0),
+            (4.9, 50.0),
             " ms",
         ),
         Row::within(
