@@ -11,6 +11,7 @@ mod ipsec;
 mod lag;
 mod link;
 mod node;
+mod prefixes;
 mod routing;
 mod scenario;
 mod session;

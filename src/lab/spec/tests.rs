@@ -168,7 +168,6 @@ probes:
         routes,
         [
             ("0.0.0.0/0".to_owned(), Via::Link(name("up"))),
-            ("::/0".to_owned(), Via::Link(name("up"))),
             ("10.9.0.0/16".to_owned(), Via::Link(name("down"))),
             ("10.8.0.0/16".to_owned(), Via::Blackhole),
             ("10.7.0.0/16".to_owned(), Via::Address([10, 1, 1, 1].into())),
@@ -462,5 +461,31 @@ mod any_input {
             }
             survives(&text[..end]);
         }
+    }
+}
+
+#[test]
+fn a_default_route_takes_the_families_that_the_link_has() {
+    let defaults = |hosts: [&str; 2], via: &str| -> Vec<String> {
+        let text = format!(
+            "nodes:
+  a: {{ kind: router, routes: {{ default: {via} }}, hosts: {{ h1: {} }} }}
+  b: {{ kind: router, routes: {{ default: a }}, hosts: {{ h2: {} }} }}
+links: {{ l: {{ ends: [a, b], delay: 1ms }} }}
+",
+            hosts[0], hosts[1]
+        );
+        let lab = lab(&text);
+        let routes = lab.nodes["a"].routes.iter();
+        routes
+            .inspect(|route| assert_eq!(route.via, Via::Link(name("l"))))
+            .map(|route| route.prefix.to_string())
+            .collect()
+    };
+    let v4 = ["10.1.0.10/24", "10.2.0.10/24"];
+    let both = ["10.1.0.10/24", "'2001:db8:2::10/64'"];
+    for via in ["b", "l"] {
+        assert_eq!(defaults(v4, via), ["0.0.0.0/0"], "{via}");
+        assert_eq!(defaults(both, via), ["0.0.0.0/0", "::/0"], "{via}");
     }
 }

@@ -13,7 +13,7 @@ use super::{
     attached, attachment_name, endpoints, lag_of, tag,
 };
 use crate::{
-    lab::model::{Kind, Lab, Link, Routing, Session, SessionKind, tunnel_name},
+    lab::model::{Kind, Lab, Link, Session, SessionKind, tunnel_name},
     units::{LinkName, NodeName, SessionName},
 };
 
@@ -37,7 +37,7 @@ pub(super) struct Derived {
 }
 
 pub(super) fn derive(lab: &Lab, host: &HostFacts) -> Result<Derived, PlanError> {
-    let named: Vec<IpNet> = prefixes(lab).collect();
+    let named: Vec<IpNet> = lab.prefixes().collect();
     let has_ipv6 = named.iter().any(|prefix| matches!(prefix, IpNet::V6(_)));
     let book = Subnets::draw(lab, named, has_ipv6)?;
     let switches = segments(lab);
@@ -90,46 +90,6 @@ pub(super) fn derive(lab: &Lab, host: &HostFacts) -> Result<Derived, PlanError> 
         endpoints: ends,
         has_ipv6,
     })
-}
-
-/// Every prefix the file names.
-fn prefixes(lab: &Lab) -> impl Iterator<Item = IpNet> {
-    let hosts = lab
-        .nodes
-        .values()
-        .flat_map(|node| node.hosts.values())
-        .flat_map(|host| host.addresses.iter().copied());
-    let cidrs = attached(lab).flat_map(|(_, _, cidrs)| cidrs.iter().copied());
-    let originated = lab
-        .nodes
-        .values()
-        .flat_map(|node| &node.originate)
-        .map(|announce| announce.prefix);
-    let announced = lab
-        .routing
-        .values()
-        .flat_map(BTreeMap::values)
-        .filter_map(|routing| match routing {
-            Routing::Shorthand(short) => Some(&short.announce),
-            Routing::Rules(_) => None,
-        })
-        .flatten()
-        .map(|announce| announce.prefix);
-    let links = lab.links.values().flat_map(|link| &link.addresses);
-    let lags = lab.lags.values().flat_map(|lag| &lag.addresses);
-    let sessions = lab.sessions.values().flat_map(|session| &session.addresses);
-    let insides = lab
-        .sessions
-        .values()
-        .filter_map(Session::ipsec)
-        .flat_map(|ipsec| &ipsec.tunnels)
-        .filter_map(|tunnel| tunnel.inside.map(IpNet::V4));
-    hosts
-        .chain(cidrs)
-        .chain(originated)
-        .chain(announced)
-        .chain(links.chain(lags).chain(sessions).flatten().copied())
-        .chain(insides)
 }
 
 /// Switches that form one segment, each with the segment's name: that of its

@@ -15,6 +15,7 @@ use super::{
         reader::{Fields, Findings, an, and_list},
     },
     Lower, Section,
+    next_hops::NextHop,
 };
 use crate::{
     lab::model::{Announce, Host, Kind, Node, StaticRoute, Tags, Via, aws},
@@ -97,7 +98,7 @@ impl Lower<'_> {
             multipath: u8::try_from(multipath).unwrap_or(1),
             originate: announcements(&mut self.f, &fields, "originate"),
             hosts: self.hosts(&key.text, &fields, &kind),
-            routes: self.routes(&fields),
+            routes: self.routes(&key.text, &fields),
             tags: tags(&mut self.f, &fields),
             line: key.at.line,
             kind,
@@ -434,7 +435,7 @@ impl Lower<'_> {
         }
     }
 
-    fn routes(&mut self, fields: &Fields<'_>) -> Vec<StaticRoute> {
+    fn routes(&mut self, node: &str, fields: &Fields<'_>) -> Vec<StaticRoute> {
         let Some((at, tree)) = fields.get("routes") else {
             return Vec::new();
         };
@@ -444,7 +445,8 @@ impl Lower<'_> {
                 continue;
             };
             let line = key.at.line;
-            for prefix in self.route_prefixes(key, &via) {
+            let prefixes = self.route_prefixes(key, &via);
+            for prefix in prefixes.iter().copied() {
                 let via = match via.parse::<IpAddr>() {
                     Ok(address) if address.is_ipv4() == prefix.addr().is_ipv4() => {
                         self.f.refuse_special(tree.at, address);
@@ -472,11 +474,24 @@ impl Lower<'_> {
                 };
                 routes.push(StaticRoute { prefix, via, line });
             }
+            let is_link = via.parse::<IpAddr>().is_err() && via != "blackhole";
+            if let Ok(via) = LinkName::new(via)
+                && is_link
+                && !prefixes.is_empty()
+            {
+                self.next_hops.push(NextHop {
+                    node: node.to_owned(),
+                    prefixes,
+                    via,
+                    at: tree.at,
+                });
+            }
         }
         routes
     }
 
-    /// `default` is both families' default where the next hop does not say which.
+    /// `default` is both families' default where the next hop does not say which; of a
+    /// link or neighbour, those that it has remain.
     fn route_prefixes(&mut self, key: &Key, via: &str) -> Vec<IpNet> {
         let default = |v6: bool| {
             let any: IpAddr = if v6 {
@@ -501,90 +516,6 @@ impl Lower<'_> {
             .into_iter()
             .collect()
     }
-
-    /// Turns neighbours into links and refuses next hops that are neither.
-    pub(super) fn check_routes(&mut self, fields: &Fields<'_>) {
-        let Some((_, tree)) = fields.get("nodes") else {
-            return;
-        };
-        let Value::Map(entries) = &tree.value else {
-            return;
-        };
-        for (key, node_tree) in entries {
-            let Some((name, node)) = self.lab.nodes.get_key_value(key.text.as_str()) else {
-                continue;
-            };
-            let (name, mut routes) = (name.clone(), node.routes.clone());
-            for route in &mut routes {
-                if let Via::Link(via) = &route.via {
-                    let via = via.as_str().to_owned();
-                    let at = route_place(node_tree, &via).unwrap_or(key.at);
-                    if let Some(link) = self.resolve_via(at, &name, &via) {
-                        route.via = Via::Link(link);
-                    }
-                }
-            }
-            if let Some(node) = self.lab.nodes.get_mut(&name) {
-                node.routes = routes;
-            }
-        }
-    }
-
-    fn resolve_via(&mut self, at: At, node: &NodeName, via: &str) -> Option<LinkName> {
-        let lag = self.lab.lags.get_key_value(via);
-        let link = self.lab.links.get_key_value(via);
-        let ways = lag.map(|(name, lag)| (name, &lag.ends));
-        let mut ways = ways
-            .into_iter()
-            .chain(link.map(|(name, link)| (name, &link.ends)));
-        if let Some((name, _)) = ways.find(|(_, ends)| ends.contains(node)) {
-            let name = name.clone();
-            return self.one_gateway(at, &name);
-        }
-        let Ok(neighbour) = NodeName::new(via) else {
-            return None;
-        };
-        let links = self.links_between(node, &neighbour);
-        match links.as_slice() {
-            [only] => self.one_gateway(at, only),
-            [] => {
-                if self.is_known(Section::Links, via) && !self.lab.links.contains_key(via) {
-                    return None;
-                }
-                self.f
-                    .error(at, "no-route", format!("`{node}` has no link and no neighbour `{via}`"))
-                    .help("a next hop is an address, a neighbouring node, a link of the node, or `blackhole`");
-                None
-            }
-            several => {
-                let message = format!("`{node}` has several links to `{via}`: name one of them");
-                let help = format!("there is {}", and_list(several));
-                self.f.error(at, "ambiguous", message).help(help);
-                None
-            }
-        }
-    }
-
-    /// A way whose far end is one gateway: not a LAG's member.
-    fn one_gateway(&mut self, at: At, way: &LinkName) -> Option<LinkName> {
-        self.way_ends(at, way)?;
-        Some(way.clone())
-    }
-}
-
-/// Where a node's tree names this next hop.
-fn route_place(node: &Tree, via: &str) -> Option<At> {
-    let Value::Map(entries) = &node.value else {
-        return None;
-    };
-    let (_, routes) = entries.iter().find(|(key, _)| key.text == "routes")?;
-    let Value::Map(routes) = &routes.value else {
-        return None;
-    };
-    routes
-        .iter()
-        .find(|(_, tree)| matches!(&tree.value, Value::Text(text) if text == via))
-        .map(|(_, tree)| tree.at)
 }
 
 /// Which address of its network this is, from 0; large for far ones.

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{
-    At, Diagnostic,
-    keys::LAB,
-    raw::{Tree, Value},
-    reader::{Fields, Findings, and_list},
+use super::{
+    super::{
+        At, Diagnostic,
+        keys::LAB,
+        raw::{Tree, Value},
+        reader::{Fields, Findings, and_list},
+    },
+    next_hops::NextHop,
 };
 use crate::{
     lab::model::{Kind, Lab, Link, Session, endpoint_name},
@@ -55,6 +58,8 @@ pub(super) struct Lower<'a> {
     /// Labels of faults, and of those restored, whether understood or not.
     pub(super) faults: Vec<String>,
     pub(super) restored: Vec<String>,
+    /// Next hops of static routes that are known once all addresses are.
+    pub(super) next_hops: Vec<NextHop>,
 }
 
 /// Reads the tree; `None` when there were errors.
@@ -83,6 +88,7 @@ pub(in super::super) fn lower(
         known: BTreeMap::new(),
         faults: Vec::new(),
         restored: Vec::new(),
+        next_hops: Vec::new(),
         lab: Lab {
             name: placeholder,
             nodes: BTreeMap::new(),
@@ -104,11 +110,11 @@ pub(in super::super) fn lower(
     cx.nodes(&fields);
     cx.links(&fields);
     cx.lags(&fields);
-    cx.check_routes(&fields);
     cx.vrfs(&fields);
     cx.sessions(&fields);
     cx.check_vrf_sessions();
     cx.routing(&fields);
+    cx.check_routes();
     cx.probes(&fields);
     cx.scenario(&fields);
     cx.expect(&fields);
