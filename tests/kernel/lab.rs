@@ -21,6 +21,7 @@ use backhoe::{
     os::{clock, process::PidFd},
     units::{Bytes, IfName, LabName, NodeName},
 };
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::common::await_some;
@@ -277,9 +278,13 @@ fn titled(pids: &[u32], title: &str) -> u32 {
     *pids.iter().find(shown).unwrap()
 }
 
-fn kill(pid: u32) {
+fn signal(pid: u32, signal: Signal) {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    nix::sys::signal::kill(pid, signal).unwrap();
+}
+
+fn kill(pid: u32) {
+    signal(pid, Signal::SIGKILL);
 }
 
 fn pid(ready: &Value, key: &str) -> u32 {
@@ -510,27 +515,18 @@ fn the_journal_and_the_event_stream_are_the_same_lines() {
     assert!(seen.last().unwrap().contains("run-finished"));
 }
 
-/// A frozen daemon takes seconds not to answer, and meanwhile faults are applied and
-/// restored as ever.
+/// A daemon that somebody else stopped takes seconds not to answer, and meanwhile faults
+/// are applied and restored as ever.
 #[test]
-fn nobody_waits_for_a_frozen_daemon_but_who_asked_it() {
+fn nobody_waits_for_a_stopped_daemon_but_who_asked_it() {
     let user = User::root();
     let lab = concat!(env!("CARGO_MANIFEST_DIR"), "/labs/two-routers.yaml");
-    let ready = user.up_with(&["up", "--json", lab, "--name", "frozen", "--out", "out"]);
+    let ready = user.up_with(&["up", "--json", lab, "--name", "stopped", "--out", "out"]);
     let pids = members(pid(&ready, "init_pid"), pid(&ready, "outer_pid"));
-    let supervisor = titled(&pids, "supervisor frozen");
-    let client = Client::new(LabName::new("frozen").unwrap());
-    let cut = |target: &str, how: &str| {
-        let request = CutRequest {
-            target: target.to_owned(),
-            how: Some(how.to_owned()),
-            from: None,
-            at: None,
-            label: None,
-        };
-        client.cut(&request).unwrap()
-    };
-    cut("a", "freeze");
+    let supervisor = titled(&pids, "supervisor stopped");
+    let client = Client::new(LabName::new("stopped").unwrap());
+    let speaker = titled(&pids, "speaker a");
+    signal(speaker, Signal::SIGSTOP);
     let looking = || {
         let threads = fs::read_dir(format!("/proc/{supervisor}/task")).unwrap();
         let mut names = threads
@@ -541,7 +537,15 @@ fn nobody_waits_for_a_frozen_daemon_but_who_asked_it() {
     std::thread::scope(|scope| {
         let status = scope.spawn(|| (client.status().unwrap(), clock::mono_ns()));
         await_some("the status to be asked for", SOON, looking);
-        let silent = cut("left", "silent");
+        let silent = client
+            .cut(&CutRequest {
+                target: "left".to_owned(),
+                how: Some("silent".to_owned()),
+                from: None,
+                at: None,
+                label: None,
+            })
+            .unwrap();
         let all = RestoreRequest {
             label: Some("left".to_owned()),
             all: false,
@@ -552,9 +556,20 @@ fn nobody_waits_for_a_frozen_daemon_but_who_asked_it() {
         assert_eq!(answers.unwrap().answers, Some(false));
         assert!(silent.after < answered && restored[0].after < answered);
     });
-    let output = user.run(&["restore", "a", "--lab", "frozen"]);
-    assert!(output.status.success());
-    assert!(user.run(&["down", "frozen"]).status.success());
+    signal(speaker, Signal::SIGCONT);
+    let answers = || {
+        client
+            .status()
+            .unwrap()
+            .state
+            .nodes
+            .iter()
+            .all(|node| node.answers != Some(false))
+    };
+    await_some("the daemon to answer again", SOON, || {
+        answers().then_some(())
+    });
+    assert!(user.run(&["down", "stopped"]).status.success());
 }
 
 const LATE: &str = "

@@ -175,6 +175,8 @@ impl<'a> Witness<'a> {
             .filter(|news| self.news_decides(*news, local.as_ref(), pivot));
         let mut steps: Vec<CriticalStep> = Vec::new();
         let mut detected = None;
+        // What the node that noticed did about it.
+        let mut effect = fib;
         match news {
             None => detected = local.map(|notice| (pivot, notice)),
             Some(news) => {
@@ -185,6 +187,7 @@ impl<'a> Witness<'a> {
                     story.modelled |= self.scene.map.sessions_over(last.link).any(|s| s.modelled);
                     if let Some(notice) = self.notice(last.from, last.at + SLACK_NS) {
                         detected = Some((last.from, notice));
+                        effect = Some(last.at);
                         break;
                     }
                     match self.news(last.from, last.at) {
@@ -195,9 +198,11 @@ impl<'a> Witness<'a> {
             }
         }
         if let Some((node, notice)) = detected {
-            story.phases.detected = Some(self.window.ms(notice.at));
+            // A daemon may act before it tells its peer on the wire that it noticed.
+            let at = effect.map_or(notice.at, |effect| notice.at.min(effect));
+            story.phases.detected = Some(self.window.ms(at));
             story.predicted = self.predict(node, &notice);
-            steps.push(self.step(notice.at, node, &notice.what));
+            steps.push(self.step(at, node, &notice.what));
         }
         steps.reverse();
         if let Some(at) = fib {

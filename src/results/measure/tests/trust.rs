@@ -368,6 +368,27 @@ fn phases_out_of_order_are_reported_as_seen_and_warned_about() {
 }
 
 #[test]
+fn a_daemon_that_acts_before_its_wire_tells_so_had_noticed_by_then() {
+    let mut input = lab::clean_silent_cut(false);
+    for event in &mut input.events {
+        let late = match &event.kind {
+            EventKind::Bfd { node, .. } if node == "dc1" => CUT + ms(740.9),
+            EventKind::Bfd { node, .. } if node == "east" => CUT + ms(809.5),
+            _ => continue,
+        };
+        if event.at < CUT + ms(900.0) {
+            event.at = late;
+        }
+    }
+    let result = measure(&input);
+    let [forth, back] = [&result.outages[0], &result.outages[1]].map(|o| &o.phases_ms);
+    assert_eq!(forth.detected, forth.fib);
+    assert_eq!(back.detected, back.updated);
+    assert!(forth.detected.is_some() && back.detected.is_some());
+    assert!(warning(&result, "phase-order").is_none());
+}
+
+#[test]
 fn a_changed_ttl_on_an_unchanged_path_is_suspicious() {
     let mut input = lab::run(false);
     lab::flow(&mut input, 0, |_| Sim::Prod);
