@@ -20,7 +20,7 @@ use crate::{
         api::{self, Client},
         init::{self, Goal, LaunchError, LaunchSpec, Mode, RunOptions},
     },
-    lab::plan::StepPlan,
+    lab::model::StepKind,
     os::clock,
     results::{
         event::{Event, EventKind},
@@ -74,7 +74,7 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
     let cuts = plan
         .scenario
         .iter()
-        .any(|step| matches!(step, StepPlan::Fault { .. }));
+        .any(|step| matches!(step, StepKind::Fault { .. }));
     so_far.lab = Some(lab.clone());
     must_be_free(&lab)?;
     let out_dir = out_dir(args.out.as_deref(), &lab)?;

@@ -18,7 +18,7 @@ use crate::{
         init::{self, Goal, LaunchSpec, Launched, Mode, RunOptions, Timings},
         supervisor::{NOT_CONVERGED, STANDS},
     },
-    lab::plan::{Plan, StepPlan},
+    lab::{model::StepKind, plan::Plan},
     os::clock,
     results::event::{Event, EventKind},
     units::LabName,
@@ -201,8 +201,8 @@ fn words(outcome: &Outcome, nodes: usize, cut: Option<&str>) -> String {
 /// What the scenario cuts first, or any link.
 fn first_cut(plan: &Plan) -> Option<String> {
     let in_scenario = plan.scenario.iter().find_map(|step| match step {
-        StepPlan::Fault { fault, .. } => Some(fault.target().to_owned()),
-        StepPlan::Restore { .. } | StepPlan::WaitRecovered { .. } | StepPlan::Sleep(_) => None,
+        StepKind::Fault { fault, .. } => Some(fault.target().to_owned()),
+        StepKind::Restore { .. } | StepKind::WaitRecovered { .. } | StepKind::Sleep(_) => None,
     });
     in_scenario.or_else(|| Some(plan.wires.first()?.link.to_string()))
 }

@@ -13,7 +13,10 @@ use backhoe::{
         relay::{LinkCounters, Relay, RelayConfig, TapConfig, spawn},
         sink::EventSink,
     },
-    lab::plan::{ShapePlan, WireEnd, WirePlan},
+    lab::{
+        model::Shape,
+        plan::{WireEnd, WirePlan},
+    },
     os::{
         clock,
         netns::NetnsFd,
@@ -38,10 +41,10 @@ fn link(name: &str) -> LinkName {
     LinkName::new(name).unwrap()
 }
 
-fn delayed(delay: Span) -> ShapePlan {
-    ShapePlan {
+fn delayed(delay: Span) -> Shape {
+    Shape {
         delay,
-        ..ShapePlan::default()
+        ..Shape::default()
     }
 }
 
@@ -52,7 +55,7 @@ fn path(namespace: &NetnsFd) -> String {
 }
 
 /// Wires interface `i{n}` of both nodes, addresses 10.9.n.1 and .2, fd09:n::1 and ::2.
-fn wire(n: u32, a: &NetnsFd, b: &NetnsFd, wire: &NetnsFd, shape: ShapePlan) -> WirePlan {
+fn wire(n: u32, a: &NetnsFd, b: &NetnsFd, wire: &NetnsFd, shape: Shape) -> WirePlan {
     let mut ends = Vec::new();
     for (side, (name, namespace)) in [("a", a), ("b", b)].into_iter().enumerate() {
         let (node_index, wire_index) = (1000 + n * 4 + side as u32, 2000 + n * 4 + side as u32);
@@ -104,7 +107,7 @@ fn lab(links: u32, delay: Span) -> Lab {
 }
 
 /// A lab whose first link's end in `a` is watched as if it were a tunnel `t0`.
-fn shaped(links: u32, shape: &ShapePlan) -> Lab {
+fn shaped(links: u32, shape: &Shape) -> Lab {
     let (a, b, hidden) = (namespace(), namespace(), namespace());
     let wires = (0..links)
         .map(|n| wire(n, &a, &b, &hidden, shape.clone()))
@@ -547,7 +550,7 @@ fn several_links_fall_silent_at_one_instant() {
 
 #[test]
 fn declared_loss_is_counted_to_the_packet() {
-    let shape = ShapePlan {
+    let shape = Shape {
         loss: Percent::from_millionths(200_000).unwrap(),
         ..delayed(Span::from_millis(1))
     };
@@ -573,7 +576,7 @@ fn declared_loss_is_counted_to_the_packet() {
 #[test]
 fn a_rate_is_kept_and_used() {
     const TOTAL: usize = 4 << 20;
-    let shape = ShapePlan {
+    let shape = Shape {
         rate: Rate::from_bits_per_second(50_000_000),
         ..delayed(Span::from_millis(1))
     };

@@ -13,7 +13,10 @@ use backhoe::{
         sink::EventSink,
         wire::{LinkCounters, Wire, WireChoice, WireConfig, start},
     },
-    lab::plan::{ShapePlan, WireEnd, WirePlan},
+    lab::{
+        model::Shape,
+        plan::{WireEnd, WirePlan},
+    },
     os::{clock, netns::NetnsFd, qdisc::Qdiscs},
     results::event::{Event, EventKind, WireFlowLog},
     units::{Bytes, IfName, LinkName, NodeName, Percent, ProbeHeader, Rate, Span},
@@ -40,10 +43,10 @@ fn backends() -> Vec<WireChoice> {
     }
 }
 
-fn shape(delay: Span) -> ShapePlan {
-    ShapePlan {
+fn shape(delay: Span) -> Shape {
+    Shape {
         delay,
-        ..ShapePlan::default()
+        ..Shape::default()
     }
 }
 
@@ -57,7 +60,7 @@ struct Lab {
 
 /// Nodes `a` (10.8.0.1) and `b` (10.8.0.2) on link `l`, neighbours known.
 #[expect(clippy::print_stdout, reason = "a test says what it ran on")]
-fn lab(choice: WireChoice, shape: &ShapePlan) -> Lab {
+fn lab(choice: WireChoice, shape: &Shape) -> Lab {
     let (a, b, hidden) = (namespace(), namespace(), namespace());
     let target = format!(
         "/proc/{}/fd/{}",
@@ -327,7 +330,7 @@ fn a_reshaped_link_has_its_new_shape_and_keeps_what_was_on_its_way() {
         let lab = lab(choice, &shape(Span::from_millis(200)));
         let mut flow = lab.flow("a", 0);
         flow.send(20, 100, GAP);
-        let rate = ShapePlan {
+        let rate = Shape {
             rate: Rate::from_bits_per_second(8_000_000),
             ..shape(Span::from_millis(10))
         };
@@ -358,7 +361,7 @@ fn a_reshaped_link_has_its_new_shape_and_keeps_what_was_on_its_way() {
 #[test]
 fn loss_is_counted_as_loss_and_a_full_queue_as_queue() {
     for choice in backends() {
-        let half = ShapePlan {
+        let half = Shape {
             loss: Percent::from_millionths(500_000).unwrap(),
             ..shape(Span::ZERO)
         };
@@ -371,7 +374,7 @@ fn loss_is_counted_as_loss_and_a_full_queue_as_queue() {
         assert_eq!((log.cut.len(), log.queue.len()), (0, 0));
         assert_eq!(lossy.counters("a").stats.cut, 0);
 
-        let narrow = ShapePlan {
+        let narrow = Shape {
             rate: Rate::from_bits_per_second(800_000),
             queue: Some(Bytes::new(10_000)),
             ..shape(Span::ZERO)

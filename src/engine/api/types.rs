@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{init::Timings, live::LabStatus},
-    lab::plan::FaultPlan,
+    lab::model::Fault,
     results::event::MonoNs,
 };
 
@@ -79,7 +79,7 @@ pub struct FaultRequest {
     /// What `restore` will call it.
     pub label: String,
     /// The fault.
-    pub fault: FaultPlan,
+    pub fault: Fault,
 }
 
 /// `POST /v1/cut`: a fault in the words of a scenario's `cut` step.

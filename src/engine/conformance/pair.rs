@@ -15,8 +15,9 @@ use crate::{
         wire::{Wire, WireChoice, WireConfig, start},
     },
     lab::{
+        model::Shape,
         op::{Netns, Op, VethEnd},
-        plan::{ShapePlan, WireEnd, WirePlan},
+        plan::{WireEnd, WirePlan},
     },
     os::{
         kernel::{Kernel as _, Linux},
@@ -83,11 +84,7 @@ pub(super) struct Pair {
 
 impl Pair {
     /// Joined by a wire of this shape, from `a` and from `b`; packets have passed both ways.
-    pub(super) fn wired(
-        backend: WireChoice,
-        shape: [ShapePlan; 2],
-        mtu: u64,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn wired(backend: WireChoice, shape: [Shape; 2], mtu: u64) -> anyhow::Result<Self> {
         let mtu = Bytes::new(mtu);
         let mut kernel = namespaces(&[node(Side::A)?, node(Side::B)?, Netns::Wire])?;
         let mut ends = Vec::new();

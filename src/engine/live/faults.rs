@@ -15,8 +15,9 @@ use super::{
 use crate::{
     engine::wire::{Bracket, TapConfig, Wire},
     lab::{
+        model::{Fault, Shape},
         op::{Netns, Op},
-        plan::{DaemonPlan, FaultPlan, Plan, ShapePlan, TunnelBy, TunnelPlan, WirePlan},
+        plan::{DaemonPlan, Plan, TunnelBy, TunnelPlan, WirePlan},
     },
     os::{clock, kernel::Kernel, process::PidFd},
     results::event::EventKind,
@@ -36,7 +37,7 @@ pub(super) struct Applied {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppliedFault {
     /// The fault.
-    pub fault: FaultPlan,
+    pub fault: Fault,
     /// When it was applied.
     pub at: Bracket,
 }
@@ -47,7 +48,7 @@ impl Live {
     ///
     /// # Errors
     /// A [`Conflict`] with what is in force, or an operation that failed.
-    pub fn apply(&self, label: &str, fault: &FaultPlan) -> anyhow::Result<Bracket> {
+    pub fn apply(&self, label: &str, fault: &Fault) -> anyhow::Result<Bracket> {
         if lock(&self.applied).faults.contains_key(label) {
             let text = format!("a fault named `{label}` is already in force; restore it first");
             return Err(Conflict(text).into());
@@ -71,14 +72,14 @@ impl Live {
             },
         );
         // A numbered drop ends by itself: there is nothing to restore.
-        if !matches!(fault, FaultPlan::DropNumbered { .. }) {
+        if !matches!(fault, Fault::DropNumbered { .. }) {
             self.keep(label, fault, at);
         }
         lock(&self.applied).applying -= 1;
         Ok(at)
     }
 
-    fn keep(&self, label: &str, fault: &FaultPlan, at: Bracket) {
+    fn keep(&self, label: &str, fault: &Fault, at: Bracket) {
         let applied = AppliedFault {
             fault: fault.clone(),
             at,
@@ -87,23 +88,23 @@ impl Live {
     }
 
     /// What can be known to be in the way, before anything is touched.
-    fn must_fit(&self, fault: &FaultPlan) -> anyhow::Result<()> {
+    fn must_fit(&self, fault: &Fault) -> anyhow::Result<()> {
         for link in links_of(self.plan(), fault) {
             self.wire_plan(link)?;
         }
         let (node, is_kill) = match fault {
-            FaultPlan::Kill { node } => (node, true),
-            FaultPlan::Freeze { node } | FaultPlan::BgpShutdown { node, .. } => (node, false),
-            FaultPlan::NodeDeath { node, .. } => {
+            Fault::Kill { node } => (node, true),
+            Fault::Freeze { node } | Fault::BgpShutdown { node, .. } => (node, false),
+            Fault::NodeDeath { node, .. } => {
                 return match self.silence(node) {
                     Some(dead @ Silence::Dead { .. }) => Err(dead.conflict(node).into()),
                     _ => Ok(()),
                 };
             }
-            FaultPlan::Silent { .. }
-            | FaultPlan::Carrier { .. }
-            | FaultPlan::DropNumbered { .. }
-            | FaultPlan::Degrade { .. } => return Ok(()),
+            Fault::Silent { .. }
+            | Fault::Carrier { .. }
+            | Fault::DropNumbered { .. }
+            | Fault::Degrade { .. } => return Ok(()),
         };
         match self.silence(node) {
             None => self.daemon(node).map(drop),
@@ -115,7 +116,7 @@ impl Live {
 
     /// Undoes what a fault did before it failed with `error`. Where that fails too the
     /// fault stays under its label, so that it can be restored.
-    fn take_back(&self, label: &str, fault: &FaultPlan, error: anyhow::Error) -> anyhow::Error {
+    fn take_back(&self, label: &str, fault: &Fault, error: anyhow::Error) -> anyhow::Error {
         let (what, target) = (fault.name(), fault.target());
         let now = clock::mono_ns();
         let text = match self.undo(label, fault) {
@@ -182,21 +183,19 @@ impl Live {
         applied.applying > 0 || applied.restored || !applied.faults.is_empty()
     }
 
-    fn perform(&self, fault: &FaultPlan) -> anyhow::Result<Bracket> {
+    fn perform(&self, fault: &Fault) -> anyhow::Result<Bracket> {
         match fault {
-            FaultPlan::Silent { link, from } => match self.members(link) {
+            Fault::Silent { link, from } => match self.members(link) {
                 Some(links) => self.wires()?.silence_many(links),
                 None => self.wires()?.silence(link, from.as_ref()),
             },
-            FaultPlan::Carrier { link, at } => self.carrier(link, at.as_ref(), false),
-            FaultPlan::DropNumbered { link, packets } => {
-                self.wires()?.drop_numbered(link, *packets)
-            }
-            FaultPlan::Degrade { link, shape } => self.wires()?.reshape(link, shape),
-            FaultPlan::BgpShutdown { session, node } => self.session(session, node, false),
-            FaultPlan::Kill { node } => self.signal(&self.daemons_of(node)?, Signal::Kill),
-            FaultPlan::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Freeze),
-            FaultPlan::NodeDeath { node, links } => {
+            Fault::Carrier { link, at } => self.carrier(link, at.as_ref(), false),
+            Fault::DropNumbered { link, packets } => self.wires()?.drop_numbered(link, *packets),
+            Fault::Degrade { link, shape } => self.wires()?.reshape(link, shape),
+            Fault::BgpShutdown { session, node } => self.session(session, node, false),
+            Fault::Kill { node } => self.signal(&self.daemons_of(node)?, Signal::Kill),
+            Fault::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Freeze),
+            Fault::NodeDeath { node, links } => {
                 // SIGKILL alone would let the kernel send FINs; a dead node sends nothing.
                 let mut all = self.daemons_of(node)?;
                 all.extend(self.tunnels.processes_of(node));
@@ -212,22 +211,22 @@ impl Live {
     }
 
     /// Undoes a fault, as far as no other in force has the same effect.
-    fn undo(&self, label: &str, fault: &FaultPlan) -> anyhow::Result<Bracket> {
+    fn undo(&self, label: &str, fault: &Fault) -> anyhow::Result<Bracket> {
         match fault {
-            FaultPlan::Silent { link, from } => {
+            Fault::Silent { link, from } => {
                 self.open(label, self.plan().links_of(link), from.as_ref())
             }
-            FaultPlan::Carrier { link, at } => {
+            Fault::Carrier { link, at } => {
                 let at = self.carrier(link, at.as_ref(), true)?;
                 self.silence_again(label, self.plan().links_of(link))?;
                 Ok(at)
             }
-            FaultPlan::DropNumbered { link, .. } => self.wires()?.drop_numbered(link, 0),
-            FaultPlan::Degrade { link, .. } => {
-                let shape: [ShapePlan; 2] = self.wire_plan(link)?.shape.clone();
+            Fault::DropNumbered { link, .. } => self.wires()?.drop_numbered(link, 0),
+            Fault::Degrade { link, .. } => {
+                let shape: [Shape; 2] = self.wire_plan(link)?.shape.clone();
                 self.wires()?.reshape(link, &shape)
             }
-            FaultPlan::BgpShutdown { session, node } => match self.silence(node) {
+            Fault::BgpShutdown { session, node } => match self.silence(node) {
                 // Nobody remembers it; whoever starts next does not know it.
                 Some(Silence::Killed { .. } | Silence::Dead { .. } | Silence::Ended) => {
                     bracketed(|| Ok(()))
@@ -235,9 +234,9 @@ impl Live {
                 Some(frozen @ Silence::Frozen { .. }) => Err(frozen.conflict(node).into()),
                 None => self.session(session, node, true),
             },
-            FaultPlan::Kill { node } => bracketed(|| self.revive(label, node)),
-            FaultPlan::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Thaw),
-            FaultPlan::NodeDeath { node, links } => {
+            Fault::Kill { node } => bracketed(|| self.revive(label, node)),
+            Fault::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Thaw),
+            Fault::NodeDeath { node, links } => {
                 let at = self.open(label, links, None)?;
                 self.revive(label, node)?;
                 Ok(at)
@@ -297,25 +296,25 @@ impl Live {
     /// Whether a fault other than `label` takes what `from` sends over `link`.
     fn is_silenced(&self, label: &str, link: &LinkName, from: &NodeName) -> bool {
         self.others(label).any(|fault| match fault {
-            FaultPlan::Silent {
+            Fault::Silent {
                 link: cut,
                 from: sender,
             } => {
                 self.plan().links_of(&cut).contains(link)
                     && sender.is_none_or(|sender| sender == *from)
             }
-            FaultPlan::NodeDeath { links, .. } => links.contains(link),
-            FaultPlan::Carrier { .. }
-            | FaultPlan::DropNumbered { .. }
-            | FaultPlan::Degrade { .. }
-            | FaultPlan::BgpShutdown { .. }
-            | FaultPlan::Kill { .. }
-            | FaultPlan::Freeze { .. } => false,
+            Fault::NodeDeath { links, .. } => links.contains(link),
+            Fault::Carrier { .. }
+            | Fault::DropNumbered { .. }
+            | Fault::Degrade { .. }
+            | Fault::BgpShutdown { .. }
+            | Fault::Kill { .. }
+            | Fault::Freeze { .. } => false,
         })
     }
 
     /// The faults in force but for the one with this label.
-    fn others(&self, label: &str) -> impl Iterator<Item = FaultPlan> {
+    fn others(&self, label: &str) -> impl Iterator<Item = Fault> {
         let faults = self.faults().into_iter();
         faults
             .filter(move |(other, _)| other != label)
@@ -324,20 +323,20 @@ impl Live {
 
     /// Starts again what was killed at a node, unless another fault keeps it dead.
     fn revive(&self, label: &str, node: &NodeName) -> anyhow::Result<()> {
-        let others: Vec<FaultPlan> = self.others(label).collect();
-        let is = |wanted: &FaultPlan| others.contains(wanted);
+        let others: Vec<Fault> = self.others(label).collect();
+        let is = |wanted: &Fault| others.contains(wanted);
         let node_is_dead = others
             .iter()
-            .any(|other| matches!(other, FaultPlan::NodeDeath { node: dead, .. } if dead == node));
+            .any(|other| matches!(other, Fault::NodeDeath { node: dead, .. } if dead == node));
         if node_is_dead {
             return Ok(());
         }
         self.restart_tunnels(node)?;
-        if is(&FaultPlan::Kill { node: node.clone() }) {
+        if is(&Fault::Kill { node: node.clone() }) {
             return Ok(());
         }
         self.restart(node)?;
-        if is(&FaultPlan::Freeze { node: node.clone() }) {
+        if is(&Fault::Freeze { node: node.clone() }) {
             self.signal(&self.daemons_of(node)?, Signal::Freeze)?;
         }
         Ok(())
@@ -481,14 +480,14 @@ enum Signal {
 }
 
 /// The links through the wire that a fault touches.
-fn links_of<'f>(plan: &'f Plan, fault: &'f FaultPlan) -> &'f [LinkName] {
+fn links_of<'f>(plan: &'f Plan, fault: &'f Fault) -> &'f [LinkName] {
     match fault {
-        FaultPlan::Silent { link, .. }
-        | FaultPlan::Carrier { link, .. }
-        | FaultPlan::DropNumbered { link, .. }
-        | FaultPlan::Degrade { link, .. } => plan.links_of(link),
-        FaultPlan::NodeDeath { links, .. } => links,
-        FaultPlan::BgpShutdown { .. } | FaultPlan::Kill { .. } | FaultPlan::Freeze { .. } => &[],
+        Fault::Silent { link, .. }
+        | Fault::Carrier { link, .. }
+        | Fault::DropNumbered { link, .. }
+        | Fault::Degrade { link, .. } => plan.links_of(link),
+        Fault::NodeDeath { links, .. } => links,
+        Fault::BgpShutdown { .. } | Fault::Kill { .. } | Fault::Freeze { .. } => &[],
     }
 }
 

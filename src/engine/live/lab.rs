@@ -21,8 +21,9 @@ use crate::{
         wire::{self, Lateness, TapConfig, Wire, WireChoice, WireConfig},
     },
     lab::{
+        model::{Fault, StepKind},
         op::{Netns, Op},
-        plan::{FaultPlan, Plan, StepPlan},
+        plan::Plan,
     },
     os::{clock, kernel::Linux, netns::NetnsFd, process::PidFd},
     results::event::{EventKind, MonoNs, WireFlowLog},
@@ -328,8 +329,8 @@ fn drops_numbers(plan: &Plan) -> bool {
     plan.scenario.iter().any(|step| {
         matches!(
             step,
-            StepPlan::Fault {
-                fault: FaultPlan::DropNumbered { .. },
+            StepKind::Fault {
+                fault: Fault::DropNumbered { .. },
                 ..
             }
         )

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Live;
 use crate::{
-    lab::plan::{DaemonPlan, FaultPlan},
+    lab::{model::Fault, plan::DaemonPlan},
     units::NodeName,
 };
 
@@ -63,7 +63,7 @@ impl Live {
     /// it, or where none runs.
     pub(super) fn silence(&self, node: &NodeName) -> Option<Silence> {
         let faults = self.faults();
-        let by = |hits: &dyn Fn(&FaultPlan) -> bool| {
+        let by = |hits: &dyn Fn(&Fault) -> bool| {
             faults
                 .iter()
                 .find(|(_, applied)| hits(&applied.fault))
@@ -78,10 +78,10 @@ impl Live {
             Some(DaemonPlan::Charon(charon)) => &charon.node,
             _ => node,
         };
-        let killed = FaultPlan::Kill { node: node.clone() };
-        let frozen = FaultPlan::Freeze { node: node.clone() };
+        let killed = Fault::Kill { node: node.clone() };
+        let frozen = Fault::Freeze { node: node.clone() };
         if let Some(label) =
-            by(&|fault| matches!(fault, FaultPlan::NodeDeath { node: dead, .. } if dead == machine))
+            by(&|fault| matches!(fault, Fault::NodeDeath { node: dead, .. } if dead == machine))
         {
             return Some(Silence::Dead { label });
         }

@@ -15,7 +15,7 @@ use crate::{
         daemon::{BfdView, BgpView, NodeView},
         wire::LinkCounters,
     },
-    lab::plan::{DaemonPlan, FaultPlan},
+    lab::{model::Fault, plan::DaemonPlan},
     units::{LinkName, NodeName},
 };
 
@@ -418,17 +418,17 @@ impl LabStatus {
 }
 
 /// Whether a fault touches what `from` sends over `link`.
-fn hits(fault: &FaultPlan, link: &LinkName, from: &NodeName) -> bool {
+fn hits(fault: &Fault, link: &LinkName, from: &NodeName) -> bool {
     match fault {
-        FaultPlan::Silent {
+        Fault::Silent {
             link: cut,
             from: sender,
         } => cut == link && sender.as_ref().is_none_or(|sender| sender == from),
-        FaultPlan::Carrier { link: cut, .. }
-        | FaultPlan::DropNumbered { link: cut, .. }
-        | FaultPlan::Degrade { link: cut, .. } => cut == link,
-        FaultPlan::NodeDeath { links, .. } => links.contains(link),
-        FaultPlan::BgpShutdown { .. } | FaultPlan::Kill { .. } | FaultPlan::Freeze { .. } => false,
+        Fault::Carrier { link: cut, .. }
+        | Fault::DropNumbered { link: cut, .. }
+        | Fault::Degrade { link: cut, .. } => cut == link,
+        Fault::NodeDeath { links, .. } => links.contains(link),
+        Fault::BgpShutdown { .. } | Fault::Kill { .. } | Fault::Freeze { .. } => false,
     }
 }
 

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     emu::{GateState, Lane, LaneStats},
     engine::sink::EventSink,
-    lab::plan::{ShapePlan, WirePlan},
+    lab::{model::Shape, plan::WirePlan},
     os::{
         clock,
         netns::NetnsFd,
@@ -271,7 +271,7 @@ impl Relay {
     ///
     /// # Errors
     /// As [`silence`](Self::silence).
-    pub fn reshape(&self, link: &LinkName, shapes: &[ShapePlan; 2]) -> anyhow::Result<Bracket> {
+    pub fn reshape(&self, link: &LinkName, shapes: &[Shape; 2]) -> anyhow::Result<Bracket> {
         let directions = self.links.directions(link, None)?;
         let shapes = directions
             .into_iter()

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::{
     emu::{GateState, Lane, Mark, Packet, Passing, Reason, Shape},
     engine::sink::EventSink,
-    lab::plan::ShapePlan,
+    lab::model,
     os::packet_ring::{OwnedFrame, Ring, Sent, Transmitter},
     units::{ProbeHeader, Rate},
 };
@@ -23,7 +23,7 @@ const BACKLOG: usize = 1024;
 pub(in crate::engine) type ProbeId = (FlowKey, u32);
 
 /// The plan's shape in the emulator's words.
-pub(super) fn shape(plan: &ShapePlan) -> Shape {
+pub(super) fn shape(plan: &model::Shape) -> Shape {
     Shape {
         delay: plan.delay,
         jitter: plan.jitter,

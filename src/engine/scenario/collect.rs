@@ -2,7 +2,10 @@
 
 use crate::{
     engine::{live::Live, probe::ProbeQuality},
-    lab::plan::{ExpectAfter, ExpectPlan, Plan, ShapePlan, TunnelBy},
+    lab::{
+        model::{Expect, ExpectAfter, Shape},
+        plan::{Plan, TunnelBy},
+    },
     results::{
         event::FlowLog,
         measure::{
@@ -131,7 +134,7 @@ fn topology(plan: &Plan) -> Topology {
     }
 }
 
-fn declared(shape: &ShapePlan) -> DeclaredShape {
+fn declared(shape: &Shape) -> DeclaredShape {
     DeclaredShape {
         delay: shape.delay,
         jitter: shape.jitter,
@@ -141,7 +144,7 @@ fn declared(shape: &ShapePlan) -> DeclaredShape {
     }
 }
 
-fn expectation(expect: &ExpectPlan) -> Expectation {
+fn expectation(expect: &Expect) -> Expectation {
     let (label, transition, after) = match &expect.after {
         ExpectAfter::Fault(label) => (label, Transition::Initial, label.clone()),
         ExpectAfter::Restore(label) => {

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-use crate::lab::plan::{FaultPlan, LagPlan, Medium, Plan, SessionPlan};
+use crate::lab::{
+    model::Fault,
+    plan::{LagPlan, Medium, Plan, SessionPlan},
+};
 
 /// Never wait longer than this for the sake of phase.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -14,14 +17,14 @@ const LONGEST: Duration = Duration::from_secs(10);
 const SHORTEST: Duration = Duration::from_millis(20);
 
 /// How long to wait before applying `fault`.
-pub(super) fn draw(plan: &Plan, fault: &FaultPlan, rng: &mut impl Rng) -> Duration {
+pub(super) fn draw(plan: &Plan, fault: &Fault, rng: &mut impl Rng) -> Duration {
     let slowest = slowest_timer(plan, fault).clamp(SHORTEST, LONGEST);
     Duration::from_nanos(rng.random_range(0..slowest.as_nanos() as u64))
 }
 
 /// The longest interval among the timers that can notice the fault: BFD where it
 /// runs, else keepalives, and LACP's.
-fn slowest_timer(plan: &Plan, fault: &FaultPlan) -> Duration {
+fn slowest_timer(plan: &Plan, fault: &Fault) -> Duration {
     let lacp = plan.lags.iter().filter(|lag| loses_a_member(lag, fault));
     let lacp = lacp.flat_map(|lag| &lag.ends);
     let lacp = lacp.map(|end| end.lacp.interval().as_duration());
@@ -47,20 +50,20 @@ fn slowest_timer(plan: &Plan, fault: &FaultPlan) -> Duration {
 }
 
 /// Whether LACPDUs of the LAG vanish while its member's light stays on.
-fn loses_a_member(lag: &LagPlan, fault: &FaultPlan) -> bool {
+fn loses_a_member(lag: &LagPlan, fault: &Fault) -> bool {
     match fault {
-        FaultPlan::Silent { link, .. } => lag.links.contains(link) || lag.lag == *link,
-        FaultPlan::NodeDeath { node, .. } => lag.ends.iter().any(|end| end.node == *node),
-        FaultPlan::Carrier { .. }
-        | FaultPlan::DropNumbered { .. }
-        | FaultPlan::BgpShutdown { .. }
-        | FaultPlan::Kill { .. }
-        | FaultPlan::Freeze { .. }
-        | FaultPlan::Degrade { .. } => false,
+        Fault::Silent { link, .. } => lag.links.contains(link) || lag.lag == *link,
+        Fault::NodeDeath { node, .. } => lag.ends.iter().any(|end| end.node == *node),
+        Fault::Carrier { .. }
+        | Fault::DropNumbered { .. }
+        | Fault::BgpShutdown { .. }
+        | Fault::Kill { .. }
+        | Fault::Freeze { .. }
+        | Fault::Degrade { .. } => false,
     }
 }
 
-fn concerns(plan: &Plan, session: &SessionPlan, fault: &FaultPlan) -> bool {
+fn concerns(plan: &Plan, session: &SessionPlan, fault: &Fault) -> bool {
     let over = |link: &str| match &session.over {
         Medium::Link(name) => {
             name.as_str() == link || plan.links_of(name).iter().any(|l| l.as_str() == link)
@@ -69,13 +72,13 @@ fn concerns(plan: &Plan, session: &SessionPlan, fault: &FaultPlan) -> bool {
     };
     let at = |node: &str| session.ends.iter().any(|end| end.node.as_str() == node);
     match fault {
-        FaultPlan::Silent { link, .. }
-        | FaultPlan::Carrier { link, .. }
-        | FaultPlan::DropNumbered { link, .. }
-        | FaultPlan::Degrade { link, .. } => over(link.as_str()),
-        FaultPlan::BgpShutdown { session: name, .. } => session.session == *name,
-        FaultPlan::Kill { node }
-        | FaultPlan::Freeze { node }
-        | FaultPlan::NodeDeath { node, .. } => at(node.as_str()),
+        Fault::Silent { link, .. }
+        | Fault::Carrier { link, .. }
+        | Fault::DropNumbered { link, .. }
+        | Fault::Degrade { link, .. } => over(link.as_str()),
+        Fault::BgpShutdown { session: name, .. } => session.session == *name,
+        Fault::Kill { node } | Fault::Freeze { node } | Fault::NodeDeath { node, .. } => {
+            at(node.as_str())
+        }
     }
 }

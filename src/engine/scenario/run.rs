@@ -16,7 +16,10 @@ use crate::{
         live::Live,
         probe::{self, Probes},
     },
-    lab::plan::{FaultPlan, FlowPlan, StepPlan},
+    lab::{
+        model::{Fault, StepKind},
+        plan::FlowPlan,
+    },
     os::{clock, pressure},
     results::{
         event::{EventKind, MonoNs},
@@ -173,22 +176,22 @@ impl Experiment<'_> {
         self.live.plan().flows.iter().collect()
     }
 
-    fn step(&mut self, step: &StepPlan) -> anyhow::Result<()> {
+    fn step(&mut self, step: &StepKind) -> anyhow::Result<()> {
         match step {
-            StepPlan::Fault { label, fault } => self.fault(label, fault),
-            StepPlan::Restore { label } => self.restore(label),
-            StepPlan::WaitRecovered { probe, within } => {
+            StepKind::Fault { label, fault } => self.fault(label, fault),
+            StepKind::Restore { label } => self.restore(label),
+            StepKind::WaitRecovered { probe, within } => {
                 self.wait_recovered(probe, within.as_nanos());
                 Ok(())
             }
-            StepPlan::Sleep(time) => {
+            StepKind::Sleep(time) => {
                 pass(time.as_nanos(), self.stopped);
                 Ok(())
             }
         }
     }
 
-    fn fault(&mut self, label: &str, fault: &FaultPlan) -> anyhow::Result<()> {
+    fn fault(&mut self, label: &str, fault: &Fault) -> anyhow::Result<()> {
         if self.down.is_empty() && self.last_change_was_a_restore() {
             self.reconverge();
         }
@@ -202,7 +205,7 @@ impl Experiment<'_> {
             .with_context(|| format!("applying {} to {}", fault.name(), fault.target()))?;
         self.last_change = bracket.after;
         // A numbered drop ends by itself.
-        if !matches!(fault, FaultPlan::DropNumbered { .. }) {
+        if !matches!(fault, Fault::DropNumbered { .. }) {
             self.down.push(label.to_owned());
         }
         Ok(())

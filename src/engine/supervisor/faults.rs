@@ -7,8 +7,8 @@ use crate::{
         live::AppliedFault,
     },
     lab::{
-        model::How,
-        plan::{self, Cut, CutError, FaultPlan},
+        model::{Fault, How},
+        plan::{self, Cut, CutError},
     },
     units::{LinkName, nearest},
 };
@@ -168,7 +168,7 @@ fn named(name: &str, faults: &Faults) -> Result<String, Refusal> {
     }
 }
 
-fn done(label: &str, fault: &FaultPlan, (before, after): (u64, u64)) -> FaultDone {
+fn done(label: &str, fault: &Fault, (before, after): (u64, u64)) -> FaultDone {
     FaultDone {
         label: label.to_owned(),
         fault: fault.name().to_owned(),

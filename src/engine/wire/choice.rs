@@ -8,7 +8,7 @@ use crate::{
         relay::{self, Relay},
         sink::EventSink,
     },
-    lab::plan::ShapePlan,
+    lab::model::Shape,
     os::{netns::NetnsFd, qdisc::Qdiscs},
     results::event::WireFlowLog,
     units::{LinkName, NodeName},
@@ -148,7 +148,7 @@ impl Wire {
     ///
     /// # Errors
     /// As [`silence`](Self::silence).
-    pub fn reshape(&self, link: &LinkName, shapes: &[ShapePlan; 2]) -> anyhow::Result<Bracket> {
+    pub fn reshape(&self, link: &LinkName, shapes: &[Shape; 2]) -> anyhow::Result<Bracket> {
         match self {
             Self::Relay(relay) => relay.reshape(link, shapes),
             Self::Kernel(wire) => wire.reshape(link, shapes),

@@ -22,7 +22,7 @@ use crate::{
         relay::{Bracket, Lateness, LinkCounters, Links, lane_seed, open_rings, open_taps},
         sink::EventSink,
     },
-    lab::plan::{ShapePlan, WirePlan},
+    lab::{model::Shape, plan::WirePlan},
     os::{
         clock,
         netns::NetnsFd,
@@ -159,7 +159,7 @@ fn names<'a>(wire: &'a WirePlan, from: &'a str, to: &'a str) -> [&'a str; 3] {
 }
 
 /// Queues first: a packet must not pass a link that is not shaped yet.
-fn laying<'a>(lanes: &mut [Lane], shapes: impl Iterator<Item = &'a ShapePlan>) -> Vec<QdiscOp> {
+fn laying<'a>(lanes: &mut [Lane], shapes: impl Iterator<Item = &'a Shape>) -> Vec<QdiscOp> {
     let mut ops = Vec::new();
     for (lane, shape) in lanes.iter_mut().zip(shapes) {
         let dev = lane.exit;
@@ -179,7 +179,7 @@ fn laying<'a>(lanes: &mut [Lane], shapes: impl Iterator<Item = &'a ShapePlan>) -
     ops
 }
 
-fn manner(shape: &ShapePlan) -> Manner {
+fn manner(shape: &Shape) -> Manner {
     let is_fixed =
         shape.jitter.as_nanos() == 0 && shape.rate.is_none() && shape.reorder == Percent::default();
     Manner {
@@ -250,11 +250,7 @@ impl KernelWire {
     }
 
     /// As [`Wire::reshape`](super::Wire::reshape).
-    pub(super) fn reshape(
-        &self,
-        link: &LinkName,
-        shapes: &[ShapePlan; 2],
-    ) -> anyhow::Result<Bracket> {
+    pub(super) fn reshape(&self, link: &LinkName, shapes: &[Shape; 2]) -> anyhow::Result<Bracket> {
         let directions = self.links.directions(link, None)?;
         let mut control = self.control();
         let mut ops = Vec::new();
@@ -411,7 +407,7 @@ impl KernelWire {
     }
 }
 
-fn reshaping(lane: &mut Lane, shape: &ShapePlan) -> Vec<QdiscOp> {
+fn reshaping(lane: &mut Lane, shape: &Shape) -> Vec<QdiscOp> {
     let dev = lane.exit;
     let netem = netem(shape, lane.seed);
     lane.is_lossy |= netem.loss != NetemLoss::default();

@@ -1,7 +1,7 @@
 //! The plan's shapes in the words of netem and the token bucket.
 
 use crate::{
-    lab::plan::ShapePlan,
+    lab::model::Shape,
     os::qdisc::{Bucket, Netem, NetemLoss},
     units::Percent,
 };
@@ -17,7 +17,7 @@ const UNLIMITED: u64 = 1_000_000_000_000;
 /// Ethernet header with one VLAN tag, which the rate counts too.
 const HEADERS: u64 = 18;
 
-pub(super) fn netem(shape: &ShapePlan, seed: u64) -> Netem {
+pub(super) fn netem(shape: &Shape, seed: u64) -> Netem {
     Netem {
         delay: shape.delay,
         jitter: shape.jitter,
@@ -41,7 +41,7 @@ fn scaled(part: u64, whole: u64) -> u32 {
     u32::try_from(scaled).unwrap_or(u32::MAX)
 }
 
-fn loss(shape: &ShapePlan) -> NetemLoss {
+fn loss(shape: &Shape) -> NetemLoss {
     let millionths = u64::from(shape.loss.millionths());
     match shape.loss_burst {
         Some(burst) if millionths > 0 => {
@@ -57,7 +57,7 @@ fn loss(shape: &ShapePlan) -> NetemLoss {
 
 /// The smallest frames that the rate lets through in the time a packet may be
 /// on its way, and what waits for the rate: netem counts that, too.
-fn limit(shape: &ShapePlan) -> u32 {
+fn limit(shape: &Shape) -> u32 {
     let packets = shape.rate.map_or(FIBRE_LIMIT, |rate| {
         let bytes = u128::from(rate.bits_per_second() / 8);
         let flying = bytes * u128::from(longest_flight(shape)) / 1_000_000_000;
@@ -67,7 +67,7 @@ fn limit(shape: &ShapePlan) -> u32 {
 }
 
 /// The bucket of a declared rate, for frames of packets up to `mtu` bytes.
-pub(super) fn bucket(shape: &ShapePlan, mtu: u64) -> Option<Bucket> {
+pub(super) fn bucket(shape: &Shape, mtu: u64) -> Option<Bucket> {
     let rate = shape.rate?.bits_per_second() / 8;
     // 100 ms at the rate, as the lab file's reference says.
     let queue = shape.queue.map_or(rate / 10, |queue| queue.get());
@@ -91,7 +91,7 @@ pub(super) fn open_bucket() -> Bucket {
 }
 
 /// How long a packet may be on its way at most, nanoseconds.
-pub(super) fn longest_flight(shape: &ShapePlan) -> u64 {
+pub(super) fn longest_flight(shape: &Shape) -> u64 {
     let queue = shape.rate.map_or(0, |rate| {
         let rate = (rate.bits_per_second() / 8).max(1);
         let queue = shape.queue.map_or(rate / 10, |queue| queue.get());
@@ -110,12 +110,12 @@ mod tests {
     use super::*;
     use crate::units::{Distribution, LossBurst, Rate, Span};
 
-    fn plain() -> ShapePlan {
-        ShapePlan {
+    fn plain() -> Shape {
+        Shape {
             delay: Span::from_millis(20),
             jitter: Span::from_millis(5),
             loss: Percent::from_millionths(10_000).unwrap(),
-            ..ShapePlan::default()
+            ..Shape::default()
         }
     }
 
@@ -123,7 +123,7 @@ mod tests {
     fn a_percent_is_a_hundredth_of_all() {
         let netem = netem(&plain(), 1);
         assert_eq!(netem.loss, NetemLoss::Random(u32::MAX / 100));
-        let all = ShapePlan {
+        let all = Shape {
             loss: Percent::from_millionths(1_000_000).unwrap(),
             ..plain()
         };
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_rate_has_a_queue_of_100_ms_and_a_burst_of_one_frame_at_least() {
         assert_eq!(bucket(&plain(), 1500), None);
-        let slow = ShapePlan {
+        let slow = Shape {
             rate: Rate::from_bits_per_second(8_000_000),
             ..plain()
         };
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn bursts_begin_as_often_as_the_share_asks() {
-        let bursty = ShapePlan {
+        let bursty = Shape {
             loss_burst: LossBurst::new(5),
             ..plain()
         };
@@ -160,17 +160,17 @@ mod tests {
 
     #[test]
     fn netems_limit_follows_rate_and_delay() {
-        let rated = |mbit: u64, ms: u64| ShapePlan {
+        let rated = |mbit: u64, ms: u64| Shape {
             delay: Span::from_millis(ms),
             rate: Rate::from_bits_per_second(mbit * 1_000_000),
-            ..ShapePlan::default()
+            ..Shape::default()
         };
         // 12.5 MB/s for 20 ms and the queue's 100 ms are 1.5 MB of 60-byte frames.
         assert_eq!(netem(&rated(100, 20), 1).limit, 25_000);
         assert_eq!(netem(&rated(1, 1), 1).limit, 1_000);
         assert_eq!(netem(&rated(10_000, 200), 1).limit, 200_000);
         assert_eq!(netem(&plain(), 1).limit, 200_000);
-        let normal = ShapePlan {
+        let normal = Shape {
             distribution: Distribution::Normal,
             ..plain()
         };

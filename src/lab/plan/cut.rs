@@ -1,9 +1,9 @@
 //! A cut made by hand, in the words of a scenario's `cut` step, against the plan
 //! of a lab that is up.
 
-use super::{DaemonPlan, FaultPlan, LagPlan, NodePlan, Plan};
+use super::{DaemonPlan, LagPlan, NodePlan, Plan};
 use crate::{
-    lab::model::{How, Kind},
+    lab::model::{Fault, How, Kind},
     units::{LinkName, NodeName, SessionName, nearest},
 };
 
@@ -42,7 +42,7 @@ pub enum CutError {
 ///
 /// # Errors
 /// In words for the user: an unknown name, or a combination that makes no sense.
-pub fn cut(plan: &Plan, cut: &Cut<'_>) -> Result<FaultPlan, CutError> {
+pub fn cut(plan: &Plan, cut: &Cut<'_>) -> Result<Fault, CutError> {
     let how = match cut.how {
         Some(how) => how,
         None => usual(plan, cut.target)?,
@@ -94,7 +94,7 @@ fn usual(plan: &Plan, target: &str) -> Result<How, CutError> {
     }
 }
 
-fn of_link(plan: &Plan, cut: &Cut<'_>, how: How) -> Result<FaultPlan, CutError> {
+fn of_link(plan: &Plan, cut: &Cut<'_>, how: How) -> Result<Fault, CutError> {
     let (link, ends): (LinkName, _) = if let Some(lag) = lag(plan, cut.target) {
         if how == How::OneWay {
             return Err(CutError::Unfit(format!(
@@ -115,7 +115,7 @@ fn of_link(plan: &Plan, cut: &Cut<'_>, how: How) -> Result<FaultPlan, CutError> 
     };
     if how == How::Carrier {
         let at = cut.at.map(|at| one_end(at, ends)).transpose()?;
-        return Ok(FaultPlan::Carrier { link, at });
+        return Ok(Fault::Carrier { link, at });
     }
     let from = cut.from.map(|from| one_end(from, ends)).transpose()?;
     if how == How::OneWay && from.is_none() {
@@ -124,10 +124,10 @@ fn of_link(plan: &Plan, cut: &Cut<'_>, how: How) -> Result<FaultPlan, CutError> 
             ends[0], ends[1]
         )));
     }
-    Ok(FaultPlan::Silent { link, from })
+    Ok(Fault::Silent { link, from })
 }
 
-fn of_session(plan: &Plan, cut: &Cut<'_>) -> Result<FaultPlan, CutError> {
+fn of_session(plan: &Plan, cut: &Cut<'_>) -> Result<Fault, CutError> {
     let Some(found) = plan
         .sessions
         .iter()
@@ -151,10 +151,10 @@ fn of_session(plan: &Plan, cut: &Cut<'_>) -> Result<FaultPlan, CutError> {
             ))
         })?,
     };
-    Ok(FaultPlan::BgpShutdown { session, node })
+    Ok(Fault::BgpShutdown { session, node })
 }
 
-fn of_node(plan: &Plan, target: &str, how: How) -> Result<FaultPlan, CutError> {
+fn of_node(plan: &Plan, target: &str, how: How) -> Result<Fault, CutError> {
     let found = plan.nodes.iter().find(|node| node.name.as_str() == target);
     let Some(found) = found.filter(|node| is_cuttable(node)) else {
         return Err(not_a(plan, how, target));
@@ -174,15 +174,15 @@ fn of_node(plan: &Plan, target: &str, how: How) -> Result<FaultPlan, CutError> {
         let at = |wire: &&super::WirePlan| wire.ends.iter().any(|end| end.node == node);
         let links = plan.wires.iter().filter(at);
         let links = links.map(|wire| wire.link.clone()).collect();
-        return Ok(FaultPlan::NodeDeath { node, links });
+        return Ok(Fault::NodeDeath { node, links });
     }
     if found.daemon == DaemonPlan::None {
         return Err(CutError::Unfit(format!("`{node}` runs no daemon to {how}")));
     }
     Ok(if how == How::Kill {
-        FaultPlan::Kill { node }
+        Fault::Kill { node }
     } else {
-        FaultPlan::Freeze { node }
+        Fault::Freeze { node }
     })
 }
 

@@ -7,11 +7,14 @@ use std::{
 };
 
 use super::{
-    DaemonPlan, DirectPlan, ExpectAfter, ExpectPlan, FaultPlan, FlowPlan, LagPlan, Medium,
-    NodePlan, Plan, SessionPlan, ShapePlan, StepPlan, TunnelBy, TunnelPlan, WirePlan,
+    DaemonPlan, DirectPlan, FlowPlan, LagPlan, Medium, NodePlan, Plan, SessionPlan, TunnelBy,
+    TunnelPlan, WirePlan,
 };
 use crate::{
-    lab::op::{Netns, Op},
+    lab::{
+        model::{Expect, ExpectAfter, Fault, Shape, StepKind},
+        op::{Netns, Op},
+    },
     units::{Distribution, Percent, Span},
 };
 
@@ -154,7 +157,7 @@ fn write_origin(f: &mut Formatter<'_>, own_config: bool, install: Option<&str>) 
     Ok(())
 }
 
-impl Display for ShapePlan {
+impl Display for Shape {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.is_transparent() {
             return f.write_str("nothing");
@@ -192,7 +195,7 @@ impl Display for ShapePlan {
 }
 
 /// The shape of both directions, once when they agree.
-fn both_ways(f: &mut Formatter<'_>, shape: &[ShapePlan; 2]) -> fmt::Result {
+fn both_ways(f: &mut Formatter<'_>, shape: &[Shape; 2]) -> fmt::Result {
     let [there, back] = shape;
     if there == back {
         write!(f, "{there} each way")
@@ -303,7 +306,7 @@ impl Display for FlowPlan {
     }
 }
 
-impl Display for FaultPlan {
+impl Display for Fault {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.name(), self.target())?;
         match self {
@@ -326,7 +329,7 @@ impl Display for FaultPlan {
     }
 }
 
-impl Display for StepPlan {
+impl Display for StepKind {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fault { label, fault } => write!(f, "{label}: {fault}"),
@@ -339,7 +342,7 @@ impl Display for StepPlan {
     }
 }
 
-impl Display for ExpectPlan {
+impl Display for Expect {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.after {
             ExpectAfter::Fault(label) => write!(f, "after {label}")?,

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 
 use super::{
-    KernelFeature, PlanError, ShapePlan,
+    KernelFeature, PlanError,
     facts::HostFacts,
     names::{Claims, host_spaces},
 };
 use crate::{
-    lab::model::{Kind, Lab, Session, SessionKind, endpoint_name, tunnel_name},
+    lab::model::{Kind, Lab, Session, SessionKind, Shape, endpoint_name, tunnel_name},
     units::{Bytes, HostName, IfName, LinkName, NameError, NodeName, SessionName, TunnelName},
 };
 
@@ -46,7 +46,7 @@ impl Port {
 /// Which end of the wire a cable's packets pass.
 #[derive(Debug, Clone)]
 pub(super) struct Wire {
-    pub(super) shape: [ShapePlan; 2],
+    pub(super) shape: [Shape; 2],
     /// Interface and ifindex in the wire namespace, for each end.
     pub(super) ends: [(IfName, u32); 2],
 }

@@ -8,12 +8,11 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-/// The scenario needs no compiling: the plan says it in the model's own words.
-pub use crate::lab::model::{
-    Expect as ExpectPlan, ExpectAfter, Fault as FaultPlan, Shape as ShapePlan, StepKind as StepPlan,
-};
 use crate::{
-    lab::op::{Netns, Op},
+    lab::{
+        model::{Expect, Shape, StepKind},
+        op::{Netns, Op},
+    },
     units::{
         Asn, BfdConfig, Bytes, IfName, LabName, LacpRate, LinkName, NodeName, ProbeName,
         SessionName, Span, SpeakerConfig, TunnelName,
@@ -42,10 +41,10 @@ pub struct Plan {
     pub sessions: Vec<SessionPlan>,
     /// Probe flows, two for each probe, one each way.
     pub flows: Vec<FlowPlan>,
-    /// The scenario's steps.
-    pub scenario: Vec<StepPlan>,
+    /// The scenario's steps. They need no compiling and stay in the model's words.
+    pub scenario: Vec<StepKind>,
     /// What must hold afterwards.
-    pub expect: Vec<ExpectPlan>,
+    pub expect: Vec<Expect>,
     /// Warnings every report repeats: simplifications, and what the file's reader warned of.
     pub notes: Vec<String>,
     /// What stands in for something else or is modelled, in words. A result says it of the
@@ -150,7 +149,7 @@ pub struct WirePlan {
     /// Its two ends, as declared.
     pub ends: [WireEnd; 2],
     /// Shaping from `ends[0]` to `ends[1]` and back.
-    pub shape: [ShapePlan; 2],
+    pub shape: [Shape; 2],
     /// Largest packet.
     pub mtu: Bytes,
 }

@@ -4,15 +4,15 @@
 use super::{
     LINGER, MS, OPEN, Pair, Row, Side, Stream, binomial, delayed, percent, quiet, statistics,
 };
-use crate::{engine::wire::WireChoice, lab::plan::ShapePlan, units::LossBurst};
+use crate::{engine::wire::WireChoice, lab::model::Shape, units::LossBurst};
 
 use super::Trace;
 
 /// What came of `count` packets each way at 5 kpps, `a`'s into the effect.
-fn observed(backend: WireChoice, shape: ShapePlan, count: u32) -> anyhow::Result<[Trace; 2]> {
-    let plain = ShapePlan {
+fn observed(backend: WireChoice, shape: Shape, count: u32) -> anyhow::Result<[Trace; 2]> {
+    let plain = Shape {
         delay: shape.delay,
-        ..ShapePlan::default()
+        ..Shape::default()
     };
     let pair = Pair::wired(backend, [shape, plain], 1500)?;
     let streams = Side::BOTH.map(|side| Stream::new(side, count, MS / 5));
@@ -39,7 +39,7 @@ fn spared(case: &str, back: &Trace) -> Row {
 }
 
 pub(super) fn loss(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
-    let shape = ShapePlan {
+    let shape = Shape {
         loss: percent(10)?,
         ..delayed(1)
     };
@@ -60,7 +60,7 @@ pub(super) fn loss(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
 }
 
 pub(super) fn burst(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
-    let shape = ShapePlan {
+    let shape = Shape {
         loss: percent(10)?,
         loss_burst: LossBurst::new(5),
         ..delayed(1)
@@ -84,7 +84,7 @@ pub(super) fn burst(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
 }
 
 pub(super) fn duplicate(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
-    let shape = ShapePlan {
+    let shape = Shape {
         duplicate: percent(5)?,
         ..delayed(1)
     };
@@ -105,7 +105,7 @@ pub(super) fn duplicate(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
 
 /// The receiver's checksum refuses what was damaged.
 pub(super) fn corrupt(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
-    let shape = ShapePlan {
+    let shape = Shape {
         corrupt: percent(5)?,
         ..delayed(1)
     };
@@ -126,7 +126,7 @@ pub(super) fn corrupt(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
 }
 
 pub(super) fn reorder(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
-    let shape = ShapePlan {
+    let shape = Shape {
         reorder: percent(10)?,
         ..delayed(10)
     };

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     engine::wire::WireChoice,
-    lab::plan::ShapePlan,
+    lab::model::Shape,
     units::{Percent, Span},
 };
 
@@ -74,14 +74,14 @@ const MS: u64 = 1_000_000;
 const LINGER: Duration = Duration::from_millis(300);
 const OPEN: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
 
-fn delayed(ms: u64) -> ShapePlan {
-    ShapePlan {
+fn delayed(ms: u64) -> Shape {
+    Shape {
         delay: Span::from_millis(ms),
-        ..ShapePlan::default()
+        ..Shape::default()
     }
 }
 
-fn wired(backend: WireChoice, shape: ShapePlan) -> anyhow::Result<Pair> {
+fn wired(backend: WireChoice, shape: Shape) -> anyhow::Result<Pair> {
     Pair::wired(backend, [shape.clone(), shape], 1500)
 }
 

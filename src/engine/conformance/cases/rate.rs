@@ -5,15 +5,15 @@ use anyhow::Context as _;
 use super::{LINGER, Row, Side, Stream, delayed, quiet, statistics, wired};
 use crate::{
     engine::wire::WireChoice,
-    lab::plan::ShapePlan,
+    lab::model::Shape,
     units::{Bytes, Rate},
 };
 
 /// Bytes of each packet on the wire, Ethernet header included.
 const FRAME: u64 = 1_014;
 
-fn limited(mbit: u64, queue: Option<u64>) -> anyhow::Result<ShapePlan> {
-    Ok(ShapePlan {
+fn limited(mbit: u64, queue: Option<u64>) -> anyhow::Result<Shape> {
+    Ok(Shape {
         rate: Some(Rate::from_bits_per_second(mbit * 1_000_000).context("a rate of nothing")?),
         queue: queue.map(Bytes::new),
         ..delayed(2)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{LINGER, MS, OPEN, Pair, Row, Side, Stream, delayed, quiet, statistics, wired};
 use crate::{
     engine::wire::WireChoice,
-    lab::plan::ShapePlan,
+    lab::model::Shape,
     units::{Distribution, Span},
 };
 
@@ -103,7 +103,7 @@ pub(super) fn jitter(backend: WireChoice) -> anyhow::Result<Vec<Row>> {
         (Distribution::Uniform, 2_u64, 5),
         (Distribution::Normal, 1, 8),
     ] {
-        let shape = ShapePlan {
+        let shape = Shape {
             jitter: Span::from_millis(jitter),
             distribution,
             ..delayed(10)

@@ -2,11 +2,11 @@
 
 use super::{compile, labs};
 use crate::lab::{
-    model::How,
-    plan::{Cut, CutError, FaultPlan, cut},
+    model::{Fault, How},
+    plan::{Cut, CutError, cut},
 };
 
-fn fault(target: &str, how: Option<How>) -> Result<FaultPlan, CutError> {
+fn fault(target: &str, how: Option<How>) -> Result<Fault, CutError> {
     let ask = Cut {
         target,
         how,
@@ -25,7 +25,7 @@ fn refusal(ask: &Cut<'_>) -> String {
 fn a_target_alone_is_cut_the_usual_way() {
     assert_eq!(fault("circuit", None).unwrap().name(), "silent");
     let shutdown = fault("prod", None).unwrap();
-    let FaultPlan::BgpShutdown { node, .. } = &shutdown else {
+    let Fault::BgpShutdown { node, .. } = &shutdown else {
         panic!("{shutdown:?}")
     };
     assert_eq!(node.as_str(), "east", "AWS does it");
@@ -56,7 +56,7 @@ fn every_word_of_the_file_works_by_hand() {
 #[test]
 fn a_dying_node_takes_all_its_links_with_it() {
     let death = fault("vgw", Some(How::Node)).unwrap();
-    let FaultPlan::NodeDeath { links, .. } = &death else {
+    let Fault::NodeDeath { links, .. } = &death else {
         panic!("{death:?}")
     };
     let names: Vec<&str> = links.iter().map(|link| link.as_str()).collect();
