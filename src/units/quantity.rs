@@ -87,6 +87,14 @@ impl Span {
     pub const fn as_micros(self) -> u64 {
         self.0 / 1_000
     }
+    /// Whole milliseconds.
+    pub const fn as_millis(self) -> u64 {
+        self.0 / 1_000_000
+    }
+    /// Whole seconds.
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1_000_000_000
+    }
     /// Milliseconds with their fraction.
     pub fn as_millis_f64(self) -> f64 {
         self.0 as f64 / 1e6

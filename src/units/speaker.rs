@@ -61,6 +61,16 @@ pub enum Family {
     Ipv6Unicast,
 }
 
+impl Family {
+    /// The family a prefix belongs to.
+    pub const fn of(prefix: &IpNet) -> Self {
+        match prefix {
+            IpNet::V4(_) => Self::Ipv4Unicast,
+            IpNet::V6(_) => Self::Ipv6Unicast,
+        }
+    }
+}
+
 /// One BGP session as one end sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -102,6 +112,17 @@ pub struct PeerConfig {
     pub import: Policy,
     /// What we give it.
     pub export: Policy,
+}
+
+impl PeerConfig {
+    /// The next hop to announce for `family`, where the transport does not carry it.
+    pub fn foreign_next_hop(&self, family: Family) -> Option<IpAddr> {
+        let transport = match self.local {
+            IpAddr::V4(_) => Family::Ipv4Unicast,
+            IpAddr::V6(_) => Family::Ipv6Unicast,
+        };
+        self.next_hop_other_family.filter(|_| transport != family)
+    }
 }
 
 /// BFD timers of one end (RFC 5880 §6.8.1).

@@ -2,8 +2,6 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-
 use super::{FlowPlan, PlanError, net::Net};
 use crate::{
     lab::model::Endpoint,
@@ -60,15 +58,8 @@ fn endpoint(
             let address = net
                 .addresses_of(space)
                 .into_iter()
-                .find(|address| family_of(address) == family)?;
+                .find(|address| Family::of(address) == family)?;
             Some((space.clone(), address.addr()))
         })
         .ok_or_else(|| PlanError::Broken(format!("that probe end `{end}` has an address")))
-}
-
-fn family_of(address: &IpNet) -> Family {
-    match address {
-        IpNet::V4(_) => Family::Ipv4Unicast,
-        IpNet::V6(_) => Family::Ipv6Unicast,
-    }
 }

@@ -14,13 +14,12 @@ mod tests;
 use std::{
     collections::BTreeSet,
     fmt::{self, Write as _},
-    net::IpAddr,
 };
 
 use ipnet::IpNet;
 
 use self::filter::Filter;
-use crate::units::{Family, Origination, PeerConfig, SessionName, Span, SpeakerConfig};
+use crate::units::{Family, Origination, PeerConfig, SessionName, SpeakerConfig};
 
 /// What a [`SpeakerConfig`] asks for and `bird.conf` cannot say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -137,7 +136,7 @@ fn write_config(out: &mut String, config: &SpeakerConfig) -> fmt::Result {
 /// The families of any session or origination.
 fn families(config: &SpeakerConfig) -> BTreeSet<Family> {
     let carried = config.peers.iter().flat_map(|peer| &peer.families).copied();
-    let originated = config.originate.iter().map(|o| family_of(&o.prefix));
+    let originated = config.originate.iter().map(|o| Family::of(&o.prefix));
     carried.chain(originated).collect()
 }
 
@@ -167,7 +166,7 @@ fn originated(
     config
         .originate
         .iter()
-        .filter(move |o| family_of(&o.prefix) == family && o.blackhole == null)
+        .filter(move |o| Family::of(&o.prefix) == family && o.blackhole == null)
 }
 
 fn write_originations(
@@ -221,13 +220,13 @@ fn write_peer(out: &mut String, config: &SpeakerConfig, peer: &PeerConfig) -> fm
     if peer.passive {
         writeln!(out, "  passive yes;")?;
     }
-    let hold = whole_seconds(peer.hold);
+    let hold = peer.hold.as_secs();
     writeln!(out, "  hold time {hold};")?;
     if hold > 0 {
-        writeln!(out, "  keepalive time {};", whole_seconds(peer.keepalive))?;
+        writeln!(out, "  keepalive time {};", peer.keepalive.as_secs())?;
     }
     writeln!(out, "  connect delay time 1;")?;
-    let retry = whole_seconds(peer.connect_retry).max(1);
+    let retry = peer.connect_retry.as_secs().max(1);
     writeln!(out, "  connect retry time {retry};")?;
     writeln!(out, "  error wait time 1, {ERROR_WAIT_MAX};")?;
     writeln!(out, "  graceful restart off;")?;
@@ -265,7 +264,7 @@ fn write_channel(
     if peer.next_hop_self {
         writeln!(out, "    next hop self;")?;
     }
-    if let Some(address) = foreign_next_hop(peer, family) {
+    if let Some(address) = peer.foreign_next_hop(family) {
         writeln!(out, "    next hop address {address};")?;
     }
     for direction in [Direction::In, Direction::Out] {
@@ -313,29 +312,9 @@ fn is_internal(config: &SpeakerConfig, peer: &PeerConfig) -> bool {
     peer.remote_asn == config.asn
 }
 
-fn family_of(prefix: &IpNet) -> Family {
-    match prefix {
-        IpNet::V4(_) => Family::Ipv4Unicast,
-        IpNet::V6(_) => Family::Ipv6Unicast,
-    }
-}
-
 fn number(family: Family) -> u8 {
     match family {
         Family::Ipv4Unicast => 4,
         Family::Ipv6Unicast => 6,
     }
-}
-
-/// The next hop to announce for `family`, where the transport does not carry it.
-fn foreign_next_hop(peer: &PeerConfig, family: Family) -> Option<IpAddr> {
-    let transport = match peer.local {
-        IpAddr::V4(_) => Family::Ipv4Unicast,
-        IpAddr::V6(_) => Family::Ipv6Unicast,
-    };
-    peer.next_hop_other_family.filter(|_| transport != family)
-}
-
-fn whole_seconds(span: Span) -> u64 {
-    span.as_nanos() / 1_000_000_000
 }

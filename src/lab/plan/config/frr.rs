@@ -16,14 +16,13 @@ mod tests;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
-    net::IpAddr,
 };
 
 use ipnet::IpNet;
 
 use self::filter::Filters;
 use crate::units::{
-    Asn, BfdConfig, Family, NodeName, Origination, PeerConfig, PolicySource, SessionName, Span,
+    Asn, BfdConfig, Family, NodeName, Origination, PeerConfig, PolicySource, SessionName,
     SpeakerConfig,
 };
 
@@ -182,7 +181,7 @@ fn write_config(out: &mut String, config: &SpeakerConfig, filters: &Filters) -> 
         writeln!(
             out,
             "{} route {prefix} blackhole {NULL_DISTANCE}",
-            ip_word(family_of(&prefix))
+            ip_word(Family::of(&prefix))
         )?;
     }
     let profiles = bfd_profiles(config);
@@ -246,10 +245,10 @@ fn write_neighbor(
     writeln!(
         out,
         "{at} timers {} {}",
-        whole_seconds(peer.keepalive),
-        whole_seconds(peer.hold)
+        peer.keepalive.as_secs(),
+        peer.hold.as_secs()
     )?;
-    let retry = whole_seconds(peer.connect_retry).max(1);
+    let retry = peer.connect_retry.as_secs().max(1);
     writeln!(out, "{at} timers connect {retry}")?;
     writeln!(out, "{at} advertisement-interval 0")?;
     if external && peer.ttl > 1 {
@@ -278,7 +277,7 @@ fn write_family(out: &mut String, config: &SpeakerConfig, family: Family) -> std
     writeln!(out, " !")?;
     writeln!(out, " address-family {} unicast", family_word(family))?;
     for origination in &config.originate {
-        if family_of(&origination.prefix) != family {
+        if Family::of(&origination.prefix) != family {
             continue;
         }
         let word = match origination.while_known {
@@ -309,8 +308,8 @@ fn write_family(out: &mut String, config: &SpeakerConfig, family: Family) -> std
 fn write_bfd_profile(out: &mut String, name: &str, timers: &BfdConfig) -> std::fmt::Result {
     writeln!(out, " profile {name}")?;
     writeln!(out, "  detect-multiplier {}", timers.multiplier)?;
-    writeln!(out, "  receive-interval {}", whole_millis(timers.min_rx))?;
-    writeln!(out, "  transmit-interval {}", whole_millis(timers.min_tx))?;
+    writeln!(out, "  receive-interval {}", timers.min_rx.as_millis())?;
+    writeln!(out, "  transmit-interval {}", timers.min_tx.as_millis())?;
     writeln!(out, " exit")
 }
 
@@ -323,8 +322,8 @@ fn bfd_profiles(config: &SpeakerConfig) -> BTreeMap<String, BfdConfig> {
         .map(|timers| {
             let name = format!(
                 "bfd-{}-{}x{}",
-                whole_millis(timers.min_tx),
-                whole_millis(timers.min_rx),
+                timers.min_tx.as_millis(),
+                timers.min_rx.as_millis(),
                 timers.multiplier
             );
             (name, timers)
@@ -356,13 +355,6 @@ fn map_name(session: &SessionName, direction: Direction, family: Family) -> Stri
     format!("{session}-{}-{version}", direction.word())
 }
 
-fn family_of(prefix: &IpNet) -> Family {
-    match prefix {
-        IpNet::V4(_) => Family::Ipv4Unicast,
-        IpNet::V6(_) => Family::Ipv6Unicast,
-    }
-}
-
 /// How the family is called in front of `route` and `prefix-list`.
 fn ip_word(family: Family) -> &'static str {
     match family {
@@ -376,21 +368,4 @@ fn family_word(family: Family) -> &'static str {
         Family::Ipv4Unicast => "ipv4",
         Family::Ipv6Unicast => "ipv6",
     }
-}
-
-/// The next hop to announce for `family`, where the transport does not carry it.
-fn foreign_next_hop(peer: &PeerConfig, family: Family) -> Option<IpAddr> {
-    let transport = match peer.local {
-        IpAddr::V4(_) => Family::Ipv4Unicast,
-        IpAddr::V6(_) => Family::Ipv6Unicast,
-    };
-    peer.next_hop_other_family.filter(|_| transport != family)
-}
-
-fn whole_seconds(span: Span) -> u64 {
-    span.as_nanos() / 1_000_000_000
-}
-
-fn whole_millis(span: Span) -> u64 {
-    span.as_nanos() / 1_000_000
 }

@@ -93,11 +93,11 @@ impl EndConfig<'_> {
             ike_rekey = ike.at,
             ike_rand = ike.spread,
             ike_over = ike.over,
-            dpd = seconds(ipsec.dpd.delay),
+            dpd = ipsec.dpd.delay.as_secs(),
             esp_proposal = ipsec.esp.text,
             child_rekey = child.at,
             child_rand = child.spread,
-            child_life = seconds(ipsec.child_lifetime),
+            child_life = ipsec.child_lifetime.as_secs(),
             window = aws::REPLAY_WINDOW,
         );
         if backend == IpsecBackend::Kernel {
@@ -182,18 +182,14 @@ struct Rekey {
 
 impl Rekey {
     fn of(lifetime: Span) -> Self {
-        let life = seconds(lifetime);
-        let margin = seconds(aws::REKEY_MARGIN).min(life / 4);
+        let life = lifetime.as_secs();
+        let margin = aws::REKEY_MARGIN.as_secs().min(life / 4);
         Self {
             at: life.saturating_sub(margin),
             spread: margin,
             over: margin,
         }
     }
-}
-
-fn seconds(span: Span) -> u64 {
-    span.as_nanos() / 1_000_000_000
 }
 
 fn yes_no(flag: bool) -> &'static str {

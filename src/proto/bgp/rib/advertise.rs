@@ -9,9 +9,7 @@ use super::table::{Effect, Path, PeerTable, Rib};
 use crate::proto::bgp::decision::Kind;
 use crate::proto::bgp::export::{Target, may_export, transform};
 use crate::proto::bgp::policy;
-use crate::proto::bgp::wire::{
-    Attributes, encode_announce, encode_end_of_rib, encode_withdraw, family_of,
-};
+use crate::proto::bgp::wire::{Attributes, encode_announce, encode_end_of_rib, encode_withdraw};
 use crate::units::{Family, Rule};
 
 /// What a peer has been told, and what it is still owed.
@@ -78,14 +76,18 @@ impl Rib {
         let mut batch = Batch::default();
         for family in &owed {
             for (prefix, entry) in &self.entries {
-                if let Some(best) = entry.best.as_ref().filter(|_| family_of(prefix) == *family) {
+                if let Some(best) = entry
+                    .best
+                    .as_ref()
+                    .filter(|_| Family::of(prefix) == *family)
+                {
                     let told = self.export(peer, prefix, best, &mut batch);
                     batch.note(*prefix, told, &mut advertised.routes, true);
                 }
             }
         }
         for prefix in changed {
-            if families.contains(&family_of(prefix)) {
+            if families.contains(&Family::of(prefix)) {
                 let best = self
                     .entries
                     .get(prefix)
@@ -132,7 +134,7 @@ impl Rib {
             Arc::as_ptr(&best.attributes),
             best.peer,
             index,
-            family_of(prefix),
+            Family::of(prefix),
         );
         batch.group(recipe, target, rule, prefix, kind, &best.attributes)
     }
@@ -222,7 +224,10 @@ impl Batch {
         }
         let mut bytes = Vec::new();
         self.withdrawn.sort_unstable();
-        for family in self.withdrawn.chunk_by(|a, b| family_of(a) == family_of(b)) {
+        for family in self
+            .withdrawn
+            .chunk_by(|a, b| Family::of(a) == Family::of(b))
+        {
             messages += encode_withdraw(family, &mut bytes);
         }
         bytes.append(&mut announcements);

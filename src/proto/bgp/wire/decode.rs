@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::attributes::{code, flag};
 use super::cursor::Cursor;
-use super::nlri::{self, family_from, family_of};
+use super::nlri::{self, family_from};
 use super::{Aggregator, AsPath, Attributes, LargeCommunity, Notification, OriginCode, Unknown};
 use crate::units::{Asn, Community, Family};
 
@@ -92,7 +92,7 @@ pub fn decode_update(body: &[u8], session: &SessionKind) -> Result<Decoded, Noti
     }
     decoded.end_of_rib = list.end_of_rib(body.len());
     list.conclude(announced, &mut decoded);
-    let negotiated = |prefix: &IpNet| session.families.contains(&family_of(prefix));
+    let negotiated = |prefix: &IpNet| session.families.contains(&Family::of(prefix));
     decoded.withdrawn.retain(negotiated);
     drop_multicast(&mut decoded);
     decoded

@@ -30,7 +30,7 @@ pub fn encode_announce(
     let Some(first) = prefixes.first() else {
         return Ok(0);
     };
-    let family = nlri::family_of(first);
+    let family = Family::of(first);
     let classic = family == Family::Ipv4Unicast && attributes.next_hop.is_ipv4();
     let list = attribute_list(attributes, four_octet, classic);
     let mp_head = mp_reach_head(family, attributes.next_hop);

@@ -27,14 +27,6 @@ pub(super) const fn family_from(afi: u16, safi: u8) -> Option<Family> {
     }
 }
 
-/// The family a prefix belongs to.
-pub const fn family_of(prefix: &IpNet) -> Family {
-    match prefix {
-        IpNet::V4(_) => Family::Ipv4Unicast,
-        IpNet::V6(_) => Family::Ipv6Unicast,
-    }
-}
-
 /// Reads prefixes to the end; none if any is malformed (RFC 7606 §5.3).
 pub(super) fn decode(bytes: &[u8], family: Family) -> Option<Vec<IpNet>> {
     let mut cursor = Cursor::new(bytes);

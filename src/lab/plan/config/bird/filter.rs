@@ -6,7 +6,7 @@ use std::{
     net::IpAddr,
 };
 
-use super::{BirdError, Direction, family_of, filter_name, foreign_next_hop, protocol_name};
+use super::{BirdError, Direction, filter_name, protocol_name};
 use crate::units::{
     Asn, Community, Family, Match, PeerConfig, Policy, PolicySource, PrefixMatch, Rule,
     SessionName, Set, SpeakerConfig, Verdict,
@@ -36,7 +36,7 @@ impl<'a> Filter<'a> {
                 Direction::In => &peer.import,
                 Direction::Out => &peer.export,
             },
-            own_next_hop: foreign_next_hop(peer, family).unwrap_or(peer.local),
+            own_next_hop: peer.foreign_next_hop(family).unwrap_or(peer.local),
         }
     }
 
@@ -107,7 +107,7 @@ impl<'a> Filter<'a> {
             Match::Prefix(wanted) => {
                 let ours: Vec<String> = wanted
                     .iter()
-                    .filter(|one| family_of(&one.prefix) == self.family)
+                    .filter(|one| Family::of(&one.prefix) == self.family)
                     .map(prefix_pattern)
                     .collect();
                 if ours.is_empty() {

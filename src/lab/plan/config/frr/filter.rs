@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Direction, FrrError, Tags, family_of, foreign_next_hop, ip_word, map_name};
+use super::{Direction, FrrError, Tags, ip_word, map_name};
 use crate::units::{
     Community, Family, Match, PeerConfig, Policy, PolicySource, PrefixMatch, Rule, Set, Verdict,
 };
@@ -113,7 +113,7 @@ impl Map<'_> {
                     prefixes += 1;
                     let ours: Vec<&PrefixMatch> = wanted
                         .iter()
-                        .filter(|wanted| family_of(&wanted.prefix) == self.family)
+                        .filter(|wanted| Family::of(&wanted.prefix) == self.family)
                         .collect();
                     if ours.is_empty() {
                         return Ok(None);
@@ -271,7 +271,7 @@ impl Map<'_> {
                 }
             }
             Direction::Out => {
-                if let Some(address) = foreign_next_hop(self.peer, self.family) {
+                if let Some(address) = self.peer.foreign_next_hop(self.family) {
                     out.push(match self.family {
                         Family::Ipv4Unicast => format!("set ip next-hop {address}"),
                         Family::Ipv6Unicast => format!("set ipv6 next-hop global {address}"),
