@@ -3,6 +3,8 @@
 //!
 //! Nothing here knows a clock, a socket or a file.
 
+#[cfg(test)]
+pub(crate) mod fixture;
 mod impairment;
 mod lag;
 mod names;

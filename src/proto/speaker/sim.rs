@@ -15,10 +15,7 @@ use super::{
     Action, ConnId, FibChange, Interface, NextHop, Origin, PeerId, RouteStatus, SessionState,
     Speaker, SpeakerEvent,
 };
-use crate::units::{
-    Asn, Family, IfName, NodeName, Origination, PeerConfig, Policy, SessionName, Span,
-    SpeakerConfig,
-};
+use crate::units::{IfName, Origination, PeerConfig, Span, SpeakerConfig, fixture};
 
 /// A link between two nodes and the session over it.
 pub(super) struct Link {
@@ -89,51 +86,12 @@ pub(super) fn net(text: &str) -> IpNet {
     text.parse().expect("a prefix")
 }
 
-pub(super) fn ip(text: &str) -> IpAddr {
-    text.parse().expect("an address")
-}
-
-pub(super) fn asn(number: u32) -> Asn {
-    Asn::new(number).expect("an AS number")
-}
-
-pub(super) fn session(name: &str) -> SessionName {
-    SessionName::new(name).expect("a name")
-}
-
 /// A session with everything allowed and short timers.
 pub(super) fn peer_config(name: &str, local: &str, remote: &str, remote_asn: u32) -> PeerConfig {
     PeerConfig {
-        session: session(name),
-        local: ip(local),
-        remote: ip(remote),
-        interface: None,
-        remote_asn: asn(remote_asn),
-        families: vec![Family::Ipv4Unicast],
         hold: Span::from_secs(9),
         keepalive: Span::from_secs(3),
-        connect_retry: Span::from_secs(1),
-        ttl: 1,
-        passive: false,
-        md5: None,
-        bfd: None,
-        next_hop_self: false,
-        next_hop_other_family: None,
-        max_prefix: None,
-        import: Policy::accept_all(),
-        export: Policy::accept_all(),
-    }
-}
-
-pub(super) fn speaker_config(name: &str, number: u32, router_id: &str) -> SpeakerConfig {
-    SpeakerConfig {
-        node: NodeName::new(name).expect("a name"),
-        asn: asn(number),
-        router_id: router_id.parse().expect("an address"),
-        vrf: None,
-        multipath: 1,
-        originate: Vec::new(),
-        peers: Vec::new(),
+        ..fixture::peer(name, local, remote, remote_asn)
     }
 }
 
@@ -149,8 +107,12 @@ impl Builder {
     pub(super) fn node(&mut self, number: u32) -> usize {
         let index = self.configs.len();
         let id = format!("1.1.1.{}", index + 1);
-        self.configs
-            .push(speaker_config(&format!("n{index}"), number, &id));
+        self.configs.push(fixture::speaker(
+            &format!("n{index}"),
+            number,
+            &id,
+            Vec::new(),
+        ));
         index
     }
 
@@ -179,7 +141,7 @@ impl Builder {
 
     /// The configuration of one end of a link.
     pub(super) fn peer(&mut self, node: usize, link: usize) -> &mut PeerConfig {
-        let name = session(&format!("s{link}"));
+        let name = fixture::session(&format!("s{link}"));
         self.configs[node]
             .peers
             .iter_mut()
@@ -215,7 +177,7 @@ impl Sim {
         };
         for (index, (a, b, delay)) in builder.links.iter().copied().enumerate() {
             let end = |node: usize| {
-                let name = session(&format!("s{index}"));
+                let name = fixture::session(&format!("s{index}"));
                 let peers = &builder.configs[node].peers;
                 let peer = peers.iter().position(|peer| peer.session == name);
                 (node, PeerId(peer.expect("configured") as u32))

@@ -519,10 +519,10 @@ fn status_and_events_survive_serde() {
 mod hostile {
     use proptest::prelude::*;
 
-    use super::super::sim::{Builder, peer_config, speaker_config};
+    use super::super::sim::{Builder, peer_config};
     use super::super::{Action, ConnId, Origin, PeerId, Speaker};
     use crate::proto::bgp::wire::{Open, encode_keepalive};
-    use crate::units::Family;
+    use crate::units::{Family, fixture};
 
     #[expect(
         clippy::disallowed_methods,
@@ -551,13 +551,13 @@ mod hostile {
             ),
         ) {
             let now = epoch();
-            let mut config = speaker_config("n", 65001, "1.1.1.1");
+            let mut config = fixture::speaker("n", 65001, "1.1.1.1", Vec::new());
             config.peers.push(peer_config("s0", "10.0.0.1", "10.0.0.2", 65002));
             let mut speaker = Speaker::new(config, 1, now);
             speaker.start(now);
             let conn = ConnId::incoming(0);
             speaker.handle_connected(conn, PeerId(0), Origin::Incoming, now);
-            let asn = crate::units::Asn::new(65002).expect("a number");
+            let asn = fixture::asn(65002);
             let open = Open::ours(asn, 9, [2, 2, 2, 2].into(), &[Family::Ipv4Unicast]);
             speaker.handle_data(conn, &open.encode(), now);
             speaker.handle_data(conn, &encode_keepalive(), now);

@@ -5,9 +5,7 @@ use ipnet::IpNet;
 use super::{Target, may_export, transform};
 use crate::proto::bgp::decision::Kind;
 use crate::proto::bgp::wire::{AsPath, Attributes, Unknown};
-use crate::units::{
-    Asn, Community, Family, PeerConfig, Policy, Rule, SessionName, Set, Span, Verdict,
-};
+use crate::units::{Asn, Community, Family, PeerConfig, Rule, Set, Verdict, fixture};
 
 fn asn(number: u32) -> Asn {
     Asn::new(number).unwrap()
@@ -19,24 +17,8 @@ fn ip(text: &str) -> IpAddr {
 
 fn peer(remote_asn: u32) -> PeerConfig {
     PeerConfig {
-        session: SessionName::new("prod").unwrap(),
-        local: ip("10.0.0.1"),
-        remote: ip("10.0.0.2"),
-        interface: None,
-        remote_asn: asn(remote_asn),
         families: vec![Family::Ipv4Unicast, Family::Ipv6Unicast],
-        hold: Span::from_secs(90),
-        keepalive: Span::from_secs(30),
-        connect_retry: Span::from_secs(5),
-        ttl: 1,
-        passive: false,
-        md5: None,
-        bfd: None,
-        next_hop_self: false,
-        next_hop_other_family: None,
-        max_prefix: None,
-        import: Policy::default(),
-        export: Policy::default(),
+        ..fixture::peer("prod", "10.0.0.1", "10.0.0.2", remote_asn)
     }
 }
 

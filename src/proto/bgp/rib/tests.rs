@@ -9,10 +9,7 @@ use crate::proto::bgp::fsm::Negotiated;
 use crate::proto::bgp::wire::{
     AsPath, Attributes, Decoded, Framer, MessageType, Reach, SessionKind, decode_update,
 };
-use crate::units::{
-    Asn, Community, Family, IfName, NodeName, Origination, PeerConfig, Policy, SessionName, Span,
-    SpeakerConfig,
-};
+use crate::units::{Community, Family, IfName, Origination, PeerConfig, fixture};
 
 const OWN: u32 = 65001;
 const FIRST: usize = 0;
@@ -23,26 +20,12 @@ fn net(text: &str) -> IpNet {
 }
 
 fn peer(index: u8) -> PeerConfig {
-    PeerConfig {
-        session: SessionName::new(format!("s{index}")).unwrap(),
-        local: IpAddr::V4(Ipv4Addr::new(10, 0, index, 1)),
-        remote: IpAddr::V4(Ipv4Addr::new(10, 0, index, 2)),
-        interface: None,
-        remote_asn: Asn::new(65100 + u32::from(index)).unwrap(),
-        families: vec![Family::Ipv4Unicast],
-        hold: Span::from_secs(90),
-        keepalive: Span::from_secs(30),
-        connect_retry: Span::from_secs(5),
-        ttl: 1,
-        passive: false,
-        md5: None,
-        bfd: None,
-        next_hop_self: false,
-        next_hop_other_family: None,
-        max_prefix: None,
-        import: Policy::accept_all(),
-        export: Policy::accept_all(),
-    }
+    fixture::peer(
+        &format!("s{index}"),
+        &format!("10.0.{index}.1"),
+        &format!("10.0.{index}.2"),
+        65100 + u32::from(index),
+    )
 }
 
 fn interfaces(second_up: bool) -> Vec<Interface> {
@@ -57,19 +40,12 @@ fn interfaces(second_up: bool) -> Vec<Interface> {
 
 /// Two external peers, both Established and told what there is.
 fn rib() -> Rib {
-    let config = SpeakerConfig {
-        node: NodeName::new("n").unwrap(),
-        asn: Asn::new(OWN).unwrap(),
-        router_id: Ipv4Addr::new(1, 1, 1, 1),
-        vrf: None,
-        multipath: 1,
-        originate: vec![Origination {
-            prefix: net("10.0.0.0/8"),
-            blackhole: true,
-            while_known: None,
-        }],
-        peers: vec![peer(0), peer(1)],
-    };
+    let mut config = fixture::speaker("n", OWN, "1.1.1.1", vec![peer(0), peer(1)]);
+    config.originate = vec![Origination {
+        prefix: net("10.0.0.0/8"),
+        blackhole: true,
+        while_known: None,
+    }];
     let mut rib = Rib::new(&config);
     rib.set_interfaces(interfaces(true));
     rib.start();

@@ -1,43 +1,18 @@
-use std::net::Ipv4Addr;
-
 use super::*;
 use crate::units::{
-    Asn, BfdConfig, Match, NodeName, Policy, PolicySource, PrefixMatch, Rule, Set, Verdict,
+    Asn, BfdConfig, Match, Policy, PolicySource, PrefixMatch, Set, Span,
+    fixture::{self, accepting},
 };
 
 fn peer(session: &str, asn: u32) -> PeerConfig {
     PeerConfig {
-        session: SessionName::new(session).unwrap(),
-        local: "169.254.9.2".parse().unwrap(),
-        remote: "169.254.9.1".parse().unwrap(),
-        interface: None,
-        remote_asn: Asn::new(asn).unwrap(),
-        families: vec![Family::Ipv4Unicast],
-        hold: Span::from_secs(90),
-        keepalive: Span::from_secs(30),
-        connect_retry: Span::from_secs(1),
-        ttl: 1,
-        passive: false,
-        md5: None,
-        bfd: None,
-        next_hop_self: false,
-        next_hop_other_family: None,
-        max_prefix: None,
-        import: Policy::accept_all(),
         export: Policy::default(),
+        ..fixture::peer(session, "169.254.9.2", "169.254.9.1", asn)
     }
 }
 
 fn config(peers: Vec<PeerConfig>) -> SpeakerConfig {
-    SpeakerConfig {
-        node: NodeName::new("dc1").unwrap(),
-        asn: Asn::new(65001).unwrap(),
-        router_id: Ipv4Addr::new(10, 0, 1, 1),
-        vrf: None,
-        multipath: 1,
-        originate: Vec::new(),
-        peers,
-    }
+    fixture::speaker("dc1", 65001, "10.0.1.1", peers)
 }
 
 fn originate(prefix: &str, blackhole: bool) -> Origination {
@@ -45,16 +20,6 @@ fn originate(prefix: &str, blackhole: bool) -> Origination {
         prefix: prefix.parse().unwrap(),
         blackhole,
         while_known: None,
-    }
-}
-
-fn rule(matches: Vec<Match>, set: Vec<Set>) -> Policy {
-    Policy {
-        rules: vec![Rule {
-            matches,
-            verdict: Verdict::Accept,
-            set,
-        }],
     }
 }
 
@@ -94,7 +59,7 @@ fn a_rule_is_conditions_and_changes() {
         le,
     });
     let asn = |n| Asn::new(n).unwrap();
-    one.export = rule(
+    one.export = accepting(
         vec![
             Match::Prefix(prefixes.into()),
             Match::Community(vec![
@@ -144,7 +109,7 @@ fn a_rule_is_conditions_and_changes() {
 fn a_rule_of_the_other_family_is_left_out() {
     let mut one = peer("prod", 64512);
     let v6 = PrefixMatch::exact("fd00::/8".parse().unwrap());
-    one.export = rule(vec![Match::Prefix(vec![v6])], Vec::new());
+    one.export = accepting(vec![Match::Prefix(vec![v6])], Vec::new());
     let text = render(&config(vec![one])).unwrap();
     assert_eq!(block(&text, "filter 'prod-out-v4' {"), ["reject;"]);
 }
@@ -225,7 +190,7 @@ fn a_family_the_transport_does_not_carry_has_its_own_next_hop() {
     let mut one = peer("prod", 64512);
     one.families.push(Family::Ipv6Unicast);
     one.next_hop_other_family = Some("fd00::2".parse().unwrap());
-    one.export = rule(Vec::new(), vec![Set::NextHopSelf]);
+    one.export = accepting(Vec::new(), vec![Set::NextHopSelf]);
     let text = render(&config(vec![one])).unwrap();
     assert_eq!(text.matches("next hop address fd00::2;").count(), 1);
     assert!(block(&text, "filter 'prod-out-v6' {").contains(&"bgp_next_hop = fd00::2;".into()));
@@ -237,7 +202,7 @@ fn what_bird_cannot_say_is_refused_all_at_once() {
     let mut one = peer("prod", 64512);
     one.md5 = Some("a\"b".to_owned());
     let stranger = SessionName::new("elsewhere").unwrap();
-    one.export = rule(
+    one.export = accepting(
         vec![Match::From(vec![PolicySource::Session(stranger.clone())])],
         Vec::new(),
     );

@@ -1,51 +1,18 @@
-use std::net::Ipv4Addr;
-
 use super::*;
-use crate::units::{Match, Policy, PrefixMatch, Rule, Set, Verdict};
+use crate::units::{
+    Match, Policy, PrefixMatch, Set,
+    fixture::{self, accepting},
+};
 
 fn peer(session: &str, remote: &str, asn: u32) -> PeerConfig {
     PeerConfig {
-        session: SessionName::new(session).unwrap(),
-        local: "169.254.9.2".parse().unwrap(),
-        remote: remote.parse().unwrap(),
-        interface: None,
-        remote_asn: Asn::new(asn).unwrap(),
-        families: vec![Family::Ipv4Unicast],
-        hold: Span::from_secs(90),
-        keepalive: Span::from_secs(30),
-        connect_retry: Span::from_secs(1),
-        ttl: 1,
-        passive: false,
-        md5: None,
-        bfd: None,
-        next_hop_self: false,
-        next_hop_other_family: None,
-        max_prefix: None,
-        import: Policy::accept_all(),
         export: Policy::default(),
+        ..fixture::peer(session, "169.254.9.2", remote, asn)
     }
 }
 
 fn config(peers: Vec<PeerConfig>) -> SpeakerConfig {
-    SpeakerConfig {
-        node: NodeName::new("dc1").unwrap(),
-        asn: Asn::new(65001).unwrap(),
-        router_id: Ipv4Addr::new(10, 0, 1, 1),
-        vrf: None,
-        multipath: 1,
-        originate: Vec::new(),
-        peers,
-    }
-}
-
-fn rule(matches: Vec<Match>, set: Vec<Set>) -> Policy {
-    Policy {
-        rules: vec![Rule {
-            matches,
-            verdict: Verdict::Accept,
-            set,
-        }],
-    }
+    fixture::speaker("dc1", 65001, "10.0.1.1", peers)
 }
 
 fn prefixes(list: &[(&str, u8, u8)]) -> Match {
@@ -88,7 +55,7 @@ fn what_costs_seconds_when_forgotten_is_there() {
 #[test]
 fn ranges_of_prefixes_are_written_as_frr_reads_them() {
     let mut one = peer("prod", "169.254.9.1", 64512);
-    one.export = rule(
+    one.export = accepting(
         vec![prefixes(&[
             ("10.0.0.0/8", 8, 8),
             ("10.0.0.0/8", 8, 24),
@@ -119,7 +86,7 @@ fn where_a_route_came_from_is_told_by_tags() {
     let from = |name: &str| PolicySource::Session(SessionName::new(name).unwrap());
     let mut east = peer("east", "169.254.9.1", 64512);
     let sources = vec![PolicySource::Local, from("west")];
-    east.export = rule(vec![Match::From(sources)], vec![Set::Med(7)]);
+    east.export = accepting(vec![Match::From(sources)], vec![Set::Med(7)]);
     let west = peer("west", "169.254.10.1", 64513);
     let text = render(&config(vec![east, west])).unwrap();
     assert!(has(
@@ -176,12 +143,12 @@ fn summaries_are_null_routed_and_conditional_ones_are_aggregates() {
 fn what_frr_cannot_say_is_refused_not_weakened() {
     let mut one = peer("prod", "169.254.9.1", 64512);
     let asn = Asn::new(65009).unwrap();
-    one.import = rule(
+    one.import = accepting(
         vec![Match::AsPathContains(asn), Match::AsPathOrigin(asn)],
         Vec::new(),
     );
     let ghost = PolicySource::Session(SessionName::new("ghost").unwrap());
-    one.export = rule(vec![Match::From(vec![ghost])], Vec::new());
+    one.export = accepting(vec![Match::From(vec![ghost])], Vec::new());
     let errors = render(&config(vec![one])).unwrap_err();
     assert!(
         matches!(
