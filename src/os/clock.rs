@@ -7,7 +7,10 @@
 
 use std::time::Instant;
 
-use nix::time::{ClockId, clock_gettime};
+use nix::{
+    sys::time::TimeSpec,
+    time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep},
+};
 
 /// CLOCK_MONOTONIC, nanoseconds.
 pub fn mono_ns() -> u64 {
@@ -29,6 +32,20 @@ fn read(clock: ClockId) -> u64 {
 /// The standard library's view of now, for machines that take an `Instant`.
 pub fn now() -> Instant {
     Instant::now()
+}
+
+/// Sleeps until `deadline_ns` on CLOCK_MONOTONIC; returns early on a signal.
+pub fn sleep_until(deadline_ns: u64) {
+    let deadline = TimeSpec::new(
+        (deadline_ns / 1_000_000_000).cast_signed(),
+        (deadline_ns % 1_000_000_000).cast_signed(),
+    );
+    // Callers look at the clock afterwards, so an interrupted sleep needs no handling.
+    let _ = clock_nanosleep(
+        ClockId::CLOCK_MONOTONIC,
+        ClockNanosleepFlags::TIMER_ABSTIME,
+        &deadline,
+    );
 }
 
 /// An `Instant` together with the same moment in nanoseconds, to convert between them.

@@ -11,10 +11,6 @@ use std::{
     ptr,
 };
 
-use nix::{
-    sys::time::TimeSpec,
-    time::{ClockId, ClockNanosleepFlags, clock_nanosleep},
-};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// Bytes asked for each socket's buffers; the kernel grants what its limits allow.
@@ -23,20 +19,6 @@ const BUFFER_BYTES: usize = 8 << 20;
 /// IP and UDP header bytes of a packet of this family.
 pub fn header_bytes(address: IpAddr) -> usize {
     if address.is_ipv4() { 20 + 8 } else { 40 + 8 }
-}
-
-/// Sleeps until `deadline_ns` on CLOCK_MONOTONIC; returns early on a signal.
-pub fn sleep_until(deadline_ns: u64) {
-    let deadline = TimeSpec::new(
-        (deadline_ns / 1_000_000_000).cast_signed(),
-        (deadline_ns % 1_000_000_000).cast_signed(),
-    );
-    // Callers look at the clock afterwards, so an interrupted sleep needs no handling.
-    let _ = clock_nanosleep(
-        ClockId::CLOCK_MONOTONIC,
-        ClockNanosleepFlags::TIMER_ABSTIME,
-        &deadline,
-    );
 }
 
 /// An unconnected UDP socket that sends one flow.

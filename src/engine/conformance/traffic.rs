@@ -20,7 +20,7 @@ use crate::{
     os::{
         clock::{self, ClockPair},
         sched,
-        udp_probe::{RecvBatch, RecvSocket, SendSocket, header_bytes, sleep_until},
+        udp_probe::{RecvBatch, RecvSocket, SendSocket, header_bytes},
     },
     units::ProbeHeader,
 };
@@ -158,7 +158,7 @@ fn send(socket: &SendSocket, stream: Stream, flow: u16) -> anyhow::Result<Vec<u6
     let begin = clock::mono_ns() + 1_000_000;
     let mut sent = Vec::with_capacity(stream.count as usize);
     for seq in 0..stream.count {
-        sleep_until(begin + u64::from(seq) * stream.gap);
+        clock::sleep_until(begin + u64::from(seq) * stream.gap);
         let sent_ns = clock::mono_ns();
         let header = ProbeHeader {
             run: RUN,
@@ -197,7 +197,7 @@ fn receive(socket: &RecvSocket, flow: u16, over: &AtomicBool) -> anyhow::Result<
         if last {
             return Ok(arrived);
         }
-        sleep_until(clock::mono_ns() + LOOK);
+        clock::sleep_until(clock::mono_ns() + LOOK);
     }
 }
 

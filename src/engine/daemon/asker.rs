@@ -14,7 +14,7 @@ use std::{
 use super::NodeView;
 use crate::{
     engine::sink::EventSink,
-    os::{clock, udp_probe::sleep_until},
+    os::clock,
     results::event::EventKind,
     units::{NodeName, SessionName},
 };
@@ -56,7 +56,7 @@ impl Asker {
                         if let Ok(now) = ask() {
                             said.report(&now, &asked, at, &sink);
                         }
-                        sleep_until(at + ASK_NS);
+                        clock::sleep_until(at + ASK_NS);
                     }
                 }
             })?;

@@ -14,7 +14,7 @@ use crate::{
         sink::EventSink,
     },
     lab::plan::{FlowPlan, Plan},
-    os::{clock, kernel::LentAddress, udp_probe::sleep_until},
+    os::{clock, kernel::LentAddress},
     results::event::{EventKind, FlowLog},
     units::ProbeName,
 };
@@ -138,7 +138,7 @@ fn run(flows: &[FlowPlan], netns: &Namespaces) -> anyhow::Result<Vec<FlowLog>> {
             .all(|flow| probes.flow(flow.id).is_none_or(|live| live.sent >= PACKETS))
     };
     while !done(&probes) && clock::mono_ns() < limit {
-        sleep_until(clock::mono_ns() + 2_000_000);
+        clock::sleep_until(clock::mono_ns() + 2_000_000);
     }
     probes.stop_sending()?;
     probes.drain(Duration::from_secs(1));

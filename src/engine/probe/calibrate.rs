@@ -13,7 +13,7 @@ use crate::{
         sink::EventSink,
     },
     lab::plan::FlowPlan,
-    os::{clock, netns::NetnsFd, udp_probe::sleep_until},
+    os::{clock, netns::NetnsFd},
     results::event::{EventKind, FlowLog},
     units::{NodeName, PROBE_PORT_BASE, ProbeName},
 };
@@ -93,7 +93,7 @@ pub fn calibrate(
             .iter()
             .any(|f| probes.flow(f.id).is_some_and(|live| live.sent < each))
     {
-        sleep_until(clock::mono_ns() + 1_000_000);
+        clock::sleep_until(clock::mono_ns() + 1_000_000);
     }
     probes.stop_sending()?;
     probes.drain(DRAIN);

@@ -26,7 +26,7 @@ use crate::{
     os::{
         clock,
         netns::NetnsFd,
-        udp_probe::{RecvSocket, SendSocket, header_bytes, sleep_until},
+        udp_probe::{RecvSocket, SendSocket, header_bytes},
     },
     results::event::{EventKind, FlowLog, MonoNs},
     units::{NodeName, PROBE_HEADER_LEN},
@@ -207,7 +207,7 @@ impl Probes {
             if complete || now >= deadline {
                 return complete;
             }
-            sleep_until(deadline.min(now + DRAIN_POLL_NS));
+            clock::sleep_until(deadline.min(now + DRAIN_POLL_NS));
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
     engine::{probe::flow::FlowState, sink::EventSink},
     os::{
         clock::{self, ClockPair},
-        udp_probe::{self, Datagram, RecvBatch, RecvSocket, sleep_until},
+        udp_probe::{self, Datagram, RecvBatch, RecvSocket},
     },
     results::event::Arrival,
     units::ProbeHeader,
@@ -80,7 +80,7 @@ pub(super) fn run(
             break;
         }
         if !ready.is_empty() {
-            sleep_until(clock::mono_ns() + GATHER_NS);
+            clock::sleep_until(clock::mono_ns() + GATHER_NS);
         }
     }
     for socket in sockets {

@@ -14,10 +14,7 @@ use crate::{
         },
         sink::EventSink,
     },
-    os::{
-        clock, sched,
-        udp_probe::{SendSocket, sleep_until},
-    },
+    os::{clock, sched, udp_probe::SendSocket},
     results::event::MonoNs,
     units::{PROBE_HEADER_LEN, ProbeHeader},
 };
@@ -77,7 +74,7 @@ pub(super) fn run(
         }
         let now = clock::mono_ns();
         if now < due {
-            sleep_until(due.min(now + LONGEST_SLEEP_NS));
+            clock::sleep_until(due.min(now + LONGEST_SLEEP_NS));
             continue;
         }
         pacing.advance();

@@ -1,11 +1,7 @@
 //! Waiting for traffic: observed packet by packet, never slept for.
 
 use crate::{
-    engine::probe::Probes,
-    lab::plan::FlowPlan,
-    os::{clock, udp_probe::sleep_until},
-    results::event::MonoNs,
-    units::ProbeName,
+    engine::probe::Probes, lab::plan::FlowPlan, os::clock, results::event::MonoNs, units::ProbeName,
 };
 
 /// How often the probes' counters are looked at.
@@ -43,7 +39,7 @@ pub(super) fn until_delivering(
         if now >= deadline || stopped() {
             return None;
         }
-        sleep_until(now + LOOK_NS);
+        clock::sleep_until(now + LOOK_NS);
     }
 }
 
@@ -55,6 +51,6 @@ pub(super) fn pass(for_ns: u64, stopped: &dyn Fn() -> bool) {
         if now >= end {
             return;
         }
-        sleep_until(end.min(now + 20_000_000));
+        clock::sleep_until(end.min(now + 20_000_000));
     }
 }

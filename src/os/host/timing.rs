@@ -1,6 +1,6 @@
 //! How well this host keeps time, measured.
 
-use crate::os::{clock, sched, udp_probe::sleep_until};
+use crate::os::{clock, sched};
 
 const READS: u64 = 20_000;
 const WAKES: usize = 100;
@@ -30,7 +30,7 @@ pub fn timing() -> Timing {
     let mut late: Vec<u64> = (0..WAKES)
         .map(|_| {
             let due = clock::mono_ns() + PERIOD_NS;
-            sleep_until(due);
+            clock::sleep_until(due);
             clock::mono_ns().saturating_sub(due)
         })
         .collect();

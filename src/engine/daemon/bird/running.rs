@@ -26,7 +26,6 @@ use crate::{
     os::{
         clock,
         process::{PidFd, Spawn},
-        udp_probe::sleep_until,
     },
     units::{NodeName, SessionName},
 };
@@ -193,7 +192,7 @@ fn ready(root: &Path, process: &PidFd) -> anyhow::Result<Vec<Neighbor>> {
         if clock::mono_ns() > deadline {
             return Err(error).context("gave up waiting for its answer");
         }
-        sleep_until(clock::mono_ns() + LOOK_NS);
+        clock::sleep_until(clock::mono_ns() + LOOK_NS);
     }
 }
 

@@ -25,7 +25,6 @@ use crate::{
     os::{
         clock,
         process::{PidFd, Spawn},
-        udp_probe::sleep_until,
     },
     units::{NodeName, SessionName},
 };
@@ -261,7 +260,7 @@ fn wait(
         if clock::mono_ns() > deadline {
             bail!("gave up waiting for {what}");
         }
-        sleep_until(clock::mono_ns() + LOOK_NS);
+        clock::sleep_until(clock::mono_ns() + LOOK_NS);
     }
     Ok(())
 }

@@ -27,7 +27,6 @@ use crate::{
         clock, ipsec,
         netns::NetnsFd,
         process::{PidFd, Spawn},
-        udp_probe::sleep_until,
     },
     results::event::EventKind,
     units::NodeName,
@@ -235,7 +234,7 @@ fn answering(socket: &Path, process: &PidFd) -> anyhow::Result<Vici> {
                 PATIENCE.as_secs()
             );
         }
-        sleep_until(clock::mono_ns() + LOOK_NS);
+        clock::sleep_until(clock::mono_ns() + LOOK_NS);
     }
 }
 
