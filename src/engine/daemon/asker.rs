@@ -29,32 +29,33 @@ pub(super) struct Asker {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Whose daemon is asked, and what its sessions are called.
-#[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) node: NodeName,
-    pub(super) sessions: BTreeMap<IpAddr, SessionName>,
-}
-
 impl Asker {
+    /// Begins to ask the daemon of `node`. `sessions` says which session each peer's
+    /// address belongs to.
     pub(super) fn spawn(
-        asked: Asked,
+        node: NodeName,
+        sessions: BTreeMap<IpAddr, SessionName>,
         ask: impl Fn() -> anyhow::Result<NodeView> + Send + 'static,
         sink: EventSink,
     ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::Builder::new()
-            .name(format!("ask-{}", asked.node))
+            .name(format!("ask-{node}"))
             .spawn({
                 let stop = Arc::clone(&stop);
                 move || {
-                    let mut said = Said::default();
+                    let mut said = Said {
+                        node,
+                        sessions,
+                        bgp: BTreeMap::new(),
+                        bfd: BTreeMap::new(),
+                    };
                     while !stop.load(Ordering::Relaxed) {
                         let at = clock::mono_ns();
                         // A daemon that was killed or frozen does not answer; its
                         // state is then what its peers and the wire say.
                         if let Ok(now) = ask() {
-                            said.report(&now, &asked, at, &sink);
+                            said.report(&now, at, &sink);
                         }
                         clock::sleep_until(at + ASK_NS);
                     }
@@ -65,9 +66,7 @@ impl Asker {
             thread: Some(thread),
         })
     }
-}
 
-impl Asker {
     /// Reports nothing more: another daemon of this node is about to take its place.
     pub(super) fn retire(&self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -83,22 +82,23 @@ impl Drop for Asker {
     }
 }
 
-/// The state last reported of each session.
-#[derive(Default)]
+/// The state last reported of each session of a node.
 struct Said {
+    node: NodeName,
+    sessions: BTreeMap<IpAddr, SessionName>,
     bgp: BTreeMap<IpAddr, String>,
     bfd: BTreeMap<IpAddr, String>,
 }
 
 impl Said {
-    fn report(&mut self, now: &NodeView, asked: &Asked, at: u64, sink: &EventSink) {
+    fn report(&mut self, now: &NodeView, at: u64, sink: &EventSink) {
         for bgp in &now.bgp {
-            if let Some(session) = asked.sessions.get(&bgp.remote)
+            if let Some(session) = self.sessions.get(&bgp.remote)
                 && self.bgp.insert(bgp.remote, bgp.state.clone()).as_ref() != Some(&bgp.state)
             {
                 let kind = EventKind::Session {
                     session: session.to_string(),
-                    node: asked.node.to_string(),
+                    node: self.node.to_string(),
                     state: bgp.state.clone(),
                     reason: bgp.reason.clone().filter(|_| !bgp.is_established()),
                 };
@@ -106,12 +106,12 @@ impl Said {
             }
         }
         for bfd in &now.bfd {
-            if let Some(session) = asked.sessions.get(&bfd.remote)
+            if let Some(session) = self.sessions.get(&bfd.remote)
                 && self.bfd.insert(bfd.remote, bfd.state.clone()).as_ref() != Some(&bfd.state)
             {
                 let kind = EventKind::Bfd {
                     session: session.to_string(),
-                    node: asked.node.to_string(),
+                    node: self.node.to_string(),
                     state: bfd.state.clone(),
                     diagnostic: bfd.diagnostic.clone(),
                     detect_us: bfd.detect_us,

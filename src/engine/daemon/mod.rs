@@ -5,6 +5,7 @@ mod asker;
 pub mod bird;
 mod embedded;
 pub mod frr;
+mod starting;
 pub mod strongswan;
 mod suite;
 mod version;

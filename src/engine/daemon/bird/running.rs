@@ -6,10 +6,9 @@ use std::{
     net::IpAddr,
     os::fd::AsRawFd,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use super::{
     Control, ControlError, Neighbor, control::SOCKET, gateways, kernels, neighbors, rib, view,
@@ -18,22 +17,15 @@ use crate::{
     engine::{
         daemon::{
             NodeView, RouteView,
-            asker::{Asked, Asker},
+            asker::Asker,
+            starting::{root_of, wait_for},
         },
         sink::EventSink,
     },
     lab::plan::BIRD_CONF,
-    os::{
-        clock,
-        process::{PidFd, Spawn},
-    },
+    os::process::{PidFd, Spawn},
     units::{NodeName, SessionName},
 };
-
-/// How long BIRD may take until it answers.
-const PATIENCE_NS: u64 = 15_000_000_000;
-/// How often it is tried meanwhile.
-const LOOK_NS: u64 = 5_000_000;
 
 /// What is needed to start a node's BIRD.
 #[derive(Debug)]
@@ -66,7 +58,7 @@ impl Bird {
     /// # Errors
     /// BIRD exits, as with a configuration it refuses, or does not answer in time.
     pub fn start(plan: &BirdStart, log: File, sink: EventSink) -> anyhow::Result<Self> {
-        let root = PathBuf::from(format!("/proc/{}/root", plan.holder.pid()));
+        let root = root_of(&plan.holder);
         let socket = format!("/{SOCKET}");
         // One that was killed has left its own.
         let _ = std::fs::remove_file(root.join(SOCKET));
@@ -78,12 +70,9 @@ impl Bird {
             .with_context(|| format!("{}: starting {}", plan.node, plan.program.display()))?;
         let neighbors = ready(&root, &process)
             .with_context(|| format!("BIRD of {}{}", plan.node, last_words(&log)))?;
-        let asked = Asked {
-            node: plan.node.clone(),
-            sessions: plan.sessions.clone(),
-        };
         let asker = Asker::spawn(
-            asked,
+            plan.node.clone(),
+            plan.sessions.clone(),
             {
                 let root = root.clone();
                 move || ask(&root)
@@ -177,23 +166,13 @@ fn last_words(log: &File) -> String {
         .unwrap_or_default()
 }
 
-/// Tries until BIRD answers, and returns the sessions its configuration has.
+/// Waits until BIRD answers, and returns the sessions its configuration has.
 fn ready(root: &Path, process: &PidFd) -> anyhow::Result<Vec<Neighbor>> {
-    let deadline = clock::mono_ns() + PATIENCE_NS;
-    loop {
-        let answer = Control::connect(root).and_then(|mut control| neighbors_of(&mut control));
-        let error = match answer {
-            Ok(neighbors) => return Ok(neighbors),
-            Err(error) => error,
-        };
-        if process.ended_within(Duration::ZERO)? {
-            bail!("it exited before it answered");
-        }
-        if clock::mono_ns() > deadline {
-            return Err(error).context("gave up waiting for its answer");
-        }
-        clock::sleep_until(clock::mono_ns() + LOOK_NS);
-    }
+    wait_for(&[("bird", process)], || {
+        Control::connect(root)
+            .and_then(|mut control| neighbors_of(&mut control))
+            .map_err(|error| format!("its answer ({error})"))
+    })
 }
 
 fn neighbors_of(control: &mut Control) -> Result<Vec<Neighbor>, ControlError> {

@@ -4,11 +4,9 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::Read,
     net::IpAddr,
     os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use anyhow::{Context, bail};
@@ -18,21 +16,14 @@ use crate::{
     engine::{
         daemon::{
             NodeView, RouteView,
-            asker::{Asked, Asker},
+            asker::Asker,
+            starting::{root_of, run_to_end, wait_for},
         },
         sink::EventSink,
     },
-    os::{
-        clock,
-        process::{PidFd, Spawn},
-    },
+    os::process::{PidFd, Spawn},
     units::{NodeName, SessionName},
 };
-
-/// How long each step of the start may take.
-const PATIENCE_NS: u64 = 15_000_000_000;
-/// How often a condition is looked at while waiting for it.
-const LOOK_NS: u64 = 5_000_000;
 
 /// What is needed to start a node's FRR.
 #[derive(Debug)]
@@ -70,7 +61,7 @@ impl Frr {
         log: &dyn Fn(&str) -> std::io::Result<File>,
         sink: EventSink,
     ) -> anyhow::Result<Self> {
-        let root = PathBuf::from(format!("/proc/{}/root", plan.holder.pid()));
+        let root = root_of(&plan.holder);
         forget_sockets(&root)?;
         let mut processes = Vec::new();
         for program in start::programs(&plan.install.daemons, &plan.daemons) {
@@ -96,12 +87,9 @@ impl Frr {
             .and_then(|()| wait_for_clients(&root, &plan.daemons, &processes))
             .with_context(|| format!("FRR of {}", plan.node))?;
         load(plan)?;
-        let asked = Asked {
-            node: plan.node.clone(),
-            sessions: plan.sessions.clone(),
-        };
         let asker = Asker::spawn(
-            asked,
+            plan.node.clone(),
+            plan.sessions.clone(),
             {
                 let root = root.clone();
                 let with_bfd = plan.daemons.iter().any(|daemon| daemon == "bfdd");
@@ -177,19 +165,11 @@ fn forget_sockets(root: &Path) -> anyhow::Result<()> {
 /// Loads the configuration; FRR prints the lines it refuses.
 fn load(plan: &FrrStart) -> anyhow::Result<()> {
     let boot = start::boot_command(&plan.install.vtysh);
-    let (mut output, theirs) = std::io::pipe()?;
-    let vtysh = Spawn::new(&boot.path)
-        .node(plan.holder.try_clone()?)
-        .args(&boot.args)
-        .log(File::from(std::os::fd::OwnedFd::from(theirs)))?
-        .spawn()
+    let loaded = run_to_end(&plan.holder, &boot.path, &boot.args)
         .with_context(|| format!("{}: starting vtysh", plan.node))?;
-    let mut text = String::new();
-    output.read_to_string(&mut text)?;
-    let exit = vtysh.wait()?;
-    if exit.status() == 0 {
+    let Err(text) = loaded else {
         return Ok(());
-    }
+    };
     let refused: Vec<&str> = text
         .lines()
         .filter(|line| line.starts_with("line ") || line.contains('%'))
@@ -210,11 +190,9 @@ fn wait_for_sockets(
     sockets: &[String],
     processes: &[(String, PidFd)],
 ) -> anyhow::Result<()> {
-    wait(processes, || {
-        sockets
-            .iter()
-            .find(|socket| !root.join(socket).exists())
-            .map(|socket| format!("/{socket}"))
+    wait_for(&named(processes), || {
+        let missing = sockets.iter().find(|socket| !root.join(socket).exists());
+        missing.map_or(Ok(()), |socket| Err(format!("/{socket}")))
     })
 }
 
@@ -230,39 +208,24 @@ fn wait_for_clients(
         .filter_map(|daemon| daemon.strip_suffix('d'))
         .filter(|client| *client != "zebra")
         .collect();
-    wait(processes, || {
+    wait_for(&named(processes), || {
         let summary = Vty::connect(root, "zebra")
             .and_then(|mut zebra| zebra.ask("show zebra client summary"))
             .unwrap_or_default();
-        clients
-            .iter()
-            .find(|client| {
-                !summary
-                    .lines()
-                    .any(|line| line.split_whitespace().next() == Some(client))
-            })
-            .map(|client| format!("{client}d at zebra"))
+        let missing = clients.iter().find(|client| {
+            !summary
+                .lines()
+                .any(|line| line.split_whitespace().next() == Some(client))
+        });
+        missing.map_or(Ok(()), |client| Err(format!("{client}d at zebra")))
     })
 }
 
-/// Looks until `missing` says that nothing is missing.
-fn wait(
-    processes: &[(String, PidFd)],
-    mut missing: impl FnMut() -> Option<String>,
-) -> anyhow::Result<()> {
-    let deadline = clock::mono_ns() + PATIENCE_NS;
-    while let Some(what) = missing() {
-        for (name, process) in processes {
-            if process.ended_within(Duration::ZERO)? {
-                bail!("{name} exited while the lab waited for {what}; see its log");
-            }
-        }
-        if clock::mono_ns() > deadline {
-            bail!("gave up waiting for {what}");
-        }
-        clock::sleep_until(clock::mono_ns() + LOOK_NS);
-    }
-    Ok(())
+fn named(processes: &[(String, PidFd)]) -> Vec<(&str, &PidFd)> {
+    processes
+        .iter()
+        .map(|(name, process)| (name.as_str(), process))
+        .collect()
 }
 
 fn ask(root: &Path, with_bfd: bool) -> anyhow::Result<NodeView> {

@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -21,7 +21,10 @@ use super::{
     vici::Vici,
 };
 use crate::{
-    engine::sink::EventSink,
+    engine::{
+        daemon::starting::{root_of, run_to_end, wait_for},
+        sink::EventSink,
+    },
     lab::plan::{CharonPlan, IpsecBackend},
     os::{
         clock, ipsec,
@@ -32,10 +35,6 @@ use crate::{
     units::NodeName,
 };
 
-/// How long charon may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// How often its socket is looked for until then.
-const LOOK_NS: u64 = 5_000_000;
 /// How long the listener listens before it looks whether it is to stop.
 const LISTEN: Duration = Duration::from_millis(100);
 /// The control socket in the node's own /run.
@@ -184,7 +183,7 @@ impl Rising {
     /// its own words.
     pub fn settled(self, sink: EventSink) -> anyhow::Result<Charon> {
         let Self { start, process } = self;
-        let root = PathBuf::from(format!("/proc/{}/root", start.holder.pid()));
+        let root = root_of(&start.holder);
         let what = format!("strongSwan at {}", start.endpoint);
         let mut vici = answering(&root.join(SOCKET), &process).context(what.clone())?;
         adopt(&start).with_context(|| format!("{what}: its interface"))?;
@@ -220,22 +219,9 @@ impl Rising {
 
 /// Waits until charon listens: its plug-ins are loaded by then, TUN device included.
 fn answering(socket: &Path, process: &PidFd) -> anyhow::Result<Vici> {
-    let deadline = clock::now() + PATIENCE;
-    loop {
-        if let Ok(vici) = Vici::connect(socket) {
-            return Ok(vici);
-        }
-        if process.ended_within(Duration::ZERO)? {
-            bail!("it has ended; its log says why");
-        }
-        if clock::now() > deadline {
-            bail!(
-                "no answer on its control socket within {} s",
-                PATIENCE.as_secs()
-            );
-        }
-        clock::sleep_until(clock::mono_ns() + LOOK_NS);
-    }
+    wait_for(&[("charon", process)], || {
+        Vici::connect(socket).map_err(|error| format!("its control socket ({error})"))
+    })
 }
 
 fn adopt(start: &CharonStart) -> io::Result<()> {
@@ -255,18 +241,11 @@ fn adopt(start: &CharonStart) -> io::Result<()> {
 /// Has swanctl read the configuration: it knows every key, and names file and
 /// line of what it does not. Only at the start; faults and queries go through vici.
 fn load(start: &CharonStart) -> anyhow::Result<()> {
-    let (mut output, theirs) = io::pipe()?;
-    let swanctl = Spawn::new(SWANCTL)
-        .node(start.holder.try_clone()?)
-        .args(["--load-all", "--noprompt"].map(str::to_owned))
-        .log(File::from(std::os::fd::OwnedFd::from(theirs)))?
-        .spawn()
+    let loaded = run_to_end(&start.holder, SWANCTL, &["--load-all", "--noprompt"])
         .with_context(|| format!("{}: starting swanctl", start.endpoint))?;
-    let mut text = String::new();
-    output.read_to_string(&mut text)?;
-    if swanctl.wait()?.status() == 0 {
+    let Err(text) = loaded else {
         return Ok(());
-    }
+    };
     let refused: Vec<&str> = text
         .lines()
         // Directories of certificates that nobody has made.
