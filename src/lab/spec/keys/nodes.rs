@@ -1,0 +1,107 @@
+//! Nodes: what they are, what runs in them, what they originate.
+
+use super::{
+    Holds::{self, Either, Keys, ListOf, MapOf, Name, Number, OneOf, OneOrList, Prefix, Text},
+    LOCATION, PROVIDER, SITE, Table, needed, word,
+};
+
+pub(in crate::lab::spec) static NODE: Table = Table {
+    what: "a node",
+    others: None,
+    keys: &[
+        needed("kind", OneOf(&KINDS), "What the node is."),
+        word(
+            "asn",
+            Number(1, 4_294_967_294),
+            "Its autonomous system. A vgw without one has 64512.",
+        ),
+        word(
+            "daemon",
+            Either(&[OneOf(&DAEMONS), Keys(&INSTALLED)]),
+            "What speaks BGP for it; default `embedded` at a session, else `none`. A mapping says where it is installed: `{ frr: /opt/frr-10.2 }`.",
+        ),
+        word(
+            "config",
+            Text,
+            "Path of your own frr.conf or bird.conf, used as it is; needs `daemon: frr` or `daemon: bird`.",
+        ),
+        word(
+            "router-id",
+            Text,
+            "BGP Identifier, written like an IPv4 address.",
+        ),
+        word(
+            "multipath",
+            Number(1, 64),
+            "How many equally good paths are used; default 1.",
+        ),
+        word(
+            "originate",
+            OneOrList(&ANNOUNCE),
+            "Prefixes this node originates, for explicit `export:` rules.",
+        ),
+        word(
+            "hosts",
+            MapOf(&OneOrList(&Prefix)),
+            "Hosts behind the node: name and address with prefix length. The gateway is the network's first address.",
+        ),
+        word(
+            "routes",
+            MapOf(&Text),
+            "Static routes: prefix (or `default`) and next hop: an address, a neighbouring node, a link, or `blackhole`.",
+        ),
+        word(
+            "vrfs",
+            MapOf(&ListOf(&Name)),
+            "Routing tables of their own: a name, and the node's links, LAGs and hosts in it.",
+        ),
+        word("attach", Name, "vpc: the vgw it is attached to."),
+        word("cidr", OneOrList(&Prefix), "vpc: its address ranges."),
+        PROVIDER,
+        LOCATION,
+        SITE,
+    ],
+};
+
+/// Kinds of node in this version.
+pub(in crate::lab::spec) static KINDS: [&str; 8] = [
+    "host",
+    "router",
+    "switch",
+    "data-center",
+    "internet",
+    "dx-location",
+    "vgw",
+    "vpc",
+];
+
+pub(in crate::lab::spec) static INSTALLED: Table = Table {
+    what: "a daemon's installation",
+    others: None,
+    keys: &[
+        word(
+            "frr",
+            Text,
+            "FRR's directory: its prefix, or the directory of its daemons.",
+        ),
+        word("bird", Text, "The BIRD program."),
+    ],
+};
+
+/// Daemons in this version.
+pub(in crate::lab::spec) static DAEMONS: [&str; 4] = ["embedded", "frr", "bird", "none"];
+
+pub(in crate::lab::spec) static ANNOUNCEMENT: Table = Table {
+    what: "an announcement",
+    others: None,
+    keys: &[
+        needed("prefix", Prefix, "The prefix."),
+        word(
+            "while-known",
+            Prefix,
+            "Announced only while a route strictly inside this prefix is known.",
+        ),
+    ],
+};
+
+pub(super) static ANNOUNCE: Holds = Either(&[Prefix, Keys(&ANNOUNCEMENT)]);

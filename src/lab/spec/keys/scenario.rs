@@ -1,0 +1,166 @@
+//! Probes, what happens, and what must hold afterwards.
+
+use super::{
+    Holds::{Duration, Either, Keys, ListOf, Name, Number, OneOf, PacketRate, Size, Text},
+    Table,
+    links::{
+        CORRUPT, DELAY, DISTRIBUTION, DUPLICATE, JITTER, LOSS, LOSS_BURST, QUEUE, RATE, REORDER,
+    },
+    needed, word,
+};
+use crate::lab::model::How;
+
+pub(in crate::lab::spec) static PROBE: Table = Table {
+    what: "a probe",
+    others: None,
+    keys: &[
+        needed(
+            "between",
+            ListOf(&Name),
+            "The two hosts: `node.host`, or the name of a host node.",
+        ),
+        word(
+            "rate",
+            PacketRate,
+            "Packets a second each way; default 1000/s.",
+        ),
+        word("size", Size, "Bytes of the whole IP packet; default 200B."),
+        word(
+            "family",
+            OneOf(&["ipv4", "ipv6"]),
+            "Default ipv4 where both hosts have it.",
+        ),
+    ],
+};
+
+pub(in crate::lab::spec) static STEP: Table = Table {
+    what: "a step",
+    others: None,
+    keys: &[
+        word("cut", Keys(&CUT), "Cut a link, a session or a node."),
+        word(
+            "degrade",
+            Keys(&DEGRADE),
+            "Change what a link does to packets.",
+        ),
+        word(
+            "drop",
+            Keys(&DROP),
+            "Drop exactly so many probe packets of each flow.",
+        ),
+        word(
+            "restore",
+            Text,
+            "Undo the fault with this name or on this link, node or session.",
+        ),
+        word(
+            "wait",
+            Keys(&WAIT),
+            "Wait for a probe: `{ app: recovered, within: 5s }`.",
+        ),
+        word("sleep", Duration, "Let time pass while probes run."),
+    ],
+};
+
+pub(in crate::lab::spec) static CUT: Table = Table {
+    what: "a cut",
+    others: None,
+    keys: &[
+        word(
+            "link",
+            Name,
+            "The link, or all links of a LAG: silent, one-way (a link only), carrier.",
+        ),
+        word("session", Name, "The session: bgp-shutdown."),
+        word(
+            "node",
+            Name,
+            "The node: kill or freeze its daemon, or the whole node.",
+        ),
+        needed(
+            "how",
+            OneOf(&How::NAMES),
+            "`silent`, `one-way` or `carrier` for a link, `bgp-shutdown` for a session, `kill`, `freeze` or `node` for a node.",
+        ),
+        word(
+            "from",
+            Name,
+            "one-way: the sending node of the direction that is cut.",
+        ),
+        word(
+            "at",
+            Name,
+            "carrier: the only end that sees it; bgp-shutdown: the end that does it.",
+        ),
+        word("as", Name, "Its name; default `cut`."),
+    ],
+};
+
+pub(in crate::lab::spec) static DEGRADE: Table = Table {
+    what: "a degrade step",
+    others: None,
+    keys: &[
+        needed("link", Name, "The link."),
+        DELAY,
+        JITTER,
+        DISTRIBUTION,
+        LOSS,
+        LOSS_BURST,
+        DUPLICATE,
+        CORRUPT,
+        REORDER,
+        RATE,
+        QUEUE,
+        word("as", Name, "Its name; default `degrade`."),
+    ],
+};
+
+pub(in crate::lab::spec) static DROP: Table = Table {
+    what: "a drop step",
+    others: None,
+    keys: &[
+        needed("link", Name, "The link."),
+        needed("packets", Number(1, 1_000_000), "How many of each flow."),
+        word("as", Name, "Its name; default `drop`."),
+    ],
+};
+
+pub(in crate::lab::spec) static WAIT: Table = Table {
+    what: "a wait step",
+    others: Some(&OneOf(&["recovered"])),
+    keys: &[needed("within", Duration, "Deadline.")],
+};
+
+pub(in crate::lab::spec) static EXPECT: Table = Table {
+    what: "an expectation",
+    others: Some(&Keys(&OUTCOME)),
+    keys: &[needed(
+        "after",
+        Either(&[Name, Keys(&RESTORED)]),
+        "A fault's name (`cut`), `restore`, or `{ restore: NAME }` where several faults are restored.",
+    )],
+};
+
+pub(in crate::lab::spec) static RESTORED: Table = Table {
+    what: "`after`",
+    others: None,
+    keys: &[needed("restore", Name, "The fault that was restored.")],
+};
+
+pub(in crate::lab::spec) static OUTCOME: Table = Table {
+    what: "an outcome",
+    others: None,
+    keys: &[
+        word("outage", Duration, "Longest outage, each way."),
+        word(
+            "lost",
+            Number(0, 1_000_000_000),
+            "Exactly this many packets lost, each way.",
+        ),
+        word(
+            "via",
+            Name,
+            "The session that carries the traffic afterwards.",
+        ),
+    ],
+};

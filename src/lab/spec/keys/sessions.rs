@@ -1,0 +1,172 @@
+//! Sessions, their timers and their tunnels.
+
+use super::{
+    Holds::{
+        Bfd, Duration, Either, Flag, Keys, ListOf, MapOf, Name, Number, OneOf, OneOrList, Prefix,
+        Size, Text,
+    },
+    Table, needed, word,
+};
+
+pub(in crate::lab::spec) static SESSION: Table = Table {
+    what: "a session",
+    others: None,
+    keys: &[
+        word(
+            "vif",
+            OneOf(&["private"]),
+            "A Direct Connect virtual interface; with `link` and `gateway`.",
+        ),
+        word(
+            "vpn",
+            OneOf(&["wireguard", "ipsec"]),
+            "A VPN with BGP inside; with `ends` and `over`. ipsec: as AWS has it, two tunnels.",
+        ),
+        word(
+            "ebgp",
+            Name,
+            "External BGP between the two routers of this link or LAG.",
+        ),
+        word(
+            "ibgp",
+            Name,
+            "Internal BGP between the two routers of this link or LAG.",
+        ),
+        word("link", Name, "vif: the circuit, a link or LAG."),
+        word("gateway", Name, "vif: the vgw behind the location."),
+        word(
+            "vlan",
+            Number(1, 4094),
+            "vif: its 802.1Q tag; none: untagged.",
+        ),
+        word(
+            "mtu",
+            Size,
+            "vif: largest IP packet, 1500B (the default) or 9001B.",
+        ),
+        word("ends", ListOf(&Name), "vpn: the two nodes."),
+        word("over", Name, "vpn: the internet node between them."),
+        word(
+            "bfd",
+            Either(&[Bfd, Keys(&BFD)]),
+            "BFD of the customer's end, or of both of a plain session: interval/multiplier.",
+        ),
+        word(
+            "hold",
+            Duration,
+            "Hold time of the customer's end, or of both of a plain session.",
+        ),
+        word(
+            "keepalive",
+            Duration,
+            "Keepalive interval; default a third of the hold time.",
+        ),
+        word(
+            "connect-retry",
+            Duration,
+            "Wait before a failed connection is tried anew; default 5s.",
+        ),
+        word("md5", Text, "TCP-MD5 key."),
+        word(
+            "addresses",
+            MapOf(&OneOrList(&Prefix)),
+            "vif, vpn: inside addresses by node, instead of derived ones.",
+        ),
+        word(
+            "tunnels",
+            Number(1, 2),
+            "ipsec: how many; default, and at AWS always, 2.",
+        ),
+        word(
+            "inside",
+            OneOrList(&Prefix),
+            "ipsec: each tunnel's inside /30, instead of derived ones; AWS's end has the first address.",
+        ),
+        word(
+            "psk",
+            OneOrList(&Text),
+            "ipsec: each tunnel's pre-shared key, instead of derived ones.",
+        ),
+        word(
+            "config",
+            OneOrList(&Text),
+            "ipsec: for each tunnel the path of your own swanctl.conf of the customer's end, used as it is.",
+        ),
+        word(
+            "dpd",
+            Keys(&DPD),
+            "ipsec: dead peer detection; default `{ delay: 10s, timeout: 30s }`.",
+        ),
+        word(
+            "ike",
+            Text,
+            "ipsec: proposal for IKE; default `aes256-sha256-modp2048`.",
+        ),
+        word(
+            "esp",
+            Text,
+            "ipsec: proposal for ESP; default `aes256gcm16-modp2048`.",
+        ),
+        word(
+            "ike-lifetime",
+            Duration,
+            "ipsec: longest life of an IKE SA; default 8h.",
+        ),
+        word(
+            "child-lifetime",
+            Duration,
+            "ipsec: longest life of a Child SA; default 1h.",
+        ),
+        word(
+            "nat-t",
+            Flag,
+            "ipsec: ESP in UDP although there is no NAT; default false.",
+        ),
+        word(
+            "passive",
+            Name,
+            "The end that waits for the other to connect.",
+        ),
+        word(
+            "next-hop-self",
+            Flag,
+            "ibgp: each end makes itself the next hop; default true.",
+        ),
+        word("unlike-aws", Flag, "Insist on what AWS does not do."),
+    ],
+};
+
+pub(in crate::lab::spec) static DPD: Table = Table {
+    what: "dead peer detection",
+    others: None,
+    keys: &[
+        word(
+            "delay",
+            Duration,
+            "Silence after which the peer is asked; default 10s.",
+        ),
+        word(
+            "timeout",
+            Duration,
+            "Silence after which it is dead, asked three times in between; default 30s.",
+        ),
+    ],
+};
+
+pub(in crate::lab::spec) static BFD: Table = Table {
+    what: "BFD",
+    others: None,
+    keys: &[
+        needed("tx", Duration, "Desired sending interval."),
+        word(
+            "rx",
+            Duration,
+            "Shortest interval taken; default that of `tx`.",
+        ),
+        needed(
+            "multiplier",
+            Number(1, 255),
+            "Missed packets that mean down.",
+        ),
+    ],
+};
