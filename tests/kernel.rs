@@ -13,6 +13,8 @@ mod common;
 mod conformance;
 #[path = "kernel/fib.rs"]
 mod fib;
+#[path = "kernel/flow.rs"]
+mod flow;
 #[path = "kernel/frr_interop.rs"]
 mod frr_interop;
 #[path = "kernel/full.rs"]

@@ -3,6 +3,7 @@
 use std::{
     fs::OpenOptions,
     io::Write as _,
+    os::fd::{AsFd, AsRawFd},
     process::Command,
     time::{Duration, Instant},
 };
@@ -40,6 +41,12 @@ pub(crate) fn namespace() -> NetnsFd {
     NetnsFd::fresh().unwrap_or_else(|error| {
         panic!("kernel tests need root, or run them under `unshare -Urnm`: {error}")
     })
+}
+
+/// The namespace's path, as `ip` in another one understands it.
+pub(crate) fn path(namespace: &NetnsFd) -> String {
+    let fd = namespace.as_fd().as_raw_fd();
+    format!("/proc/{}/fd/{fd}", std::process::id())
 }
 
 /// Runs a shell script inside the namespace and returns what it printed; a

@@ -2,8 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream, UdpSocket},
-    os::fd::{AsFd, AsRawFd},
+    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
     sync::mpsc::Receiver,
     time::Duration,
 };
@@ -23,14 +22,14 @@ use backhoe::{
         packet_ring::{Geometry, Ring, Sent, VnetHeader},
     },
     results::event::{Event, EventKind, WireFlowLog},
-    units::{
-        Bytes, IfName, LinkName, NodeName, PROBE_HEADER_LEN, Percent, ProbeHeader, Rate, Span,
-    },
+    units::{Bytes, IfName, LinkName, NodeName, Percent, Rate, Span},
 };
 
-use super::common::{await_some, namespace, sh};
+use super::{
+    common::{await_some, namespace, path, sh},
+    flow::{Flow, RUN, assert_trusted},
+};
 
-const RUN: u64 = 7;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn node(name: &str) -> NodeName {
@@ -46,12 +45,6 @@ fn delayed(delay: Span) -> Shape {
         delay,
         ..Shape::default()
     }
-}
-
-/// A namespace's path that `ip` in another namespace understands.
-fn path(namespace: &NetnsFd) -> String {
-    let fd = namespace.as_fd().as_raw_fd();
-    format!("/proc/{}/fd/{fd}", std::process::id())
 }
 
 /// Wires interface `i{n}` of both nodes, addresses 10.9.n.1 and .2, fd09:n::1 and ::2.
@@ -141,26 +134,19 @@ impl Lab {
         if from == "a" { &self.a } else { &self.b }
     }
 
-    /// Sockets that send from one side to the other on link `n`.
+    /// A flow from one side to the other on link `n`.
     fn flow(&self, n: u32, from: &str, id: u16) -> Flow {
         let (to, [source, destination]) = if from == "a" {
             ("b", [1, 2])
         } else {
             ("a", [2, 1])
         };
-        let address = format!("10.9.{n}.{destination}:0");
-        let receiver = self.side(to).run(|| UdpSocket::bind(&address)).unwrap();
-        receiver.set_nonblocking(true).unwrap();
-        let local = format!("10.9.{n}.{source}:0");
-        let sender = self.side(from).run(|| UdpSocket::bind(&local)).unwrap();
-        sender.connect(receiver.local_addr().unwrap()).unwrap();
-        Flow {
+        let address = |last: u8| Ipv4Addr::new(10, 9, n as u8, last).into();
+        Flow::open(
+            (self.side(from), address(source)),
+            (self.side(to), address(destination)),
             id,
-            sender,
-            receiver,
-            sent: 0,
-            arrived: Vec::new(),
-        }
+        )
     }
 
     fn counters(&self, name: &str, from: &str) -> LinkCounters {
@@ -180,76 +166,6 @@ impl Lab {
         let logs = self.relay.flow_logs();
         logs.into_iter()
             .find(|log| log.from == from && log.flow == flow && log.link.starts_with(place))
-    }
-
-    /// Nothing is lost but what is declared: no ring overflowed.
-    fn assert_trusted(&self) {
-        for event in self.events.try_iter() {
-            if let EventKind::Warning {
-                untrusted, text, ..
-            } = event.kind
-            {
-                assert!(!untrusted, "{text}");
-            }
-        }
-    }
-}
-
-struct Flow {
-    id: u16,
-    sender: UdpSocket,
-    receiver: UdpSocket,
-    sent: u32,
-    /// Sequence number and one-way delay in nanoseconds.
-    arrived: Vec<(u32, u64)>,
-}
-
-impl Flow {
-    fn send(&mut self, count: u32, gap: Duration) {
-        for _ in 0..count {
-            let mut payload = [0; 100];
-            let header = ProbeHeader {
-                run: RUN,
-                flow: self.id,
-                seq: self.sent,
-                sent_ns: clock::mono_ns(),
-            };
-            assert!(header.encode(&mut payload));
-            self.sender.send(&payload).unwrap();
-            self.sent += 1;
-            let until = header.sent_ns + gap.as_nanos() as u64;
-            self.receive();
-            while clock::mono_ns() < until {
-                std::thread::sleep(Duration::from_micros(50));
-                self.receive();
-            }
-        }
-    }
-
-    fn receive(&mut self) {
-        let mut payload = [0; 100];
-        while let Ok(length) = self.receiver.recv(&mut payload) {
-            assert!(length >= PROBE_HEADER_LEN);
-            let header = ProbeHeader::decode(&payload).unwrap();
-            self.arrived
-                .push((header.seq, clock::mono_ns() - header.sent_ns));
-        }
-    }
-
-    fn await_arrived(&mut self, count: usize) {
-        let (sent, id) = (self.sent, self.id);
-        await_some(
-            &format!("{count} of {sent} probes of flow {id}"),
-            PATIENCE,
-            || {
-                self.receive();
-                (self.arrived.len() >= count).then_some(())
-            },
-        );
-    }
-
-    fn sequences(&self) -> Vec<u32> {
-        self.arrived.iter().map(|&(sequence, _)| sequence).collect()
     }
 }
 
@@ -291,7 +207,7 @@ fn a_delay_is_what_was_declared_and_nothing_is_lost() {
     println!("release lateness {:?}", lab.relay.lateness());
     assert_eq!(expand(&lab.log("a", 0).carried), there.sequences());
     assert_eq!(expand(&lab.log("b", 1).carried), back.sequences());
-    lab.assert_trusted();
+    assert_trusted(&lab.events);
 }
 
 #[test]
@@ -323,7 +239,7 @@ fn a_silent_cut_loses_exactly_what_it_counted_and_light_that_left_arrives() {
         // The kernel's own chatter (router solicitations) may be cut too.
         assert!(lab.counters("l0", from).stats.cut >= 60);
     }
-    lab.assert_trusted();
+    assert_trusted(&lab.events);
 }
 
 #[test]
@@ -470,7 +386,7 @@ fn a_wire_end_that_goes_down_and_up_carries_again() {
     assert_eq!(count(&lab.log("a", 0).cut), 60);
     assert!(lab.counters("l0", "a").stats.cut >= 60);
     assert!(lab.relay.is_alive());
-    lab.assert_trusted();
+    assert_trusted(&lab.events);
 }
 
 #[test]
@@ -496,7 +412,7 @@ fn a_node_that_stops_reading_stalls_nobody_else() {
     println!("beside a deaf node: median {} ns", delays[100]);
     assert!(delays[20] < 3_000_000, "{}", delays[20]);
     drop(deaf);
-    lab.assert_trusted();
+    assert_trusted(&lab.events);
 }
 
 #[test]
@@ -601,7 +517,7 @@ fn a_rate_is_kept_and_used() {
         counters.stats
     );
     assert!((30.0..=50.0).contains(&mbits), "{mbits}");
-    lab.assert_trusted();
+    assert_trusted(&lab.events);
 }
 
 /// A BFD control packet announcing a state, RFC 5880 section 4.1.

@@ -1,12 +1,7 @@
 //! One contract, two backends: the same checks on the relay and, where this
 //! kernel can carry a wire, on netem. What ran is printed.
 
-use std::{
-    net::UdpSocket,
-    os::fd::{AsFd, AsRawFd},
-    sync::mpsc::Receiver,
-    time::Duration,
-};
+use std::{net::Ipv4Addr, sync::mpsc::Receiver, time::Duration};
 
 use backhoe::{
     engine::{
@@ -18,13 +13,15 @@ use backhoe::{
         plan::{WireEnd, WirePlan},
     },
     os::{clock, netns::NetnsFd, qdisc::Qdiscs},
-    results::event::{Event, EventKind, WireFlowLog},
-    units::{Bytes, IfName, LinkName, NodeName, Percent, ProbeHeader, Rate, Span},
+    results::event::{Event, WireFlowLog},
+    units::{Bytes, IfName, LinkName, NodeName, Percent, Rate, Span},
 };
 
-use super::common::{await_some, namespace, not_tested, sh, tested};
+use super::{
+    common::{await_some, namespace, not_tested, path, sh, tested},
+    flow::{Flow, RUN, assert_trusted},
+};
 
-const RUN: u64 = 11;
 const PATIENCE: Duration = Duration::from_secs(20);
 const GAP: Duration = Duration::from_millis(2);
 
@@ -62,11 +59,7 @@ struct Lab {
 #[expect(clippy::print_stdout, reason = "a test says what it ran on")]
 fn lab(choice: WireChoice, shape: &Shape) -> Lab {
     let (a, b, hidden) = (namespace(), namespace(), namespace());
-    let target = format!(
-        "/proc/{}/fd/{}",
-        std::process::id(),
-        hidden.as_fd().as_raw_fd()
-    );
+    let target = path(&hidden);
     let mut ends = Vec::new();
     for (n, (name, node)) in [("a", &a), ("b", &b)].into_iter().enumerate() {
         let (index, wire_index, last, peer) = (10 + n, 20 + n, n + 1, 2 - n);
@@ -124,26 +117,10 @@ fn link() -> LinkName {
 
 impl Lab {
     fn flow(&self, from: &str, id: u16) -> Flow {
-        let (near, far, [source, destination]) = if from == "a" {
-            (&self.a, &self.b, [1, 2])
-        } else {
-            (&self.b, &self.a, [2, 1])
-        };
-        let receiver = far
-            .run(|| UdpSocket::bind(format!("10.8.0.{destination}:0")))
-            .unwrap();
-        receiver.set_nonblocking(true).unwrap();
-        let sender = near
-            .run(|| UdpSocket::bind(format!("10.8.0.{source}:0")))
-            .unwrap();
-        sender.connect(receiver.local_addr().unwrap()).unwrap();
-        Flow {
-            id,
-            sender,
-            receiver,
-            sent: 0,
-            arrived: Vec::new(),
-        }
+        let a = (&self.a, Ipv4Addr::new(10, 8, 0, 1).into());
+        let b = (&self.b, Ipv4Addr::new(10, 8, 0, 2).into());
+        let (from, to) = if from == "a" { (a, b) } else { (b, a) };
+        Flow::open(from, to, id)
     }
 
     fn log(&self, from: &str) -> Option<WireFlowLog> {
@@ -154,71 +131,6 @@ impl Lab {
     fn counters(&self, from: &str) -> LinkCounters {
         let counters = self.wire.counters();
         counters.into_iter().find(|c| c.from == from).unwrap()
-    }
-
-    fn assert_trusted(&self) {
-        for event in self.events.try_iter() {
-            if let EventKind::Warning {
-                untrusted, text, ..
-            } = event.kind
-            {
-                assert!(!untrusted, "{text}");
-            }
-        }
-    }
-}
-
-struct Flow {
-    id: u16,
-    sender: UdpSocket,
-    receiver: UdpSocket,
-    sent: u32,
-    /// Sequence number and one-way delay in nanoseconds.
-    arrived: Vec<(u32, u64)>,
-}
-
-impl Flow {
-    fn send(&mut self, count: u32, size: usize, gap: Duration) {
-        for _ in 0..count {
-            let mut payload = vec![0; size];
-            let header = ProbeHeader {
-                run: RUN,
-                flow: self.id,
-                seq: self.sent,
-                sent_ns: clock::mono_ns(),
-            };
-            assert!(header.encode(&mut payload));
-            self.sender.send(&payload).unwrap();
-            self.sent += 1;
-            let until = header.sent_ns + gap.as_nanos() as u64;
-            self.receive();
-            while clock::mono_ns() < until {
-                std::thread::sleep(Duration::from_micros(100));
-                self.receive();
-            }
-        }
-    }
-
-    fn receive(&mut self) {
-        let mut payload = [0; 2000];
-        while let Ok(length) = self.receiver.recv(&mut payload) {
-            let header = ProbeHeader::decode(&payload[..length]).unwrap();
-            self.arrived
-                .push((header.seq, clock::mono_ns() - header.sent_ns));
-        }
-    }
-
-    fn await_arrived(&mut self, count: usize) {
-        let (sent, id) = (self.sent, self.id);
-        let what = format!("{count} of {sent} probes of flow {id}");
-        await_some(&what, PATIENCE, || {
-            self.receive();
-            (self.arrived.len() >= count).then_some(())
-        });
-    }
-
-    fn sequences(&self) -> Vec<u32> {
-        self.arrived.iter().map(|&(sequence, _)| sequence).collect()
     }
 }
 
@@ -240,8 +152,8 @@ fn a_delay_is_never_shorter_than_declared_and_nothing_is_lost_or_overtaken() {
     for choice in backends() {
         let lab = lab(choice, &shape(Span::from_millis(20)));
         let (mut there, mut back) = (lab.flow("a", 0), lab.flow("b", 1));
-        there.send(100, 100, GAP);
-        back.send(100, 100, GAP);
+        there.send(100, GAP);
+        back.send(100, GAP);
         for (flow, from) in [(&mut there, "a"), (&mut back, "b")] {
             flow.await_arrived(100);
             assert_eq!(flow.sequences(), (0..100).collect::<Vec<_>>());
@@ -254,7 +166,7 @@ fn a_delay_is_never_shorter_than_declared_and_nothing_is_lost_or_overtaken() {
         }
         println!("  lateness {:?}", lab.wire.lateness());
         assert!(lab.wire.lateness().count >= 200);
-        lab.assert_trusted();
+        assert_trusted(&lab.events);
     }
 }
 
@@ -264,19 +176,19 @@ fn a_silent_cut_loses_what_it_counted_and_what_had_left_arrives() {
         // Long enough that all of the first packets are still on their way.
         let lab = lab(choice, &shape(Span::from_millis(400)));
         let (mut there, mut back) = (lab.flow("a", 0), lab.flow("b", 1));
-        there.send(30, 100, GAP);
-        back.send(30, 100, GAP);
+        there.send(30, GAP);
+        back.send(30, GAP);
         let bracket = lab.wire.silence(&link(), None).unwrap();
         println!("  cut within {} ns", bracket.after - bracket.before);
-        there.send(40, 100, GAP);
-        back.send(40, 100, GAP);
+        there.send(40, GAP);
+        back.send(40, GAP);
         assert!(
             there.arrived.len() + back.arrived.len() < 60,
             "the cut came too late for this test to tell anything"
         );
         lab.wire.restore(&link(), None).unwrap();
-        there.send(50, 100, GAP);
-        back.send(50, 100, GAP);
+        there.send(50, GAP);
+        back.send(50, GAP);
         for (flow, from) in [(&mut there, "a"), (&mut back, "b")] {
             flow.await_arrived(80);
             let log = await_accounted(&lab, from, 120);
@@ -292,7 +204,7 @@ fn a_silent_cut_loses_what_it_counted_and_what_had_left_arrives() {
             let flying = counters.in_flight as u64;
             assert_eq!(stats.offered, stats.delivered + dropped + flying);
         }
-        lab.assert_trusted();
+        assert_trusted(&lab.events);
     }
 }
 
@@ -303,8 +215,8 @@ fn a_one_way_cut_spares_the_other_way_and_light_stays_on() {
         let (mut there, mut back) = (lab.flow("a", 0), lab.flow("b", 1));
         let a = NodeName::new("a").unwrap();
         lab.wire.silence(&link(), Some(&a)).unwrap();
-        there.send(40, 100, GAP);
-        back.send(40, 100, GAP);
+        there.send(40, GAP);
+        back.send(40, GAP);
         back.await_arrived(40);
         assert_eq!(await_accounted(&lab, "a", 40).cut, [(0, 39)]);
         assert_eq!(await_accounted(&lab, "b", 40).carried, [(0, 39)]);
@@ -316,7 +228,7 @@ fn a_one_way_cut_spares_the_other_way_and_light_stays_on() {
         lab.wire.silence(&link(), None).unwrap();
         lab.wire.silence_many(&[link()]).unwrap();
         lab.wire.restore_many(&[link()]).unwrap();
-        there.send(1, 100, GAP);
+        there.send(1, GAP);
         there.await_arrived(1);
         assert_eq!(there.sequences(), [40]);
         let stranger = NodeName::new("c").unwrap();
@@ -329,7 +241,7 @@ fn a_reshaped_link_has_its_new_shape_and_keeps_what_was_on_its_way() {
     for choice in backends() {
         let lab = lab(choice, &shape(Span::from_millis(200)));
         let mut flow = lab.flow("a", 0);
-        flow.send(20, 100, GAP);
+        flow.send(20, GAP);
         let rate = Shape {
             rate: Rate::from_bits_per_second(8_000_000),
             ..shape(Span::from_millis(10))
@@ -337,24 +249,24 @@ fn a_reshaped_link_has_its_new_shape_and_keeps_what_was_on_its_way() {
         lab.wire
             .reshape(&link(), &[rate.clone(), rate.clone()])
             .unwrap();
-        flow.send(20, 100, GAP);
+        flow.send(20, GAP);
         flow.await_arrived(40);
         // Nothing overtakes what left earlier.
         assert_eq!(flow.sequences(), (0..40).collect::<Vec<_>>());
         // 90 packets of 1000 bytes at a million bytes a second take 90 ms, and fit in the queue.
         let begin = clock::mono_ns();
-        flow.send(90, 1000 - 28, Duration::ZERO);
+        flow.send_sized(90, 1000 - 28, Duration::ZERO);
         flow.await_arrived(130);
         let took = clock::mono_ns() - begin;
         println!("  90 kB at 8 Mb/s took {took} ns");
         assert!((85_000_000..1_000_000_000).contains(&took), "{took}");
         let plain = shape(Span::from_millis(1));
         lab.wire.reshape(&link(), &[plain.clone(), plain]).unwrap();
-        flow.send(20, 1000 - 28, GAP);
+        flow.send_sized(20, 1000 - 28, GAP);
         flow.await_arrived(150);
         assert_eq!(flow.sequences(), (0..150).collect::<Vec<_>>());
         assert_eq!(await_accounted(&lab, "a", 150).carried, [(0, 149)]);
-        lab.assert_trusted();
+        assert_trusted(&lab.events);
     }
 }
 
@@ -367,7 +279,7 @@ fn loss_is_counted_as_loss_and_a_full_queue_as_queue() {
         };
         let lossy = lab(choice, &half);
         let mut flow = lossy.flow("a", 0);
-        flow.send(400, 100, Duration::from_micros(500));
+        flow.send(400, Duration::from_micros(500));
         let log = await_accounted(&lossy, "a", 400);
         println!("  half of 400 is {}", count(&log.loss));
         assert!((120..280).contains(&count(&log.loss)));
@@ -381,7 +293,7 @@ fn loss_is_counted_as_loss_and_a_full_queue_as_queue() {
         };
         let full = lab(choice, &narrow);
         let mut flow = full.flow("a", 0);
-        flow.send(100, 1000 - 28, Duration::ZERO);
+        flow.send_sized(100, 1000 - 28, Duration::ZERO);
         let log = await_accounted(&full, "a", 100);
         println!("  of 100 kB, {} packets fit in 10 kB", count(&log.carried));
         assert!((8..40).contains(&count(&log.carried)), "{:?}", log.carried);
@@ -397,7 +309,7 @@ fn a_dark_end_is_a_cut_and_the_wire_survives_it() {
         let (mut there, mut back) = (lab.flow("a", 0), lab.flow("b", 1));
         lab.wire.darken(&link()).unwrap();
         sh(&lab.hidden, "ip link set wb down");
-        there.send(30, 100, GAP);
+        there.send(30, GAP);
         let log = await_accounted(&lab, "a", 30);
         assert_eq!(log.cut, [(0, 29)]);
         sh(&lab.hidden, "ip link set wb up");
@@ -411,11 +323,11 @@ fn a_dark_end_is_a_cut_and_the_wire_survives_it() {
         // And its queues come back a moment after the carrier: none sends before.
         for flow in [&mut there, &mut back] {
             await_some("a packet across", PATIENCE, || {
-                flow.send(1, 100, Duration::from_millis(20));
+                flow.send(1, Duration::from_millis(20));
                 (!flow.arrived.is_empty()).then_some(())
             });
             let (first, _) = flow.arrived[0];
-            flow.send(10, 100, GAP);
+            flow.send(10, GAP);
             let all: Vec<u32> = (first..flow.sent).collect();
             flow.await_arrived(all.len());
             assert_eq!(flow.sequences(), all);
