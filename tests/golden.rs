@@ -1,4 +1,5 @@
-//! Labs in, exact texts out. `BLESS=1` rewrites the expected files.
+//! Labs in, exact texts out; and plans, and daemons' words. `BLESS=1` rewrites the
+//! expected files.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,6 +12,42 @@ use std::{
 };
 
 use backhoe::lab::spec::{self, Checked};
+
+#[path = "golden/daemons.rs"]
+mod daemons;
+#[path = "golden/plans.rs"]
+mod plans;
+
+/// Texts compared with the files that hold them.
+struct Golden {
+    /// Whether the files are rewritten instead.
+    bless: bool,
+    wrong: Vec<String>,
+}
+
+impl Default for Golden {
+    fn default() -> Self {
+        Self {
+            bless: std::env::var_os("BLESS").is_some(),
+            wrong: Vec::new(),
+        }
+    }
+}
+
+impl Golden {
+    fn compare(&mut self, expected: &Path, found: &str) {
+        if self.bless {
+            fs::write(expected, found).unwrap();
+        } else if fs::read_to_string(expected).unwrap_or_default() != found {
+            let expected = expected.display();
+            self.wrong.push(format!("{expected} differs:\n{found}"));
+        }
+    }
+
+    fn conclude(self) {
+        assert!(self.wrong.is_empty(), "{}", self.wrong.join("\n"));
+    }
+}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
@@ -38,10 +75,9 @@ fn check(path: &Path) -> (Checked, String) {
 
 #[test]
 fn every_bad_lab_is_refused_with_its_exact_text() {
-    let bless = std::env::var_os("BLESS").is_some();
     let files = yaml_files("tests/golden/bad");
     assert!(files.len() >= 150, "only {} bad labs", files.len());
-    let mut wrong = Vec::new();
+    let mut golden = Golden::default();
     for path in files {
         let (checked, rendered) = check(&path);
         let accepted = checked.lab.is_some();
@@ -51,19 +87,14 @@ fn every_bad_lab_is_refused_with_its_exact_text() {
             .to_string_lossy()
             .starts_with("warn-");
         if accepted != warns || rendered.is_empty() {
-            wrong.push(format!(
+            golden.wrong.push(format!(
                 "{}: accepted: {accepted}\n{rendered}",
                 path.display()
             ));
         }
-        let expected = path.with_extension("stderr");
-        if bless {
-            fs::write(&expected, &rendered).unwrap();
-        } else if fs::read_to_string(&expected).unwrap_or_default() != rendered {
-            wrong.push(format!("{} differs:\n{rendered}", expected.display()));
-        }
+        golden.compare(&path.with_extension("stderr"), &rendered);
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    golden.conclude();
 }
 
 #[test]

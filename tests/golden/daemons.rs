@@ -1,11 +1,6 @@
 //! What each daemon was recorded to say of the same lab (`labs/two-routers.yaml`),
 //! while everything was up and after a silent cut of `left`, and what that becomes in
-//! the one form. `BLESS=1` rewrites the expected files.
-
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot read its files has failed"
-)]
+//! the one form.
 
 use std::{
     collections::BTreeMap,
@@ -23,10 +18,10 @@ use backhoe::{
 };
 use proptest::prelude::*;
 
+use super::{Golden, root};
+
 fn recordings(daemon: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden/daemons")
-        .join(daemon)
+    root().join("tests/golden/daemons").join(daemon)
 }
 
 /// `a` and `b` name each other's addresses on both links.
@@ -78,8 +73,7 @@ type Reader = fn(&Path) -> (NodeView, Vec<RouteView>);
 
 #[test]
 fn every_recording_becomes_the_expected_view() {
-    let bless = std::env::var_os("BLESS").is_some();
-    let mut wrong = Vec::new();
+    let mut golden = Golden::default();
     let readers: [(&str, Reader); 3] = [
         ("bird-2.0.12", of_bird),
         ("frr-8.4.4", of_frr),
@@ -91,15 +85,10 @@ fn every_recording_becomes_the_expected_view() {
             let (view, routes) = read(&at);
             let found = serde_json::json!({ "bgp": view.bgp, "bfd": view.bfd, "rib": routes });
             let found = serde_json::to_string_pretty(&found).unwrap() + "\n";
-            let expected = at.join("expected.json");
-            if bless {
-                fs::write(&expected, &found).unwrap();
-            } else if fs::read_to_string(&expected).unwrap_or_default() != found {
-                wrong.push(format!("{} differs:\n{found}", expected.display()));
-            }
+            golden.compare(&at.join("expected.json"), &found);
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    golden.conclude();
 }
 
 /// What does not depend on the daemon: who is up, and which path wins.

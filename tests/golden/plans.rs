@@ -1,14 +1,6 @@
-//! Labs in, whole plans out. `BLESS=1` rewrites the expected files.
+//! Labs in, whole plans out.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot read its files has failed"
-)]
-
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use backhoe::{
     lab::{
@@ -18,19 +10,7 @@ use backhoe::{
     units::Suite,
 };
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
-
-fn yaml_files(dir: &str) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(root().join(dir))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
-        .collect();
-    files.sort();
-    files
-}
+use super::{Golden, root, yaml_files};
 
 /// The least a host can have, routing suites, and a strongSwan that may open a TUN device.
 fn host() -> HostFacts {
@@ -92,12 +72,11 @@ fn listing(path: &Path, host: &HostFacts) -> String {
 
 #[test]
 fn every_plan_is_the_expected_one() {
-    let bless = std::env::var_os("BLESS").is_some();
     let mut inputs = yaml_files("tests/golden/plan");
     assert!(!inputs.is_empty());
     inputs.push(root().join("labs/dx-vpn-backup.yaml"));
     inputs.push(root().join("labs/dx-ipsec-backup.yaml"));
-    let mut wrong = Vec::new();
+    let mut golden = Golden::default();
     for path in inputs {
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
         let plain = (format!("{stem}.txt"), listing(&path, &host()));
@@ -105,15 +84,10 @@ fn every_plan_is_the_expected_one() {
         // A file of its own only where more of a kernel makes a difference.
         let differs = full.1 != plain.1;
         for (expected, found) in [plain].into_iter().chain(differs.then_some(full)) {
-            let expected = root().join("tests/golden/plan").join(expected);
-            if bless {
-                fs::write(&expected, &found).unwrap();
-            } else if fs::read_to_string(&expected).unwrap_or_default() != found {
-                wrong.push(format!("{} differs:\n{found}", expected.display()));
-            }
+            golden.compare(&root().join("tests/golden/plan").join(expected), &found);
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    golden.conclude();
 }
 
 #[test]
