@@ -12,7 +12,7 @@ use netlink_sys::{Socket, SocketAddr};
 use nix::net::if_::if_nametoindex;
 
 use super::{
-    netlink::{Messages, RouteSocket},
+    netlink::{Messages, RouteSocket, attribute},
     netns::NetnsFd,
 };
 use crate::units::IfName;
@@ -200,17 +200,6 @@ fn link(index: u32, flags: u32, change: u32) -> [u8; 16] {
     body[8..12].copy_from_slice(&flags.to_ne_bytes());
     body[12..].copy_from_slice(&change.to_ne_bytes());
     body
-}
-
-/// A nested attribute, padded.
-fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-    let length = 4 + value.len();
-    let mut bytes = Vec::with_capacity(length.next_multiple_of(4));
-    bytes.extend((length as u16).to_ne_bytes());
-    bytes.extend(kind.to_ne_bytes());
-    bytes.extend(value);
-    bytes.resize(length.next_multiple_of(4), 0);
-    bytes
 }
 
 fn text(name: &str) -> Vec<u8> {

@@ -29,15 +29,6 @@ pub(super) fn with_flags(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
     message
 }
 
-/// An attribute, padded.
-pub(super) fn push(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    let length = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
-    body.extend_from_slice(&length.to_ne_bytes());
-    body.extend_from_slice(&kind.to_ne_bytes());
-    body.extend_from_slice(value);
-    body.resize(body.len().next_multiple_of(4), 0);
-}
-
 /// Sends `bytes` and waits for the first answer: an acknowledgement or a refusal.
 pub(super) fn exchange(protocol: isize, bytes: &[u8]) -> Result<(), Errno> {
     let io = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));

@@ -14,8 +14,14 @@ use nix::{
     unistd::{ForkResult, Pid},
 };
 
-use super::netlink::{CREATE, exchange, message, push, with_flags};
-use crate::os::{mount, netns, qdisc::Qdiscs, sched};
+use super::netlink::{CREATE, exchange, message, with_flags};
+use crate::os::{
+    mount,
+    netlink::{attribute, put_attribute},
+    netns,
+    qdisc::Qdiscs,
+    sched,
+};
 
 /// What is tried, in the order of the answer's bytes.
 pub(super) const TRIED: [&str; 18] = [
@@ -122,12 +128,6 @@ fn fifo() -> Result<(), Errno> {
     sched::back_to_ordinary().map_err(errno)
 }
 
-fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    push(&mut bytes, kind, value);
-    bytes
-}
-
 /// A link of this kind; an unknown kind is EOPNOTSUPP.
 fn link(
     name: &str,
@@ -143,15 +143,15 @@ fn link(
     const INFO_DATA: u16 = 2;
     let mut body = vec![0_u8; 16];
     body[4..8].copy_from_slice(&index.unwrap_or(0).to_ne_bytes());
-    push(&mut body, IFLA_IFNAME, format!("{name}\0").as_bytes());
+    put_attribute(&mut body, IFLA_IFNAME, format!("{name}\0").as_bytes());
     if let Some(parent) = parent {
-        push(&mut body, IFLA_LINK, &parent.to_ne_bytes());
+        put_attribute(&mut body, IFLA_LINK, &parent.to_ne_bytes());
     }
     let mut info = attribute(INFO_KIND, kind);
     if !data.is_empty() {
-        push(&mut info, INFO_DATA, data);
+        put_attribute(&mut info, INFO_DATA, data);
     }
-    push(&mut body, IFLA_LINKINFO, &info);
+    put_attribute(&mut body, IFLA_LINKINFO, &info);
     exchange(NETLINK_ROUTE, &message(RTM_NEWLINK, CREATE, &body))
 }
 
@@ -161,9 +161,9 @@ fn qdisc(kind: &[u8], options: &[u8]) -> Result<(), Errno> {
     let mut body = vec![0_u8; 20];
     body[4..8].copy_from_slice(&1_i32.to_ne_bytes());
     body[12..16].copy_from_slice(&u32::MAX.to_ne_bytes());
-    push(&mut body, 1, kind);
+    put_attribute(&mut body, 1, kind);
     if !options.is_empty() {
-        push(&mut body, 2, options);
+        put_attribute(&mut body, 2, options);
     }
     // NLM_F_CREATE | NLM_F_REPLACE
     match exchange(NETLINK_ROUTE, &message(RTM_NEWQDISC, 0x500, &body)) {
@@ -197,8 +197,8 @@ fn nexthop_blackhole() -> Result<(), Errno> {
     }
     exchange(NETLINK_ROUTE, &message(RTM_NEWLINK, 0, &up))?;
     let mut body = vec![2_u8, 0, 0, 0, 0, 0, 0, 0];
-    push(&mut body, NHA_ID, &1_u32.to_ne_bytes());
-    push(&mut body, NHA_BLACKHOLE, &[]);
+    put_attribute(&mut body, NHA_ID, &1_u32.to_ne_bytes());
+    put_attribute(&mut body, NHA_BLACKHOLE, &[]);
     exchange(NETLINK_ROUTE, &message(RTM_NEWNEXTHOP, CREATE, &body))
 }
 
@@ -226,7 +226,7 @@ fn security_association() -> Result<(), Errno> {
     algorithm.extend_from_slice(&(8 * KEY_BYTES as u32).to_ne_bytes());
     algorithm.extend_from_slice(&128_u32.to_ne_bytes());
     algorithm.extend_from_slice(&[0x5a; KEY_BYTES]);
-    push(&mut body, XFRMA_ALG_AEAD, &algorithm);
+    put_attribute(&mut body, XFRMA_ALG_AEAD, &algorithm);
     exchange(NETLINK_XFRM, &message(XFRM_MSG_NEWSA, CREATE, &body))
 }
 
@@ -239,7 +239,7 @@ fn table() -> Result<(), Errno> {
     let subsystem = [0, 0, 0, NFTABLES as u8];
     // NFPROTO_INET, version 0, no resource.
     let mut body = vec![1, 0, 0, 0];
-    push(&mut body, 1, b"probe\0");
+    put_attribute(&mut body, 1, b"probe\0");
     let mut batch = with_flags(BATCH_BEGIN, REQUEST, &subsystem);
     batch.extend(message(NFTABLES << 8, 0x400, &body));
     batch.extend(with_flags(BATCH_END, REQUEST, &subsystem));

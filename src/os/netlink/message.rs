@@ -31,10 +31,7 @@ impl Messages {
 
     /// Adds an attribute to the message begun last.
     pub(crate) fn attribute(&mut self, kind: u16, value: &[u8]) {
-        let length = (ATTRIBUTE_LEN + value.len()) as u16;
-        self.bytes.extend(length.to_ne_bytes());
-        self.bytes.extend(kind.to_ne_bytes());
-        self.bytes.extend(value);
+        put_attribute(&mut self.bytes, kind, value);
         self.pad();
     }
 
@@ -55,6 +52,22 @@ impl Messages {
             field.copy_from_slice(&length.to_ne_bytes());
         }
     }
+}
+
+/// An attribute by itself, padded: the value of another, or the first of some.
+pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_attribute(&mut out, kind, value);
+    out
+}
+
+/// Appends an attribute, padded.
+pub(crate) fn put_attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    let length = (ATTRIBUTE_LEN + value.len()) as u16;
+    out.extend(length.to_ne_bytes());
+    out.extend(kind.to_ne_bytes());
+    out.extend(value);
+    out.resize(out.len().next_multiple_of(4), 0);
 }
 
 /// One received message.

@@ -4,5 +4,5 @@
 mod message;
 mod socket;
 
-pub(super) use message::{Attributes, Messages, attributes, u32_at};
+pub(super) use message::{Attributes, Messages, attribute, attributes, put_attribute, u32_at};
 pub(super) use socket::{Refusal, RouteSocket};

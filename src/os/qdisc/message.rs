@@ -1,7 +1,10 @@
 //! Changes as bytes: `struct tcmsg` and nested attributes (rtnetlink(7),
 //! linux/pkt_sched.h, linux/pkt_cls.h, linux/tc_act).
 
-use crate::{os::netlink::Messages, units::Distribution};
+use crate::{
+    os::netlink::{Messages, put_attribute},
+    units::Distribution,
+};
 
 use super::{Bucket, Netem, NetemLoss, QdiscOp, distribution};
 
@@ -123,24 +126,24 @@ pub(super) fn netem_options(netem: &Netem, with_table: bool) -> Vec<u8> {
         options.extend(word.to_ne_bytes());
     }
     if with_table {
-        nest(&mut options, 2, &distribution::table(netem.distribution));
+        put_attribute(&mut options, 2, &distribution::table(netem.distribution));
     }
     // Probability and correlation.
-    nest(&mut options, 3, &words(&[netem.reorder, 0]));
-    nest(&mut options, 4, &words(&[netem.corrupt, 0]));
+    put_attribute(&mut options, 3, &words(&[netem.reorder, 0]));
+    put_attribute(&mut options, 4, &words(&[netem.corrupt, 0]));
     if let NetemLoss::Gilbert { begin, end } = netem.loss {
         // NETEM_LOSS_GE with struct tc_netem_gemodel: p, r, what gets through
         // in the bad state, what is lost in the good one.
         let mut model = Vec::new();
-        nest(&mut model, 2, &words(&[begin, end, 0, 0]));
-        nest(&mut options, 5 | NESTED, &model);
+        put_attribute(&mut model, 2, &words(&[begin, end, 0, 0]));
+        put_attribute(&mut options, 5 | NESTED, &model);
     }
     // struct tc_netem_rate: rate, packet overhead, cell size, cell overhead.
-    nest(&mut options, 6, &words(&[u32::MAX, 0, 0, 0]));
-    nest(&mut options, 8, &NO_RATE.to_ne_bytes());
-    nest(&mut options, 10, &netem.delay.as_nanos().to_ne_bytes());
-    nest(&mut options, 11, &netem.jitter.as_nanos().to_ne_bytes());
-    nest(&mut options, 14, &netem.seed.to_ne_bytes());
+    put_attribute(&mut options, 6, &words(&[u32::MAX, 0, 0, 0]));
+    put_attribute(&mut options, 8, &NO_RATE.to_ne_bytes());
+    put_attribute(&mut options, 10, &netem.delay.as_nanos().to_ne_bytes());
+    put_attribute(&mut options, 11, &netem.jitter.as_nanos().to_ne_bytes());
+    put_attribute(&mut options, 14, &netem.seed.to_ne_bytes());
     options
 }
 
@@ -159,9 +162,9 @@ pub(super) fn tbf_options(bucket: &Bucket) -> Vec<u8> {
     parameters[8..12].copy_from_slice(&rate.to_ne_bytes());
     parameters[24..28].copy_from_slice(&bucket.queue.to_ne_bytes());
     let mut options = Vec::with_capacity(64);
-    nest(&mut options, 1, &parameters);
-    nest(&mut options, 4, &bucket.bytes_per_second.to_ne_bytes());
-    nest(&mut options, 6, &bucket.burst.to_ne_bytes());
+    put_attribute(&mut options, 1, &parameters);
+    put_attribute(&mut options, 4, &bucket.bytes_per_second.to_ne_bytes());
+    put_attribute(&mut options, 6, &bucket.burst.to_ne_bytes());
     options
 }
 
@@ -171,19 +174,19 @@ fn filter(out: &mut Messages, dev: u32, priority: u32, action: &[u8]) {
     out.attribute(TCA_KIND, &text("matchall"));
     // TCA_MATCHALL_ACT, and in it the first action.
     let mut first = Vec::new();
-    nest(&mut first, 1, action);
+    put_attribute(&mut first, 1, action);
     let mut actions = Vec::new();
-    nest(&mut actions, 2, &first);
+    put_attribute(&mut actions, 2, &first);
     out.attribute(TCA_OPTIONS, &actions);
 }
 
 /// TCA_ACT_KIND, TCA_ACT_OPTIONS with the action's parameters (2 for both kinds).
 fn action(kind: &str, parameters: &[u8]) -> Vec<u8> {
     let mut options = Vec::new();
-    nest(&mut options, 2, parameters);
+    put_attribute(&mut options, 2, parameters);
     let mut action = Vec::new();
-    nest(&mut action, 1, &text(kind));
-    nest(&mut action, 2, &options);
+    put_attribute(&mut action, 1, &text(kind));
+    put_attribute(&mut action, 2, &options);
     action
 }
 
@@ -208,12 +211,4 @@ fn text(text: &str) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     bytes.push(0);
     bytes
-}
-
-fn nest(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    let length = (4 + value.len()) as u16;
-    out.extend(length.to_ne_bytes());
-    out.extend(kind.to_ne_bytes());
-    out.extend(value);
-    out.resize(out.len().next_multiple_of(4), 0);
 }
