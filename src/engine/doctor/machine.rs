@@ -84,23 +84,18 @@ fn clock(host: &HostProbe, timed: Timed) -> Finding {
 }
 
 fn pressure(host: &HostProbe) -> Finding {
-    if host.psi {
-        finding(
-            "pressure (PSI)",
-            Verdict::Good,
+    let (found, uses) = if host.psi {
+        (
             "the kernel tells how long tasks wait for a core",
-            "nothing reads it in this version: an overloaded host shows as late probes",
-            None,
+            "a run says when something had to wait for half of it",
         )
     } else {
-        finding(
-            "pressure (PSI)",
-            Verdict::Good,
+        (
             "not in this kernel, or off (boot with psi=1)",
-            "nothing needs it in this version: an overloaded host shows as late probes",
-            None,
+            "an overloaded host shows as late probes and frames only",
         )
-    }
+    };
+    finding("pressure (PSI)", Verdict::Good, found, uses, None)
 }
 
 fn sessions(host: &HostProbe) -> Finding {
