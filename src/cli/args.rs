@@ -145,18 +145,18 @@ impl Command {
             Self::Plan(args) => args.output.json,
             Self::Up(args) => args.output.json,
             Self::Down(args) => args.output.json,
-            Self::Ls(args) => args.output.json,
+            Self::Ls(output) => output.json,
             Self::Status(args) => args.output.json,
             Self::Inspect(args) => args.output.json,
             Self::Logs(args) => args.output.json,
             Self::Cut(args) => args.output.json,
             Self::Restore(args) => args.output.json,
-            Self::Doctor(args) => args.output.json,
+            Self::Doctor(output) => output.json,
             Self::Conformance(args) => args.output.json,
             // A schema is JSON either way.
-            Self::Schema(args) => args.output.json,
+            Self::Schema(output) => output.json,
             // Their output is another program's, or a script.
-            Self::Exec(_) | Self::Shell(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Exec(_) | Self::Shell(_) | Self::Completions(_) | Self::Man => false,
         }
     }
 }
@@ -179,7 +179,7 @@ pub(super) enum Command {
     #[command(after_help = DOWN_HELP)]
     Down(DownArgs),
     /// List the labs that are up
-    Ls(LsArgs),
+    Ls(Output),
     /// Show a lab that is up: nodes, links, sessions, tunnels, faults
     Status(StatusArgs),
     /// Show a node's sessions or routes
@@ -204,18 +204,18 @@ pub(super) enum Command {
     /// Tries each part of the kernel in throw-away namespaces and measures how well the
     /// host keeps time. Exit code 0: labs run here, with stand-ins where parts are
     /// missing; 3: no lab runs here.
-    Doctor(DoctorArgs),
+    Doctor(Output),
     /// Measure what this host's links really do, beside what was declared
     #[command(after_help = CONFORMANCE_HELP)]
     Conformance(ConformanceArgs),
     /// Print the JSON Schema of lab files, which editors check and complete with
-    Schema(SchemaArgs),
+    Schema(Output),
     /// Print shell completions
     #[command(after_help = COMPLETIONS_HELP)]
     Completions(CompletionsArgs),
     /// Print the manual page
     #[command(after_help = MAN_HELP)]
-    Man(ManArgs),
+    Man,
 }
 
 /// In which form the answer comes.
@@ -336,12 +336,6 @@ pub(super) struct DownArgs {
 }
 
 #[derive(Debug, ClapArgs)]
-pub(super) struct LsArgs {
-    #[command(flatten)]
-    pub(super) output: Output,
-}
-
-#[derive(Debug, ClapArgs)]
 pub(super) struct StatusArgs {
     /// Which lab; may be left out when only one is up
     #[arg(value_name = "NAME", conflicts_with = "lab")]
@@ -457,18 +451,6 @@ pub(super) struct ShellArgs {
 }
 
 #[derive(Debug, ClapArgs)]
-pub(super) struct SchemaArgs {
-    #[command(flatten)]
-    pub(super) output: Output,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct DoctorArgs {
-    #[command(flatten)]
-    pub(super) output: Output,
-}
-
-#[derive(Debug, ClapArgs)]
 pub(super) struct ConformanceArgs {
     /// Only the cases whose names begin so
     #[arg(value_name = "CASE")]
@@ -494,6 +476,3 @@ pub(super) struct CompletionsArgs {
     /// Which shell
     pub(super) shell: clap_complete::Shell,
 }
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct ManArgs {}

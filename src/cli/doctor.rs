@@ -1,16 +1,16 @@
 //! `backhoe doctor`.
 
-use super::{Exit, args::DoctorArgs, output};
+use super::{Exit, args::Output, output};
 use crate::{
     engine::doctor::{Verdict, findings, text},
     os::host,
 };
 
-pub(super) fn run(args: &DoctorArgs) -> Result<(), Exit> {
+pub(super) fn run(wanted: Output) -> Result<(), Exit> {
     let probe = host::probe_all()?;
     let timing = host::timing();
     let all = findings(&probe, Some(timing));
-    if args.output.json {
+    if wanted.json {
         output::json(&serde_json::json!({
             "kernel": probe.kernel,
             "uid": probe.uid,

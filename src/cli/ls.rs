@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     Exit,
-    args::LsArgs,
+    args::Output,
     output,
     table::{Table, age},
 };
@@ -24,7 +24,7 @@ enum Found {
     Silent { lab: String, error: String },
 }
 
-pub(super) fn run(args: &LsArgs) -> Result<(), Exit> {
+pub(super) fn run(wanted: Output) -> Result<(), Exit> {
     let mut found = Vec::new();
     for lab in api::list()? {
         match Client::new(lab.clone()).summary() {
@@ -37,7 +37,7 @@ pub(super) fn run(args: &LsArgs) -> Result<(), Exit> {
             }),
         }
     }
-    if args.output.json {
+    if wanted.json {
         return output::json(&found);
     }
     if found.is_empty() {

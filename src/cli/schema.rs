@@ -1,8 +1,8 @@
 //! `backhoe schema`.
 
-use super::{Exit, args::SchemaArgs, output};
+use super::{Exit, output};
 use crate::lab::spec;
 
-pub(super) fn run(_: &SchemaArgs) -> Result<(), Exit> {
+pub(super) fn run() -> Result<(), Exit> {
     output::json(&spec::schema())
 }
