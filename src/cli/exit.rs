@@ -8,7 +8,10 @@ use std::{
 use serde::Serialize;
 
 use super::{finding::Finding, output};
-use crate::engine::api::{ClientError, ErrorInfo};
+use crate::engine::{
+    api::{ClientError, ErrorInfo},
+    init::LaunchError,
+};
 
 /// Why a command did not simply succeed.
 #[derive(Debug)]
@@ -70,6 +73,15 @@ impl From<ClientError> for Exit {
 }
 
 impl Exit {
+    /// Why there is no lab.
+    pub(super) fn no_lab(error: anyhow::Error) -> Self {
+        match error.downcast_ref::<LaunchError>() {
+            Some(taken @ LaunchError::Taken(_)) => Self::Usage(taken.to_string()),
+            Some(LaunchError::Host(lack)) => Self::Host(lack.clone()),
+            Some(LaunchError::Failed(_)) | None => Self::Bug(error),
+        }
+    }
+
     /// The documented code.
     pub(super) fn code(&self) -> u8 {
         match self {

@@ -91,7 +91,7 @@ pub(super) fn no_lab(interrupts: &Interrupts, error: anyhow::Error) -> Exit {
             output::talk("the lab is down; it was not built yet");
             caught
         }
-        None => super::run::no_lab(error),
+        None => Exit::no_lab(error),
     }
 }
 

@@ -173,18 +173,9 @@ fn follow(
 /// A name can be up once. Said before anything is built, and before a directory is made for it.
 pub(super) fn must_be_free(lab: &LabName) -> Result<(), Exit> {
     if api::list()?.contains(lab) {
-        return Err(no_lab(LaunchError::Taken(lab.clone()).into()));
+        return Err(Exit::Usage(LaunchError::Taken(lab.clone()).to_string()));
     }
     Ok(())
-}
-
-/// Why there is no lab, as an exit code.
-pub(super) fn no_lab(error: anyhow::Error) -> Exit {
-    match error.downcast_ref::<LaunchError>() {
-        Some(taken @ LaunchError::Taken(_)) => Exit::Usage(taken.to_string()),
-        Some(LaunchError::Host(lack)) => Exit::Host(lack.clone()),
-        Some(LaunchError::Failed(_)) | None => Exit::Bug(error),
-    }
 }
 
 /// The run's directory, made and tried before anything is built, so that a bad path
