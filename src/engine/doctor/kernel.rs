@@ -1,9 +1,6 @@
 //! Parts of the kernel: what is there, what stands in for what is not.
 
-use super::{
-    Finding, Verdict,
-    findings::{Timed, finding},
-};
+use super::finding::{Finding, Timed, Verdict, finding};
 use crate::os::host::HostProbe;
 
 /// Every part, the ones no lab can do without first.

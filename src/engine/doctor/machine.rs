@@ -1,9 +1,6 @@
 //! Time, priority and sessions of the machine.
 
-use super::{
-    Finding, Verdict,
-    findings::{Timed, finding},
-};
+use super::finding::{Finding, Timed, Verdict, finding};
 use crate::os::host::HostProbe;
 
 pub(super) fn findings(host: &HostProbe, timed: Timed) -> Vec<Finding> {

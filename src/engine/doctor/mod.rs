@@ -2,11 +2,13 @@
 //! command that improves it.
 
 mod facts;
+mod finding;
 mod findings;
 mod kernel;
 mod machine;
 mod text;
 
 pub use facts::{facts, suites};
-pub use findings::{Finding, Verdict, fatal, findings};
+pub use finding::{Finding, Verdict};
+pub use findings::{fatal, findings};
 pub use text::text;
