@@ -9,7 +9,7 @@ use std::{
 
 use backhoe::{
     engine::{
-        relay::{LinkCounters, Relay, RelayConfig, TapConfig, spawn},
+        relay::{LinkCounters, Relay, TapConfig, WireConfig, spawn},
         sink::EventSink,
     },
     lab::{
@@ -113,7 +113,7 @@ fn shaped(links: u32, shape: &Shape) -> Lab {
         interface: IfName::new("i0").unwrap(),
         netns: a.try_clone().unwrap(),
     };
-    let config = RelayConfig {
+    let config = WireConfig {
         wires,
         taps: vec![tap],
         run: RUN,

@@ -47,7 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a relay is to do.
 #[derive(Debug)]
-pub struct RelayConfig {
+pub struct WireConfig {
     /// The links; their ends exist in the wire namespace.
     pub wires: Vec<WirePlan>,
     /// Tunnel interfaces to watch.
@@ -106,7 +106,7 @@ pub struct Relay {
 ///
 /// # Errors
 /// An interface is missing, or the kernel refuses a packet socket or its ring.
-pub fn spawn(config: RelayConfig, wire_ns: &NetnsFd, sink: EventSink) -> anyhow::Result<Relay> {
+pub fn spawn(config: WireConfig, wire_ns: &NetnsFd, sink: EventSink) -> anyhow::Result<Relay> {
     let links = Links::new(&config.wires)?;
     let directions = open_directions(&config, wire_ns, &sink)?;
     let taps = tap::open(&config.taps, &sink)?;
@@ -135,7 +135,7 @@ pub fn spawn(config: RelayConfig, wire_ns: &NetnsFd, sink: EventSink) -> anyhow:
 }
 
 fn open_directions(
-    config: &RelayConfig,
+    config: &WireConfig,
     wire_ns: &NetnsFd,
     sink: &EventSink,
 ) -> anyhow::Result<Vec<Direction>> {

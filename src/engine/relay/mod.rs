@@ -16,7 +16,7 @@ mod wire;
 mod worker;
 
 pub(in crate::engine) use flows::{Fate, Flows};
-pub use handle::{Bracket, LinkCounters, Relay, RelayConfig, THREAD_NAME, spawn};
+pub use handle::{Bracket, LinkCounters, Relay, THREAD_NAME, WireConfig, spawn};
 pub(in crate::engine) use handle::{lane_seed, open_rings};
 pub use lateness::Lateness;
 pub(in crate::engine) use lateness::Punctuality;

@@ -8,6 +8,6 @@ mod ledger;
 mod shape;
 mod watch;
 
-pub use super::relay::{Bracket, Lateness, LinkCounters, RelayConfig as WireConfig, TapConfig};
+pub use super::relay::{Bracket, Lateness, LinkCounters, TapConfig, WireConfig};
 pub use choice::{Wire, WireChoice, start};
 pub use kernel::KernelWire;
