@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use crate::os::host::Timing;
-
 /// How good the news is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -34,9 +32,6 @@ pub struct Finding {
     /// The one command that improves it.
     pub improve: Option<String>,
 }
-
-/// How well the host keeps time, where that was measured.
-pub(super) type Timed = Option<Timing>;
 
 pub(super) fn finding(
     what: &str,

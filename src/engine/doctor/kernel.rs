@@ -1,10 +1,10 @@
 //! Parts of the kernel: what is there, what stands in for what is not.
 
-use super::finding::{Finding, Timed, Verdict, finding};
-use crate::os::host::HostProbe;
+use super::finding::{Finding, Verdict, finding};
+use crate::os::host::{HostProbe, Timing};
 
 /// Every part, the ones no lab can do without first.
-pub(super) fn parts(host: &HostProbe, timed: Timed) -> Vec<Finding> {
+pub(super) fn parts(host: &HostProbe, timed: Option<Timing>) -> Vec<Finding> {
     vec![
         nexthop(host),
         netem(host, timed),
@@ -93,7 +93,7 @@ fn nexthop(host: &HostProbe) -> Finding {
     )
 }
 
-fn netem(host: &HostProbe, timed: Timed) -> Finding {
+fn netem(host: &HostProbe, timed: Option<Timing>) -> Finding {
     let relay = || {
         let measured = timed.map_or_else(String::new, |timing| {
             format!(

@@ -1,9 +1,9 @@
 //! Time, priority and sessions of the machine.
 
-use super::finding::{Finding, Timed, Verdict, finding};
-use crate::os::host::HostProbe;
+use super::finding::{Finding, Verdict, finding};
+use crate::os::host::{HostProbe, Timing};
 
-pub(super) fn findings(host: &HostProbe, timed: Timed) -> Vec<Finding> {
+pub(super) fn findings(host: &HostProbe, timed: Option<Timing>) -> Vec<Finding> {
     vec![
         realtime(host),
         clock(host, timed),
@@ -46,7 +46,7 @@ fn realtime(host: &HostProbe) -> Finding {
     .costing("on a busy host BFD below 50 ms may flap, and probes leave milliseconds late")
 }
 
-fn clock(host: &HostProbe, timed: Timed) -> Finding {
+fn clock(host: &HostProbe, timed: Option<Timing>) -> Finding {
     let good = matches!(
         host.clocksource.as_str(),
         "tsc" | "kvm-clock" | "hyperv_clocksource_tsc_page" | "arch_sys_counter"

@@ -45,7 +45,7 @@ const RING_SIZES: (usize, usize) = (2 << 20, 16 << 20);
 /// How long a question may take: the thread answers between two frames.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a relay is to do.
+/// What a backend of the wire is to do.
 #[derive(Debug)]
 pub struct WireConfig {
     /// The links; their ends exist in the wire namespace.
