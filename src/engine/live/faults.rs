@@ -185,10 +185,10 @@ impl Live {
 
     fn perform(&self, fault: &Fault) -> anyhow::Result<Bracket> {
         match fault {
-            Fault::Silent { link, from } => match self.members(link) {
-                Some(links) => self.wires()?.silence_many(links),
-                None => self.wires()?.silence(link, from.as_ref()),
-            },
+            Fault::Silent { link, from: None } => {
+                self.wires()?.silence_many(self.plan().links_of(link))
+            }
+            Fault::Silent { link, from } => self.wires()?.silence(link, from.as_ref()),
             Fault::Carrier { link, at } => self.carrier(link, at.as_ref(), false),
             Fault::DropNumbered { link, packets } => self.wires()?.drop_numbered(link, *packets),
             Fault::Degrade { link, shape } => self.wires()?.reshape(link, shape),
@@ -340,12 +340,6 @@ impl Live {
             self.signal(&self.daemons_of(node)?, Signal::Freeze)?;
         }
         Ok(())
-    }
-
-    /// The links of a LAG.
-    fn members(&self, name: &LinkName) -> Option<&[LinkName]> {
-        let lag = self.plan().lags.iter().find(|lag| lag.lag == *name)?;
-        Some(&lag.links)
     }
 
     fn wires(&self) -> anyhow::Result<&Wire> {
