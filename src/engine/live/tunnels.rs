@@ -67,7 +67,7 @@ struct End {
 #[derive(Debug)]
 struct Running {
     process: PidFd,
-    backend: String,
+    backend: Backend,
     gone: bool,
 }
 
@@ -75,7 +75,7 @@ impl End {
     /// The kernel's WireGuard would outlive its process and go on carrying; a
     /// dead end carries nothing, whichever backend it had.
     fn bury(&self) -> std::io::Result<()> {
-        if lock(&self.running).backend == Backend::Kernel.to_string() {
+        if lock(&self.running).backend == Backend::Kernel {
             wireguard::remove(&self.netns, &self.config.settings.interface)?;
         }
         Ok(())
@@ -86,7 +86,7 @@ impl End {
             tunnel: self.config.tunnel.to_string(),
             node: self.config.node.to_string(),
             state: state.to_owned(),
-            backend: lock(&self.running).backend.clone(),
+            backend: lock(&self.running).backend.to_string(),
         }
     }
 
@@ -298,7 +298,7 @@ impl Tunnels {
     pub(super) fn backend(&self) -> String {
         self.ends.first().map_or_else(
             || "none".to_owned(),
-            |end| lock(&end.running).backend.clone(),
+            |end| lock(&end.running).backend.to_string(),
         )
     }
 }
@@ -339,13 +339,13 @@ fn spawn(
 }
 
 /// Waits until the interface is up; the backend that carries it.
-fn ready(config: &TunnelEndConfig, control: &mut TunnelControl) -> anyhow::Result<String> {
+fn ready(config: &TunnelEndConfig, control: &mut TunnelControl) -> anyhow::Result<Backend> {
     let what = format!("tunnel {} at {}", config.tunnel, config.node);
     let deadline = clock::now() + READY;
     loop {
         let left = deadline.saturating_duration_since(clock::now());
         match control.next(left).with_context(|| what.clone())? {
-            Some(TunnelMessage::Ready { backend }) => return Ok(backend.to_string()),
+            Some(TunnelMessage::Ready { backend }) => return Ok(backend),
             Some(TunnelMessage::Failed { error }) => bail!("{what}: {error}"),
             Some(TunnelMessage::Handshake { .. } | TunnelMessage::Status { .. }) => {}
             None => bail!(
