@@ -211,9 +211,8 @@ fn bridge(plan: &Plan, switch: &NodeName) -> Option<u32> {
 /// The IPv4 network of the nearest node with an address, over trunks where need be.
 fn network(plan: &Plan, own: &Own<'_>, switch: &NodeName) -> Option<Ipv4Net> {
     let is_switch = |node: &NodeName| {
-        plan.nodes
-            .iter()
-            .any(|other| other.name == *node && other.kind == SWITCH)
+        let plan = plan.node(node.as_str());
+        plan.is_some_and(|plan| plan.kind == SWITCH)
     };
     let mut segment = vec![switch.clone()];
     let mut next = 0;

@@ -90,9 +90,7 @@ impl Daemons {
     pub(super) fn restart(live: &Live, node: &NodeName) -> anyhow::Result<()> {
         let plan = live
             .plan()
-            .nodes
-            .iter()
-            .find(|plan| plan.name == *node)
+            .node(node.as_str())
             .with_context(|| format!("no node {node}"))?;
         let daemons = || live.daemons.lock().unwrap_or_else(PoisonError::into_inner);
         let old = daemons().0.remove(node);

@@ -456,8 +456,8 @@ impl Live {
     /// Starts a node's daemon anew.
     fn restart(&self, node: &NodeName) -> anyhow::Result<()> {
         Daemons::restart(self, node)?;
-        let daemon = self.plan().nodes.iter().find(|plan| plan.name == *node);
-        if let Some(DaemonPlan::Charon(charon)) = daemon.map(|plan| &plan.daemon) {
+        let plan = self.plan().node(node.as_str());
+        if let Some(DaemonPlan::Charon(charon)) = plan.map(|plan| &plan.daemon) {
             let new =
                 |tap: &TapConfig| tap.name == charon.tunnel.as_str() && tap.node == charon.node;
             self.tap(new)?;

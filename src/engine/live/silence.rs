@@ -69,10 +69,7 @@ impl Live {
                 .find(|(_, applied)| hits(&applied.fault))
                 .map(|(label, _)| label.clone())
         };
-        let mut nodes = self.plan().nodes.iter();
-        let daemon = nodes
-            .find(|plan| plan.name == *node)
-            .map(|plan| &plan.daemon);
+        let daemon = self.plan().node(node.as_str()).map(|plan| &plan.daemon);
         // The IKE daemon of a tunnel dies with the router whose tunnel it is.
         let machine = match daemon {
             Some(DaemonPlan::Charon(charon)) => &charon.node,

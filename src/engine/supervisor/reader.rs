@@ -16,7 +16,7 @@ use crate::{
         init::Goal,
         live::Live,
     },
-    lab::plan::{DaemonPlan, NodePlan},
+    lab::plan::DaemonPlan,
     os::process::PidFd,
     units::{NodeName, nearest},
 };
@@ -105,10 +105,7 @@ impl Reader {
                 Live::INSPECTABLE.join(", ")
             )));
         }
-        let plan = self.live.plan().nodes.iter();
-        let silent =
-            |plan: &NodePlan| plan.name.as_str() == node && plan.daemon == DaemonPlan::None;
-        if what != "fib" && plan.into_iter().any(silent) {
+        if what != "fib" && self.has_daemon(node) == Some(false) {
             return Err(Refusal::Wrong(format!(
                 "{node} runs no routing daemon, so it has no {what}; its fib can be seen"
             )));
@@ -120,10 +117,8 @@ impl Reader {
     /// and the process that holds it.
     fn holder(&self, said: &str) -> Result<(&NodeName, &PidFd), Refusal> {
         let behind = |name: &NodeName| {
-            let mut plans = self.live.plan().nodes.iter();
-            plans
-                .find(|plan| plan.name == *name)
-                .and_then(|plan| plan.behind.as_ref())
+            let plan = self.live.plan().node(name.as_str());
+            plan.and_then(|plan| plan.behind.as_ref())
                 .is_some_and(|at| format!("{at}.{name}") == said)
         };
         self.live
@@ -183,9 +178,13 @@ impl Reader {
     fn logs_expected(&self, node: &NodeName) -> bool {
         let plan = self.live.plan();
         let mut tunnels = plan.tunnels.iter().flat_map(|tunnel| &tunnel.ends);
-        let mut nodes = plan.nodes.iter();
-        tunnels.any(|end| end.node == *node)
-            || nodes.any(|plan| plan.name == *node && plan.daemon != DaemonPlan::None)
+        tunnels.any(|end| end.node == *node) || self.has_daemon(node.as_str()) == Some(true)
+    }
+
+    /// Whether a daemon is planned at `node`, if there is such a node.
+    fn has_daemon(&self, node: &str) -> Option<bool> {
+        let plan = self.live.plan().node(node)?;
+        Some(plan.daemon != DaemonPlan::None)
     }
 
     fn no_node(&self, node: &str) -> Refusal {

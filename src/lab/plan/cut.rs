@@ -138,7 +138,7 @@ fn of_session(plan: &Plan, cut: &Cut<'_>) -> Result<Fault, CutError> {
     let ends = [&found.ends[0].node, &found.ends[1].node];
     let session: SessionName = found.session.clone();
     let is_aws = |end: &&NodeName| {
-        let node = plan.nodes.iter().find(|node| node.name == **end);
+        let node = plan.node(end.as_str());
         node.is_some_and(|node| Kind::is_word_of_aws(&node.kind))
     };
     let node = match cut.at {
@@ -155,8 +155,7 @@ fn of_session(plan: &Plan, cut: &Cut<'_>) -> Result<Fault, CutError> {
 }
 
 fn of_node(plan: &Plan, target: &str, how: How) -> Result<Fault, CutError> {
-    let found = plan.nodes.iter().find(|node| node.name.as_str() == target);
-    let Some(found) = found.filter(|node| is_cuttable(node)) else {
+    let Some(found) = plan.node(target).filter(|node| is_cuttable(node)) else {
         return Err(not_a(plan, how, target));
     };
     let node: NodeName = found.name.clone();

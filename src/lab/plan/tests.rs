@@ -22,7 +22,7 @@ fn compile(lab: &Lab) -> Plan {
 }
 
 fn speaker<'p>(plan: &'p Plan, name: &str) -> &'p SpeakerConfig {
-    let node = plan.nodes.iter().find(|node| node.name.as_str() == name);
+    let node = plan.node(name);
     let DaemonPlan::Embedded(config) = &node.unwrap().daemon else {
         panic!("{name} runs no speaker");
     };

@@ -326,6 +326,11 @@ pub struct FlowPlan {
 }
 
 impl Plan {
+    /// The node of this name.
+    pub fn node(&self, name: &str) -> Option<&NodePlan> {
+        self.nodes.iter().find(|node| node.name.as_str() == name)
+    }
+
     /// The VRF an interface of a node is in. Its addresses are then in that VRF's
     /// table only: a socket that is not bound to the VRF cannot have them.
     pub fn vrf_of(&self, node: &NodeName, dev: &str) -> Option<&IfName> {

@@ -42,7 +42,7 @@ fn lab() -> Lab {
 }
 
 fn file<'p>(plan: &'p Plan, node: &str, path: &str) -> &'p str {
-    let node = plan.nodes.iter().find(|n| n.name.as_str() == node);
+    let node = plan.node(node);
     node.unwrap().files.get(path).unwrap()
 }
 
