@@ -13,5 +13,4 @@ pub use install::FrrInstall;
 pub use parse::view;
 pub use rib::rib;
 pub use running::{Frr, FrrStart};
-pub use start::{Program, boot_command, programs, ready_socket};
 pub use vty::{Vty, VtyError};

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 /// A program to run in a node, in the foreground.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
+pub(super) struct Program {
     /// Short name, also its log's.
-    pub name: String,
+    pub(super) name: String,
     /// Absolute path.
-    pub path: PathBuf,
+    pub(super) path: PathBuf,
     /// Arguments.
-    pub args: Vec<String>,
+    pub(super) args: Vec<String>,
 }
 
 /// Where the daemons find each other and their shell, whatever prefix they were
@@ -24,7 +24,7 @@ const ETC: &str = "/etc/frr";
 ///
 /// `-u root -g root`: inside the lab's user namespace there is nobody else; the
 /// node's group file makes root a member of `frrvty`, which FRR insists on.
-pub fn programs(directory: &Path, daemons: &[String]) -> Vec<Program> {
+pub(super) fn programs(directory: &Path, daemons: &[String]) -> Vec<Program> {
     let management = directory.join("mgmtd").is_file().then_some("mgmtd");
     management
         .into_iter()
@@ -66,13 +66,13 @@ fn arguments(name: &str) -> Vec<String> {
 
 /// The socket whose presence says that a daemon listens, relative to the node's
 /// root directory.
-pub fn ready_socket(daemon: &str) -> String {
+pub(super) fn ready_socket(daemon: &str) -> String {
     format!("run/frr/{daemon}.vty")
 }
 
 /// Loads `/etc/frr/frr.conf` into the running daemons; a line that FRR refuses
 /// makes it exit with 2 and print `line N: % …`.
-pub fn boot_command(vtysh: &Path) -> Program {
+pub(super) fn boot_command(vtysh: &Path) -> Program {
     Program {
         name: "vtysh".to_owned(),
         path: vtysh.to_owned(),
