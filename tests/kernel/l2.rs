@@ -16,7 +16,7 @@ use backhoe::{
     os::{
         fib_watch::{FibNotice, FibWatch},
         host,
-        kernel::{Kernel, Linux},
+        kernel::Linux,
         netns::NetnsFd,
     },
     units::{LinkName, NodeName},

@@ -19,10 +19,7 @@ use crate::{
         op::{Netns, Op, VethEnd},
         plan::{WireEnd, WirePlan},
     },
-    os::{
-        kernel::{Kernel as _, Linux},
-        netns::NetnsFd,
-    },
+    os::{kernel::Linux, netns::NetnsFd},
     results::event::{Event, EventKind},
     units::{Bytes, IfName, LinkName, NodeName},
 };

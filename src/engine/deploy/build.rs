@@ -16,7 +16,7 @@ use crate::{
     },
     os::{
         clock,
-        kernel::{Kernel, Linux},
+        kernel::Linux,
         netns::{MountNsFd, NetnsFd},
         process::{self, PidFd},
     },

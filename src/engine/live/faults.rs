@@ -19,7 +19,7 @@ use crate::{
         op::{Netns, Op},
         plan::{DaemonPlan, Plan, TunnelBy, TunnelPlan, WirePlan},
     },
-    os::{clock, kernel::Kernel, process::PidFd},
+    os::{clock, process::PidFd},
     results::event::EventKind,
     units::{LinkName, NodeName, SessionName},
 };

@@ -10,7 +10,7 @@ use netns_rs::{Env, NetNs};
 use nix::net::if_::if_nametoindex;
 
 use super::{
-    Kernel, OpError,
+    OpError,
     message::{self, Bonding, Message},
     socket::RouteSocket,
     sysctl,
@@ -67,6 +67,29 @@ impl Linux {
             hub: RouteSocket::open()?,
             spaces: BTreeMap::new(),
         })
+    }
+
+    /// Applies `ops`. Operations in different namespaces may be regrouped between
+    /// two creations of namespaces or links; within a namespace the order is kept.
+    ///
+    /// # Errors
+    /// The first operation that was refused, with the kernel's own words. What
+    /// came before it has been done, and some of what came after it may have been.
+    pub fn apply(&mut self, ops: &[Op]) -> Result<(), OpError> {
+        for run in ops.chunk_by(|a, b| stage(a) == stage(b)) {
+            match run.first().map(stage) {
+                Some(Stage::Namespaces) => {
+                    for op in run {
+                        self.add_netns(op.netns())
+                            .map_err(|source| OpError::new(op, source))?;
+                    }
+                }
+                Some(Stage::Veths) => self.add_veths(run)?,
+                Some(Stage::Inside) => self.inside(run)?,
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     /// Takes charge of a namespace that somebody else has made.
@@ -135,25 +158,6 @@ impl Linux {
                 } else {
                     space.requests(&self.home, run)?;
                 }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Kernel for Linux {
-    fn apply(&mut self, ops: &[Op]) -> Result<(), OpError> {
-        for run in ops.chunk_by(|a, b| stage(a) == stage(b)) {
-            match run.first().map(stage) {
-                Some(Stage::Namespaces) => {
-                    for op in run {
-                        self.add_netns(op.netns())
-                            .map_err(|source| OpError::new(op, source))?;
-                    }
-                }
-                Some(Stage::Veths) => self.add_veths(run)?,
-                Some(Stage::Inside) => self.inside(run)?,
-                None => {}
             }
         }
         Ok(())
