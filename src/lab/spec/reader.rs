@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::{
     At, Diagnostic, Severity,
-    keys::Table,
+    keys::{Table, Word},
     raw::{Key, Tree, Value},
 };
 use crate::units::{NameError, nearest};
@@ -146,7 +146,7 @@ impl Findings {
             if !seen.insert(key.text.as_str()) {
                 self.duplicate(key);
             } else if let Some(word) = table.keys.iter().find(|word| word.key == key.text) {
-                fields.known.insert(word.key, (key, value));
+                fields.known.insert(word.key, (word, key, value));
             } else if table.others.is_some() {
                 fields.others.push((key, value));
             } else {
@@ -415,7 +415,7 @@ fn has_leading_zero(text: &str) -> bool {
 pub(super) struct Fields<'t> {
     /// The mapping's place: its name's, where it has one.
     pub(super) at: At,
-    known: BTreeMap<&'static str, (&'t Key, &'t Tree)>,
+    known: BTreeMap<&'static str, (&'static Word, &'t Key, &'t Tree)>,
     /// Keys that the user chose, where the table allows them.
     pub(super) others: Vec<(&'t Key, &'t Tree)>,
 }
@@ -423,19 +423,19 @@ pub(super) struct Fields<'t> {
 impl<'t> Fields<'t> {
     /// The key's place and its value.
     pub(super) fn get(&self, key: &str) -> Option<(At, &'t Tree)> {
-        self.known.get(key).map(|(key, tree)| (key.at, *tree))
+        self.known.get(key).map(|(_, key, tree)| (key.at, *tree))
     }
 
     /// Where the key is, or the mapping.
     pub(super) fn at_key(&self, key: &str) -> At {
-        self.known.get(key).map_or(self.at, |(key, _)| key.at)
+        self.known.get(key).map_or(self.at, |(_, key, _)| key.at)
     }
 
     /// Where the key's value is, or the mapping.
     pub(super) fn at_value(&self, key: &str) -> At {
         self.known
             .get(key)
-            .map_or(self.at, |(key, tree)| match tree.value {
+            .map_or(self.at, |(_, key, tree)| match tree.value {
                 Value::Null => key.at,
                 Value::Text(_) | Value::List(_) | Value::Map(_) => tree.at,
             })
@@ -468,24 +468,17 @@ impl<'t> Fields<'t> {
         f.flag(at, tree, key)
     }
 
-    pub(super) fn number(&self, f: &mut Findings, key: &str, low: u64, high: u64) -> Option<u64> {
-        let (at, tree) = self.get(key)?;
-        f.number(at, tree, key, low, high)
+    /// A whole number within the key's bounds, which `T` holds.
+    pub(super) fn number<T: TryFrom<u64>>(&self, f: &mut Findings, key: &str) -> Option<T> {
+        let (word, key, tree) = self.known.get(key)?;
+        let (low, high) = word.bounds();
+        let number = f.number(key.at, tree, word.key, low, high)?;
+        T::try_from(number).ok()
     }
 
-    /// A 32-bit number; `low` and `high` are within 32 bits.
-    pub(super) fn number32(&self, f: &mut Findings, key: &str, low: u32, high: u32) -> Option<u32> {
-        let number = self.number(f, key, low.into(), high.into())?;
-        u32::try_from(number).ok()
-    }
-
-    pub(super) fn choice(
-        &self,
-        f: &mut Findings,
-        key: &str,
-        words: &[&'static str],
-    ) -> Option<&'static str> {
-        let (at, tree) = self.get(key)?;
-        f.choice(at, tree, key, words)
+    /// One of the key's words.
+    pub(super) fn choice(&self, f: &mut Findings, key: &str) -> Option<&'static str> {
+        let (word, key, tree) = self.known.get(key)?;
+        f.choice(key.at, tree, word.key, word.choices())
     }
 }

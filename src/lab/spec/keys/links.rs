@@ -7,6 +7,7 @@ use super::{
     },
     LOCATION, PROVIDER, SITE, Table, Word, needed, word,
 };
+use crate::lab::model::MAX_MEMBERS;
 use crate::units::{Distribution, HashPolicy, LacpRate};
 
 pub(in crate::lab::spec) static LINK: Table = Table {
@@ -110,7 +111,7 @@ pub(in crate::lab::spec) static LAG: Table = Table {
         ),
         word(
             "min-links",
-            Number(0, 8),
+            Number(0, MAX_MEMBERS as u64),
             "With fewer links left the LAG is down; default 0, as at AWS.",
         ),
         word(

@@ -100,6 +100,26 @@ pub(super) enum Holds {
     Steps(&'static Table),
 }
 
+impl Word {
+    /// The least and the greatest number it may hold.
+    pub(super) fn bounds(&self) -> (u64, u64) {
+        if let Number(low, high) = self.holds {
+            (low, high)
+        } else {
+            (0, u64::MAX)
+        }
+    }
+
+    /// The words of which it holds one.
+    pub(super) fn choices(&self) -> &'static [&'static str] {
+        if let Holds::OneOf(words) = self.holds {
+            words
+        } else {
+            &[]
+        }
+    }
+}
+
 const fn word(key: &'static str, holds: Holds, doc: &'static str) -> Word {
     Word {
         key,

@@ -98,7 +98,7 @@ impl Lower<'_> {
     }
 
     fn tunnel_count(&mut self, fields: &Fields<'_>, vpn: &Named<'_>) -> usize {
-        let count = fields.number(&mut self.f, "tunnels", 1, 2).unwrap_or(2);
+        let count = fields.number(&mut self.f, "tunnels").unwrap_or(2);
         if count < 2 && vpn.strict() {
             self.f
                 .error(
@@ -108,7 +108,7 @@ impl Lower<'_> {
                 )
                 .help("`unlike-aws: true` on the session insists");
         }
-        usize::try_from(count).unwrap_or(2)
+        count
     }
 
     /// Tunnels, their sessions and endpoints have names of their own; others may mention them.

@@ -34,12 +34,12 @@ impl Lower<'_> {
     fn read_lag(&mut self, key: &Key, tree: &Tree) -> Option<Lag> {
         let fields = self.f.fields(tree, &LAG, key.at)?;
         let hash = fields.parse(&mut self.f, "hash").unwrap_or_default();
-        let min_links = fields.number32(&mut self.f, "min-links", 0, MAX_MEMBERS as u32);
+        let min_links = fields.number::<u8>(&mut self.f, "min-links");
         let Some(named) = self.members(&fields) else {
             self.per_end::<LacpRate>(&fields, "lacp", None);
             return None;
         };
-        if let Some(min_links) = min_links.filter(|&min| min as usize > named.len()) {
+        if let Some(min_links) = min_links.filter(|&min| usize::from(min) > named.len()) {
             let message = format!(
                 "with `min-links: {min_links}` and {} links the LAG would never be up",
                 named.len()
@@ -67,7 +67,7 @@ impl Lower<'_> {
             mtu: self.link(first).map_or(DEFAULT_MTU, |link| link.mtu),
             links: named.into_iter().map(|(_, name)| name).collect(),
             ends,
-            min_links: min_links.map_or(aws::LAG_MIN_LINKS, |min| min as u8),
+            min_links: min_links.unwrap_or(aws::LAG_MIN_LINKS),
             lacp: lacp.map(Option::unwrap_or_default),
             hash,
             addresses: addresses.unwrap_or_default(),

@@ -88,14 +88,14 @@ impl Lower<'_> {
         };
         let asn = self.asn(&fields, &kind);
         let daemon = self.daemon(&fields, &kind, asn)?;
-        let multipath = fields.number(&mut self.f, "multipath", 1, 64).unwrap_or(1);
+        let multipath = fields.number(&mut self.f, "multipath").unwrap_or(1);
         let node = Node {
             asn,
             daemon,
             router_id: self.router_id(&fields),
             // Its members are known once links are.
             vrfs: BTreeMap::new(),
-            multipath: u8::try_from(multipath).unwrap_or(1),
+            multipath,
             originate: announcements(&mut self.f, &fields, "originate"),
             hosts: self.hosts(&key.text, &fields, &kind),
             routes: self.routes(&key.text, &fields),
@@ -121,7 +121,7 @@ impl Lower<'_> {
                 .help(format!("there is {}", and_list(&KINDS)));
             return None;
         }
-        fields.choice(&mut self.f, "kind", &KINDS)
+        fields.choice(&mut self.f, "kind")
     }
 
     fn refuse_foreign_keys(&mut self, fields: &Fields<'_>, kind: &'static str) {
@@ -220,7 +220,7 @@ impl Lower<'_> {
                 .then(|| Asn::new(aws::DEFAULT_ASN))
                 .flatten();
         }
-        let number = fields.number32(&mut self.f, "asn", 1, 4_294_967_294)?;
+        let number = fields.number(&mut self.f, "asn")?;
         let at = fields.at_value("asn");
         if matches!(number, 23_456 | 65_535) {
             let rfc = if number == 65_535 {

@@ -49,7 +49,7 @@ impl Lower<'_> {
         let size = fields
             .parse::<Bytes>(&mut self.f, "size")
             .unwrap_or(DEFAULT_SIZE);
-        let asked = match fields.choice(&mut self.f, "family", &["ipv4", "ipv6"]) {
+        let asked = match fields.choice(&mut self.f, "family") {
             Some("ipv6") => Some(Family::Ipv6Unicast),
             Some(_) => Some(Family::Ipv4Unicast),
             None => None,

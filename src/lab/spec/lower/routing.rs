@@ -72,7 +72,7 @@ impl Lower<'_> {
         };
         let long = fields.has("import") || fields.has("export");
         let short: Vec<&str> = SHORT.into_iter().filter(|key| fields.has(key)).collect();
-        let max_prefix = fields.number32(&mut self.f, "max-prefix", 1, 1_000_000);
+        let max_prefix = fields.number(&mut self.f, "max-prefix");
         if long && let [first, ..] = short.as_slice() {
             self.f
                 .error(
@@ -103,13 +103,13 @@ impl Lower<'_> {
         session: &SessionName,
         max_prefix: Option<u32>,
     ) -> Shorthand {
-        let prepend = fields.number(&mut self.f, "prepend", 0, 10).unwrap_or(0);
+        let prepend = fields.number(&mut self.f, "prepend").unwrap_or(0);
         Shorthand {
             announce: announcements(&mut self.f, fields, "announce"),
             pass: self.pass(fields, node, session),
-            local_pref: fields.number32(&mut self.f, "local-pref", 0, u32::MAX),
-            med: fields.number32(&mut self.f, "med", 0, u32::MAX),
-            prepend: u8::try_from(prepend).unwrap_or(0),
+            local_pref: fields.number(&mut self.f, "local-pref"),
+            med: fields.number(&mut self.f, "med"),
+            prepend,
             communities: self.communities(fields, "communities"),
             max_prefix,
         }

@@ -42,7 +42,7 @@ impl Lower<'_> {
 
     fn rule(&mut self, item: &Tree, key: &str, node: &NodeName) -> Option<Rule> {
         let fields = self.f.fields(item, &RULE, item.at)?;
-        let verdict = match fields.choice(&mut self.f, "then", &["accept", "reject"]) {
+        let verdict = match fields.choice(&mut self.f, "then") {
             Some("reject") => Verdict::Reject,
             _ => Verdict::Accept,
         };
@@ -117,9 +117,7 @@ impl Lower<'_> {
     }
 
     fn as_number(&mut self, fields: &Fields<'_>, key: &str) -> Option<Asn> {
-        fields
-            .number32(&mut self.f, key, 1, u32::MAX)
-            .and_then(Asn::new)
+        fields.number(&mut self.f, key).and_then(Asn::new)
     }
 
     fn only_true(&mut self, fields: &Fields<'_>, key: &str) -> bool {
@@ -165,12 +163,12 @@ impl Lower<'_> {
                 )
                 .help("set it on `import`, or use `med`, `prepend` or a community");
         }
-        let local_pref = fields.number32(&mut self.f, "local-pref", 0, u32::MAX);
+        let local_pref = fields.number(&mut self.f, "local-pref");
         list.extend(local_pref.map(Set::LocalPref));
-        let med = fields.number32(&mut self.f, "med", 0, u32::MAX);
+        let med = fields.number(&mut self.f, "med");
         list.extend(med.map(Set::Med));
-        let prepend = fields.number(&mut self.f, "prepend", 1, 10);
-        list.extend(prepend.and_then(|n| u8::try_from(n).ok()).map(Set::Prepend));
+        let prepend = fields.number(&mut self.f, "prepend");
+        list.extend(prepend.map(Set::Prepend));
         let added = self.communities(fields, "add-community");
         list.extend(added.into_iter().map(Set::AddCommunity));
         let removed = self.communities(fields, "remove-community");

@@ -237,7 +237,7 @@ impl Lower<'_> {
             self.f.error(tree.at, "later", message);
             return None;
         }
-        How::parse(fields.choice(&mut self.f, "how", &How::NAMES)?)
+        How::parse(fields.choice(&mut self.f, "how")?)
     }
 
     fn step_link(&mut self, fields: &Fields<'_>) -> Option<(LinkName, [NodeName; 2])> {
@@ -396,7 +396,7 @@ impl Lower<'_> {
     }
 
     fn drop_packets(&mut self, fields: &Fields<'_>) -> Option<Fault> {
-        let packets = fields.number32(&mut self.f, "packets", 1, 1_000_000);
+        let packets = fields.number(&mut self.f, "packets");
         let (link, _) = self.step_link(fields)?;
         Some(Fault::DropNumbered {
             link,
@@ -523,7 +523,7 @@ impl Lower<'_> {
                 );
             }
             let outage_max = outcome.parse::<Span>(&mut self.f, "outage");
-            let lost = outcome.number(&mut self.f, "lost", 0, 1_000_000_000);
+            let lost = outcome.number(&mut self.f, "lost");
             let via = match outcome.text(&mut self.f, "via") {
                 Some(text) => self.session_named(outcome.at_value("via"), text),
                 None => None,

@@ -133,7 +133,7 @@ impl Lower<'_> {
 
     fn vif(&mut self, fields: &Fields<'_>) -> Option<Session> {
         if !self.later(fields, "vif", &["public", "transit"]) {
-            fields.choice(&mut self.f, "vif", &["private"]);
+            fields.choice(&mut self.f, "vif");
         }
         let link = self
             .needed_text(fields, "vif", "link")
@@ -141,9 +141,7 @@ impl Lower<'_> {
         let gateway = self
             .needed_text(fields, "vif", "gateway")
             .and_then(|(at, text)| self.node_named(at, text));
-        let vlan = fields
-            .number(&mut self.f, "vlan", 1, 4094)
-            .and_then(|vlan| u16::try_from(vlan).ok());
+        let vlan = fields.number(&mut self.f, "vlan");
         let unlike_aws = fields.flag(&mut self.f, "unlike-aws").unwrap_or(false);
         let timers = self.timers(fields, aws::VIF_HOLD, aws::VIF_KEEPALIVE, !unlike_aws);
         let bfd = self.vif_bfd(fields, unlike_aws);
@@ -305,7 +303,7 @@ impl Lower<'_> {
     }
 
     fn vpn(&mut self, fields: &Fields<'_>, name: &Key) -> Option<Session> {
-        let word = fields.choice(&mut self.f, "vpn", &["wireguard", "ipsec"]);
+        let word = fields.choice(&mut self.f, "vpn");
         if !fields.has("ends") {
             self.f.error(
                 fields.at,

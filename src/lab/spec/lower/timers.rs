@@ -115,13 +115,12 @@ impl Lower<'_> {
             let inner = self.f.fields(tree, &BFD, at)?;
             let tx = inner.parse::<Span>(&mut self.f, "tx");
             let rx = inner.parse::<Span>(&mut self.f, "rx");
-            let multiplier = inner.number(&mut self.f, "multiplier", 1, 255);
+            let multiplier = inner.number(&mut self.f, "multiplier");
             let min_tx = tx?;
-            let multiplier = u8::try_from(multiplier?).ok()?;
             let bfd = BfdConfig {
                 min_tx,
                 min_rx: rx.unwrap_or(min_tx),
-                multiplier,
+                multiplier: multiplier?,
             };
             (bfd, inner.at)
         } else {
