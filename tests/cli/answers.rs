@@ -234,7 +234,7 @@ fn every_error_of_the_api_has_one_shape() {
         ("POST", "/v1/cut", "{\"goal\": 1}", 422, "wrong"),
         ("POST", "/v1/cut", "{\"target\": \"x\"}", 404, "not-found"),
         ("POST", "/v1/restore", "{}", 400, "wrong"),
-        ("POST", "/v1/run", "{\"trials\": 1}", 501, "not-implemented"),
+        ("POST", "/v1/run", "{\"trials\": 1}", 404, "not-found"),
     ] {
         let (got, answer) = asked(&lab, method, path, json, body);
         assert_eq!(got, status, "{method} {path}: {answer}");

@@ -17,7 +17,7 @@ use super::{
     socket,
     types::{
         CutRequest, ErrorBody, ErrorInfo, FaultDone, FaultRequest, NodeInfo, RestoreRequest,
-        RunRequest, Status, Summary,
+        Status, Summary,
     },
 };
 use crate::{
@@ -130,11 +130,6 @@ impl Client {
     /// Undoes one, or all.
     pub fn restore(&self, request: &RestoreRequest) -> Result<Vec<FaultDone>, ClientError> {
         self.post("/v1/restore", request, LONG)
-    }
-
-    /// Runs the scenario.
-    pub fn run(&self, request: &RunRequest) -> Result<Value, ClientError> {
-        self.post("/v1/run", request, LONG)
     }
 
     /// Ends the lab, killing it if it does not answer; returns when all of it is

@@ -18,5 +18,5 @@ pub use server::{Server, serve};
 pub use socket::{bind, list};
 pub use types::{
     CutRequest, ErrorBody, ErrorInfo, FaultDone, FaultRequest, NodeInfo, Phase, RestoreRequest,
-    RunRequest, Status, Summary,
+    Status, Summary,
 };

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::types::{
-    CutRequest, FaultDone, FaultRequest, NodeInfo, RestoreRequest, RunRequest, Status, Summary,
+    CutRequest, FaultDone, FaultRequest, NodeInfo, RestoreRequest, Status, Summary,
 };
 use crate::{os::process::Exit, results::measure::RunInput, units::NodeName};
 
@@ -22,8 +22,6 @@ pub enum Refusal {
     Wrong(String),
     /// It would make sense, but not while things are as they are: 409.
     Conflict(String),
-    /// This part of the engine is not there: 501.
-    NotImplemented(String),
     /// It was tried and failed: 500.
     Failed(String),
 }
@@ -36,7 +34,6 @@ impl Refusal {
             Self::NotFound(text) => Self::NotFound(longer(text)),
             Self::Wrong(text) => Self::Wrong(longer(text)),
             Self::Conflict(text) => Self::Conflict(longer(text)),
-            Self::NotImplemented(text) => Self::NotImplemented(longer(text)),
             Self::Failed(text) => Self::Failed(longer(text)),
         }
     }
@@ -76,8 +73,6 @@ pub enum Request {
     Cut(CutRequest, Reply<FaultDone>),
     /// Undo one, or all.
     Restore(RestoreRequest, Reply<Vec<FaultDone>>),
-    /// Run the scenario.
-    Run(RunRequest, Reply<Value>),
     /// End the lab, as the user asked.
     Down(Reply<Value>),
     /// End the lab, as a signal asked.

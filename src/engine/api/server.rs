@@ -27,7 +27,7 @@ use tokio::{
 
 use super::{
     Feed, Look, Looker, Refusal, Reply, Request,
-    types::{CutRequest, ErrorBody, ErrorInfo, FaultRequest, RestoreRequest, RunRequest},
+    types::{CutRequest, ErrorBody, ErrorInfo, FaultRequest, RestoreRequest},
 };
 
 /// How long answers under way may take once the lab ends.
@@ -125,7 +125,6 @@ fn routes(api: Api) -> Router {
         .route("/v1/fault", post(fault))
         .route("/v1/cut", post(cut))
         .route("/v1/restore", post(restore))
-        .route("/v1/run", post(run_scenario))
         .route("/v1/down", post(down))
         .with_state(api)
         .layer(middleware::map_response(shaped))
@@ -171,10 +170,6 @@ async fn restore(State(api): State<Api>, Json(body): Json<RestoreRequest>) -> Re
     api.json(|reply| Request::Restore(body, reply)).await
 }
 
-async fn run_scenario(State(api): State<Api>, Json(body): Json<RunRequest>) -> Response {
-    api.json(|reply| Request::Run(body, reply)).await
-}
-
 async fn down(State(api): State<Api>) -> Response {
     api.json(Request::Down).await
 }
@@ -218,7 +213,6 @@ impl IntoResponse for Refusal {
             Self::NotFound(message) => (StatusCode::NOT_FOUND, message),
             Self::Wrong(message) => (StatusCode::BAD_REQUEST, message),
             Self::Conflict(message) => (StatusCode::CONFLICT, message),
-            Self::NotImplemented(message) => (StatusCode::NOT_IMPLEMENTED, message),
             Self::Failed(message) => (StatusCode::INTERNAL_SERVER_ERROR, message),
         };
         error(code, message)
@@ -229,7 +223,6 @@ fn error(code: StatusCode, message: String) -> Response {
     let kind = match code {
         StatusCode::NOT_FOUND => "not-found",
         StatusCode::CONFLICT => "conflict",
-        StatusCode::NOT_IMPLEMENTED => "not-implemented",
         code if code.is_client_error() => "wrong",
         _ => "failed",
     };

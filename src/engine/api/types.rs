@@ -124,13 +124,6 @@ pub struct FaultDone {
     pub after: MonoNs,
 }
 
-/// `POST /v1/run`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunRequest {
-    /// How many times the scenario runs.
-    pub trials: u32,
-}
-
 /// The body of every answer that is not a success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
@@ -141,7 +134,7 @@ pub struct ErrorBody {
 /// Why there is no other answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorInfo {
-    /// A stable word: `wrong`, `not-found`, `conflict`, `not-implemented` or `failed`.
+    /// A stable word: `wrong`, `not-found`, `conflict` or `failed`.
     pub kind: String,
     /// In a sentence.
     pub message: String,

@@ -81,9 +81,6 @@ impl Supervisor {
                 Request::Fault(ask, reply) => drop(reply.send(self.fault(&ask))),
                 Request::Cut(ask, reply) => drop(reply.send(self.cut(&ask))),
                 Request::Restore(ask, reply) => drop(reply.send(self.restore(&ask))),
-                Request::Run(_, reply) => drop(reply.send(Err(Refusal::NotImplemented(
-                    "a lab that is up does not run its scenario; `backhoe run` does".to_owned(),
-                )))),
             }
         }
         1
