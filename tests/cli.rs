@@ -25,6 +25,8 @@ mod answers;
 mod bench;
 #[path = "cli/faults.rs"]
 mod faults;
+#[path = "cli/interrupted.rs"]
+mod interrupted;
 #[path = "cli/unanswered.rs"]
 mod unanswered;
 
@@ -574,8 +576,9 @@ fn a_lab_that_does_not_answer_is_listed_and_can_be_ended() {
         vec!["cut", "--lab", &lab, "left", "--json"],
     ] {
         let asked = Instant::now();
-        let (answer, said) = bench.fails_json(1, &args);
+        let (answer, said) = bench.fails_json(5, &args);
         assert!(asked.elapsed() < Duration::from_secs(15), "{args:?}");
+        assert_eq!(answer["error"]["kind"], "unresponsive", "{args:?}");
         let message = answer["error"]["message"].as_str().unwrap();
         assert!(message.contains(&words), "{args:?}: {answer}");
         assert!(said.contains(&words), "{args:?}: {said}");

@@ -25,6 +25,7 @@ Exit codes:
   3  this host lacks something (backhoe doctor)
   4  the result is not trusted, an expectation or a wait's `within` was missed, or the lab did
      not converge
+  5  a routing daemon, or the lab itself, does not answer
   130, 143, 129  interrupted by Ctrl-C, SIGTERM, SIGHUP; the lab was taken down
   exec and shell return the status of their command; 125 when backhoe itself failed";
 

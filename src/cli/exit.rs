@@ -26,6 +26,8 @@ pub enum Exit {
     Host(String),
     /// 4: the lab stood, and did not get as far as a result.
     Failed(String),
+    /// 5: a daemon, or the lab itself, does not answer.
+    Unresponsive(String),
     /// 128 and the number of the signal that interrupted the command; the lab is down.
     Interrupted(u8),
     /// Everything has been said, in JSON too; this code remains: another program's own
@@ -38,8 +40,8 @@ pub enum Exit {
 /// `error` of a JSON answer.
 #[derive(Debug, Serialize)]
 pub(super) struct Error {
-    /// `usage`, `lab-file`, `host`, `failed`, `interrupted`, `bug`, or the kind
-    /// that the lab's API gave.
+    /// `usage`, `lab-file`, `host`, `failed`, `unresponsive`, `interrupted`, `bug`, or the
+    /// kind that the lab's API gave.
     pub(super) kind: String,
     /// In words.
     pub(super) message: String,
@@ -65,9 +67,10 @@ impl From<ClientError> for Exit {
         match error {
             ClientError::NotUp(_) | ClientError::NotYours { .. } => Self::Usage(error.to_string()),
             ClientError::Wrong(info) => Self::Refused(info),
-            ClientError::Refused(_) | ClientError::Silent(..) | ClientError::Broken(_) => {
-                Self::Bug(error.into())
+            ClientError::Unresponsive(_) | ClientError::Silent(..) => {
+                Self::Unresponsive(error.to_string())
             }
+            ClientError::Refused(_) | ClientError::Broken(_) => Self::Bug(error.into()),
         }
     }
 }
@@ -89,6 +92,7 @@ impl Exit {
             Self::Usage(_) | Self::LabFile(..) | Self::Refused(_) => 2,
             Self::Host(_) => 3,
             Self::Failed(_) => 4,
+            Self::Unresponsive(_) => 5,
             Self::Interrupted(signal) => 128_u8.saturating_add(*signal),
             Self::Status(status) => *status,
         }
@@ -102,6 +106,7 @@ impl Exit {
             Self::Refused(info) => (info.kind.as_str(), info.message.clone()),
             Self::Host(text) => ("host", text.clone()),
             Self::Failed(text) => ("failed", text.clone()),
+            Self::Unresponsive(text) => ("unresponsive", text.clone()),
             Self::Interrupted(signal) => (
                 "interrupted",
                 format!("interrupted by signal {signal}; the lab was taken down"),

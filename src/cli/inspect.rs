@@ -131,7 +131,11 @@ fn rib(routes: &[RouteView]) -> Table {
 }
 
 fn fib(routes: &[Route]) -> Table {
-    let mut table = Table::new(&["PREFIX", "VIA", "DEV"]);
+    // Most nodes have one table, which then needs no name.
+    let has_vrfs = routes.iter().any(|r| r.vrf.is_some());
+    let mut headings = vec!["PREFIX", "VIA", "DEV"];
+    headings.extend(has_vrfs.then_some("VRF"));
+    let mut table = Table::new(&headings);
     for r in routes {
         let via: Vec<String> = r.via.iter().map(ToString::to_string).collect();
         let how = match (via.is_empty(), r.dev.is_empty()) {
@@ -139,7 +143,9 @@ fn fib(routes: &[Route]) -> Table {
             (true, false) => "connected".to_owned(),
             (false, _) => via.join(", "),
         };
-        table.row([r.prefix.to_string(), how, r.dev.join(", ")]);
+        let mut cells = vec![r.prefix.to_string(), how, r.dev.join(", ")];
+        cells.extend(has_vrfs.then(|| or_dash(r.vrf.clone())));
+        table.row(cells);
     }
     table
 }

@@ -251,6 +251,7 @@ pub(super) fn launch_failed(path: &Path, exit: Exit) -> Exit {
         | Exit::Refused(_)
         | Exit::Host(_)
         | Exit::Failed(_)
+        | Exit::Unresponsive(_)
         | Exit::Interrupted(_)
         | Exit::Status(_) => exit,
     }

@@ -100,11 +100,7 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
     let failure = follow(lab, (args.output.json, cuts), &mut so_far.warnings);
     let status = launched.wait()?;
     if let Some(caught) = interrupts.caught() {
-        output::talk(&format!(
-            "the lab is down; what was seen until then: {}",
-            ls::present(&out_dir.join("journal.jsonl"))
-        ));
-        return Err(caught);
+        return Err(interrupted(caught, &out_dir, args.output.json)?);
     }
     let text = match (failure, fs::read_to_string(out_dir.join("result.json"))) {
         (None, Ok(text)) => text,
@@ -119,13 +115,7 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
     if args.output.json {
         output::data(&text)?;
     } else {
-        output::data(&report::terminal(
-            &result,
-            report::Style {
-                colour: output::colour(),
-                width: 100,
-            },
-        ))?;
+        print(&result)?;
         output::talk(&format!("run directory: {}", out_dir.display()));
     }
     match result.succeeded() {
@@ -133,6 +123,37 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
         // The report has said why.
         false => Err(Exit::Status(4)),
     }
+}
+
+fn print(result: &RunResult) -> Result<(), Exit> {
+    let style = report::Style {
+        colour: output::colour(),
+        width: 100,
+    };
+    output::data(&report::terminal(result, style))
+}
+
+/// Tells what was measured until a signal came, where anything was; how the command ends.
+fn interrupted(caught: Exit, out_dir: &Path, json: bool) -> Result<Exit, Exit> {
+    let journal = ls::present(&out_dir.join("journal.jsonl"));
+    output::talk(&format!(
+        "the lab is down; what was seen until then: {journal}"
+    ));
+    // Without it nothing was measured yet, or the lab had to be killed.
+    let Ok(text) = fs::read_to_string(out_dir.join("result.json")) else {
+        return Ok(caught);
+    };
+    if !json {
+        print(&serde_json::from_str(&text).context("result.json")?)?;
+        return Ok(caught);
+    }
+    let mut document: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&text).context("result.json")?;
+    let error = serde_json::to_value(caught.error()).context("the answer")?;
+    document.insert("error".to_owned(), error);
+    document.insert("out_dir".to_owned(), out_dir.to_string_lossy().into());
+    output::json(&document)?;
+    Ok(Exit::Status(caught.code()))
 }
 
 /// Shows progress until the lab has ended; the reason when it failed.

@@ -35,6 +35,9 @@ const NLM_F_DUMP: u16 = 0x300;
 
 const IFLA_IFNAME: u16 = 3;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_VRF_TABLE: u16 = 1;
 const IFLA_INFO_SLAVE_KIND: u16 = 4;
 const IFLA_INFO_SLAVE_DATA: u16 = 5;
 const IFLA_BOND_SLAVE_STATE: u16 = 1;
@@ -50,6 +53,10 @@ const NUD_FAILED: u16 = 0x20;
 /// REACHABLE, STALE, DELAY, PROBE, NOARP, PERMANENT: the kernel sends.
 const NUD_VALID: u16 = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80;
 
+/// What is in a table of its own, but in a VRF's beside its routes: RTN_LOCAL, RTN_BROADCAST,
+/// RTN_ANYCAST, RTN_MULTICAST.
+const RTN_OWN: std::ops::RangeInclusive<u8> = 2..=5;
+
 /// The main table's number.
 const RT_TABLE_MAIN: u32 = 254;
 const IFF_LOWER_UP: u32 = 0x1_0000;
@@ -59,6 +66,8 @@ const IFF_LOWER_UP: u32 = 0x1_0000;
 pub enum FibNotice {
     /// A route of the main table or a VRF's appeared, changed or went.
     Route {
+        /// The number of its table, if that is a VRF's.
+        table: Option<u32>,
         /// Its prefix.
         prefix: IpNet,
         /// Whether it went.
@@ -92,6 +101,8 @@ pub enum FibNotice {
         /// Of a member of an 802.3ad bond: whether it is in the aggregate with a
         /// partner, collecting and distributing.
         aggregated: Option<bool>,
+        /// Of a VRF: the number of its table.
+        vrf: Option<u32>,
     },
     /// A neighbour can be sent to, or did not answer.
     Neighbour {
@@ -275,13 +286,14 @@ fn route(payload: &[u8], gone: bool) -> Option<FibNotice> {
         }
     }
     let is_vrf = u8::try_from(table).is_ok_and(|table| VRF_TABLES.contains(&table));
-    if table != RT_TABLE_MAIN && !is_vrf {
+    if table != RT_TABLE_MAIN && !is_vrf || RTN_OWN.contains(payload.get(7)?) {
         return None;
     }
     if let Some(index) = index {
         hops.push(Hop { gateway, index });
     }
     Some(FibNotice::Route {
+        table: is_vrf.then_some(table),
         prefix: IpNet::new(destination, length).ok()?,
         gone,
         hops,
@@ -341,11 +353,11 @@ fn link(payload: &[u8], gone: bool) -> Option<FibNotice> {
     }
     let index = u32_at(payload, 4)?;
     let flags = u32_at(payload, 8)?;
-    let (mut name, mut aggregated) = (None, None);
+    let (mut name, mut aggregated, mut vrf) = (None, None, None);
     for (kind, value) in attributes(payload.get(16..)?) {
         match kind {
             IFLA_IFNAME => name = Some(value),
-            IFLA_LINKINFO => aggregated = member(value),
+            IFLA_LINKINFO => (aggregated, vrf) = (member(value), vrf_table(value)),
             _ => {}
         }
     }
@@ -356,6 +368,7 @@ fn link(payload: &[u8], gone: bool) -> Option<FibNotice> {
         gone,
         carrier: !gone && flags & IFF_LOWER_UP != 0,
         aggregated,
+        vrf,
     })
 }
 
@@ -391,6 +404,15 @@ fn member(link_info: &[u8]) -> Option<bool> {
     Some(active && state & LACP_CARRIES == LACP_CARRIES && state & LACP_ASSUMED == 0)
 }
 
+/// The table of a VRF.
+fn vrf_table(link_info: &[u8]) -> Option<u32> {
+    let kind = find(link_info, IFLA_INFO_KIND)?;
+    if kind.split(|b| *b == 0).next() != Some(b"vrf") {
+        return None;
+    }
+    u32_at(find(find(link_info, IFLA_INFO_DATA)?, IFLA_VRF_TABLE)?, 0)
+}
+
 /// The value of the first attribute of a type.
 fn find(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
     attributes(bytes)
@@ -423,7 +445,7 @@ mod tests {
     #[test]
     fn a_route_through_a_nexthop_object_and_its_object_are_read() {
         let mut rtmsg = [0_u8; 12];
-        (rtmsg[0], rtmsg[1], rtmsg[4]) = (2, 16, 254);
+        (rtmsg[0], rtmsg[1], rtmsg[4], rtmsg[7]) = (2, 16, 254, 1);
         let mut bytes = message(
             RTM_NEWROUTE,
             &rtmsg,
@@ -447,6 +469,7 @@ mod tests {
             parse(&bytes),
             [
                 FibNotice::Route {
+                    table: None,
                     prefix: "172.31.0.0/16".parse().unwrap(),
                     gone: false,
                     hops: vec![Hop {
@@ -489,6 +512,7 @@ mod tests {
                 gone: false,
                 carrier: true,
                 aggregated: None,
+                vrf: None,
             }]
         );
     }
@@ -546,6 +570,34 @@ mod tests {
             "its partner is assumed"
         );
         assert_eq!(told(b"bridge\0", 0, 0x3F), None);
+    }
+
+    #[test]
+    fn a_vrf_is_known_by_its_table_and_keeps_its_routes_apart() {
+        let table = u32::from(*VRF_TABLES.start());
+        let data = nested(&[(IFLA_VRF_TABLE, &table.to_ne_bytes())]);
+        let told = |kind: &[u8]| {
+            let info = nested(&[(IFLA_INFO_KIND, kind), (IFLA_INFO_DATA, &data)]);
+            let attributes: [(u16, &[u8]); 2] = [(IFLA_IFNAME, b"prod\0"), (IFLA_LINKINFO, &info)];
+            match parse(&message(RTM_NEWLINK, &[0; 16], &attributes)).pop() {
+                Some(FibNotice::Link { vrf, .. }) => vrf,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(told(b"vrf\0"), Some(table));
+        assert_eq!(told(b"vlan\0"), None, "the same attribute is its flags");
+        let route = |kind: u8| {
+            let mut rtmsg = [0_u8; 12];
+            (rtmsg[0], rtmsg[1], rtmsg[7]) = (2, 24, kind);
+            rtmsg[4] = *VRF_TABLES.start();
+            match parse(&message(RTM_NEWROUTE, &rtmsg, &[(1, &[10, 0, 0, 0])])).pop() {
+                Some(FibNotice::Route { table, .. }) => Some(table),
+                _ => None,
+            }
+        };
+        assert_eq!(route(1), Some(Some(table)), "unicast");
+        assert_eq!(route(7), Some(Some(table)), "unreachable");
+        assert_eq!(route(2), None, "an address of the node's own");
     }
 
     #[test]

@@ -205,3 +205,82 @@ fn a_killed_frr_is_back_without_waiting_for_the_dead() {
         all_up(&bench, &lab);
     }
 }
+
+/// A fault is applied whole or not at all: light goes out at both ends, and one of them is
+/// gone, as somebody inside a node can bring about.
+#[test]
+fn what_a_fault_did_before_it_failed_is_undone() {
+    let mut bench = Bench::new("undone");
+    let lab = bench.name("undone");
+    bench.ok(&["up", &two_routers(), "--name", &lab]);
+    let light = |bench: &Bench| {
+        let link = bench.ok(&[
+            "exec", "--lab", &lab, "a", "--", "ip", "-o", "link", "show", "right",
+        ]);
+        link.contains("LOWER_UP")
+    };
+    assert!(light(&bench));
+    // With an end of a veth pair goes the other, which is the wire's.
+    bench.ok(&[
+        "exec", "--lab", &lab, "b", "--", "ip", "link", "del", "right",
+    ]);
+    assert!(light(&bench), "a's end of the wire is another pair");
+    let cut = ["cut", "--lab", &lab, "right", "--how", "carrier", "--json"];
+    let (answer, said) = bench.fails_json(1, &cut);
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("carrier of right failed, and what it did was undone"),
+        "{message}"
+    );
+    assert!(message.contains("No such device"), "{message}");
+    assert!(said.contains(message), "{said}");
+    let status = bench.json(&["status", &lab, "--json"]);
+    assert_eq!(
+        status["state"]["faults"].as_array().unwrap().len(),
+        0,
+        "{status}"
+    );
+    until("a has light again", || light(&bench));
+    // What is whole can still be cut and restored.
+    bench.ok(&["cut", "--lab", &lab, "left", "--how", "carrier"]);
+    bench.ok(&["restore", "--lab", &lab, "left"]);
+}
+
+/// Somebody else's SIGSTOP is no fault of the lab, and no bug either.
+#[test]
+fn who_asks_a_stopped_daemon_is_told_which_and_how_to_let_it_go_on() {
+    let mut bench = Bench::new("stopped");
+    let lab = bench.name("stopped-daemon");
+    bench.ok(&["up", &two_routers(), "--name", &lab]);
+    let stop = "kill -STOP $(pgrep -f '^backhoe: speaker b')";
+    bench.ok(&["exec", "--lab", &lab, "b", "--", "sh", "-c", stop]);
+    let words = "speaker of b does not answer: it is stopped, and no fault of the lab did that; \
+                 to let it go on: backhoe exec b -- kill -CONT ";
+    let mut hint = String::new();
+    for args in [
+        ["inspect", "--lab", &lab, "b", "bgp", "--json"],
+        ["inspect", "--lab", &lab, "b", "rib", "--json"],
+        ["cut", "--lab", &lab, "primary", "--at=b", "--json"],
+    ] {
+        let (answer, said) = bench.fails_json(5, &args);
+        assert_eq!(
+            answer["error"]["kind"], "unresponsive",
+            "{args:?}: {answer}"
+        );
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.starts_with(words), "{args:?}: {message}");
+        assert!(said.contains(message), "{args:?}: {said}");
+        hint = message.rsplit(' ').next().unwrap().to_owned();
+    }
+    let status = bench.json(&["status", &lab, "--json"]);
+    assert_eq!(
+        status["state"]["faults"].as_array().unwrap().len(),
+        0,
+        "{status}"
+    );
+    // What the kernel knows needs no daemon.
+    bench.ok(&["inspect", "--lab", &lab, "b", "fib"]);
+    bench.ok(&["exec", "--lab", &lab, "b", "--", "kill", "-CONT", &hint]);
+    all_up(&bench, &lab);
+    bench.ok(&["inspect", "--lab", &lab, "b", "bgp"]);
+}

@@ -24,6 +24,9 @@ use backhoe::{
 
 use super::common::{await_some, not_tested, sh, tested};
 
+#[path = "l2/labs.rs"]
+mod labs;
+
 /// LACP's long way up and its timeouts, on an emulated machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 

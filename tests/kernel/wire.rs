@@ -360,3 +360,29 @@ fn only_the_relay_drops_by_number_and_the_kernel_says_so() {
     let chosen = start(config, &namespace(), (WireChoice::Auto, true), sink).unwrap();
     assert_eq!(chosen.name(), "relay");
 }
+
+/// Both directions are closed or none is: here one end of the wire is gone.
+#[test]
+fn a_cut_that_the_kernel_refuses_at_one_end_is_undone_at_the_other() {
+    if !backends().contains(&WireChoice::Kernel) {
+        return;
+    }
+    let lab = lab(WireChoice::Kernel, &shape(Span::ZERO));
+    let at_a = || sh(&lab.hidden, "tc filter show dev wa ingress");
+    let open = at_a();
+    lab.wire.silence(&link(), None).unwrap();
+    assert_ne!(at_a(), open);
+    lab.wire.restore(&link(), None).unwrap();
+    assert_eq!(at_a(), open);
+    sh(&lab.hidden, "ip link del wb");
+    // Its redirection has lost its target with it.
+    let open = at_a();
+    let refused = lab.wire.silence(&link(), None).unwrap_err();
+    assert!(
+        format!("{refused:#}").contains("No such device"),
+        "{refused:#}"
+    );
+    assert_eq!(at_a(), open);
+    // Nothing is closed, so there is nothing to open.
+    lab.wire.restore(&link(), None).unwrap();
+}

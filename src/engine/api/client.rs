@@ -56,6 +56,9 @@ pub enum ClientError {
     /// The lab tried, and failed.
     #[error("{0}")]
     Refused(String),
+    /// A daemon of the lab does not answer.
+    #[error("{0}")]
+    Unresponsive(String),
     /// No answer came.
     #[error("lab `{0}` has not answered within {1:?}; `backhoe down {0}` ends it all the same")]
     Silent(LabName, Duration),
@@ -269,10 +272,10 @@ impl Client {
             },
             |body| body.error,
         );
-        Err(if status.is_client_error() {
-            ClientError::Wrong(why)
-        } else {
-            ClientError::Refused(why.message)
+        Err(match status {
+            StatusCode::GATEWAY_TIMEOUT => ClientError::Unresponsive(why.message),
+            status if status.is_client_error() => ClientError::Wrong(why),
+            _ => ClientError::Refused(why.message),
         })
     }
 

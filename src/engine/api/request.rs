@@ -22,6 +22,8 @@ pub enum Refusal {
     Wrong(String),
     /// It would make sense, but not while things are as they are: 409.
     Conflict(String),
+    /// A daemon that was asked does not answer: 504.
+    Unresponsive(String),
     /// It was tried and failed: 500.
     Failed(String),
 }
@@ -34,6 +36,7 @@ impl Refusal {
             Self::NotFound(text) => Self::NotFound(longer(text)),
             Self::Wrong(text) => Self::Wrong(longer(text)),
             Self::Conflict(text) => Self::Conflict(longer(text)),
+            Self::Unresponsive(text) => Self::Unresponsive(longer(text)),
             Self::Failed(text) => Self::Failed(longer(text)),
         }
     }

@@ -213,6 +213,7 @@ impl IntoResponse for Refusal {
             Self::NotFound(message) => (StatusCode::NOT_FOUND, message),
             Self::Wrong(message) => (StatusCode::BAD_REQUEST, message),
             Self::Conflict(message) => (StatusCode::CONFLICT, message),
+            Self::Unresponsive(message) => (StatusCode::GATEWAY_TIMEOUT, message),
             Self::Failed(message) => (StatusCode::INTERNAL_SERVER_ERROR, message),
         };
         error(code, message)
@@ -223,6 +224,7 @@ fn error(code: StatusCode, message: String) -> Response {
     let kind = match code {
         StatusCode::NOT_FOUND => "not-found",
         StatusCode::CONFLICT => "conflict",
+        StatusCode::GATEWAY_TIMEOUT => "unresponsive",
         code if code.is_client_error() => "wrong",
         _ => "failed",
     };

@@ -134,7 +134,7 @@ pub struct ErrorBody {
 /// Why there is no other answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorInfo {
-    /// A stable word: `wrong`, `not-found`, `conflict` or `failed`.
+    /// A stable word: `wrong`, `not-found`, `conflict`, `unresponsive` or `failed`.
     pub kind: String,
     /// In a sentence.
     pub message: String,

@@ -11,14 +11,14 @@ use std::{
     },
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        mpsc::{Sender, channel},
+        mpsc::{RecvTimeoutError, Sender, channel},
     },
     time::Duration,
 };
 
 use anyhow::{Context, anyhow, bail};
 
-use super::{BfdView, BgpView, NodeView};
+use super::{BfdView, BgpView, NoAnswer, NodeView};
 use crate::{
     engine::{
         sink::EventSink,
@@ -161,7 +161,10 @@ impl Embedded {
             .with_context(|| format!("the speaker of {} is gone", self.node))?;
         answered
             .recv_timeout(PATIENCE)
-            .map_err(|_| anyhow!("the speaker of {} does not answer", self.node))
+            .map_err(|error| match error {
+                RecvTimeoutError::Timeout => NoAnswer(PATIENCE).into(),
+                RecvTimeoutError::Disconnected => anyhow!("the speaker of {} is gone", self.node),
+            })
     }
 }
 

@@ -15,4 +15,4 @@ pub mod wireguard;
 pub use embedded::Embedded;
 pub use suite::{Complaint, Installed, suite_facts};
 pub use version::{Version, known_defect};
-pub use view::{BfdView, BgpView, NodeView, RouteView};
+pub use view::{BfdView, BgpView, NoAnswer, NodeView, RouteView};

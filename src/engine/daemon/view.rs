@@ -1,11 +1,16 @@
 //! One form for what every daemon says of its sessions.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::proto::speaker::{RouteSource, RouteStatus};
+
+/// A daemon that was asked has said nothing for this long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("its routing daemon has not answered within {0:?}")]
+pub struct NoAnswer(pub Duration);
 
 /// What a node's daemon says of itself.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

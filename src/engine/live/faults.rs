@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use super::{
     Live,
     daemons::{Daemon, Daemons},
-    silence::{Conflict, Silence},
+    silence::{self, Conflict, Silence},
 };
 use crate::{
     engine::wire::{Bracket, TapConfig, Wire},
@@ -19,7 +19,11 @@ use crate::{
         op::{Netns, Op},
         plan::{DaemonPlan, Plan, TunnelBy, TunnelPlan, WirePlan},
     },
-    os::{clock, process::PidFd},
+    os::{
+        clock,
+        kernel::{Linux, is_gone},
+        process::PidFd,
+    },
     results::event::EventKind,
     units::{LinkName, NodeName, SessionName},
 };
@@ -107,7 +111,14 @@ impl Live {
             | Fault::Degrade { .. } => return Ok(()),
         };
         match self.silence(node) {
-            None => self.daemon(node).map(drop),
+            None => {
+                let daemon = self.daemon(node)?;
+                let is_asked = matches!(fault, Fault::BgpShutdown { .. });
+                match silence::stopped(node, &daemon).filter(|_| is_asked) {
+                    Some(stopped) => Err(stopped.into()),
+                    None => Ok(()),
+                }
+            }
             // To kill what has ended by itself makes it restorable.
             Some(Silence::Ended) if is_kill => Ok(()),
             Some(silence) => Err(silence.conflict(node).into()),
@@ -376,7 +387,7 @@ impl Live {
         let mut kernel = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
         bracketed(|| {
             if up {
-                kernel.apply(&ops)?;
+                light(&mut kernel, &ops)?;
                 links.iter().try_for_each(|link| wire.relight(link))
             } else {
                 links.iter().try_for_each(|link| wire.darken(link))?;
@@ -393,8 +404,9 @@ impl Live {
             .find(|plan| plan.session == *session)
             .and_then(|plan| plan.ends.iter().find(|end| end.node != *node))
             .with_context(|| format!("no session {session}"))?;
-        let daemon = self.daemon(node)?;
-        bracketed(daemon.session(session, peer.address, up)?)
+        self.asked(node, |daemon| {
+            bracketed(daemon.session(session, peer.address, up)?)
+        })
     }
 
     /// The daemon of a node. Nothing stays locked while it is asked.
@@ -464,6 +476,23 @@ impl Live {
         }
         Ok(())
     }
+}
+
+/// Gives light back to every end that is there: one that is gone has none to be given back,
+/// and keeps the others from theirs no more than the fault from being undone.
+fn light(kernel: &mut Linux, ops: &[Op]) -> anyhow::Result<()> {
+    if kernel.apply(ops).is_ok() {
+        return Ok(());
+    }
+    let mut refused = None;
+    for op in ops {
+        match kernel.apply(std::slice::from_ref(op)) {
+            Ok(()) => {}
+            Err(error) if is_gone(&error.source) => {}
+            Err(error) => refused = Some(error),
+        }
+    }
+    refused.map_or(Ok(()), |error| Err(error.into()))
 }
 
 #[derive(Clone, Copy)]

@@ -13,7 +13,7 @@ impl Live {
     /// One of [`Self::INSPECTABLE`] of a node, in the same form for every daemon.
     ///
     /// # Errors
-    /// An unknown node or kind, or a daemon that does not answer; a
+    /// An unknown node or kind; a daemon that is [`Unresponsive`](super::Unresponsive); a
     /// [`Conflict`](super::Conflict) where a fault is why.
     pub fn inspect(&self, node: &str, what: &str) -> anyhow::Result<Value> {
         let name = NodeName::new(node)?;
@@ -27,12 +27,13 @@ impl Live {
         if let Some(silence) = self.silence(&name) {
             return Err(silence.conflict(&name).into());
         }
-        let daemon = self.daemon(&name)?;
-        Ok(match what {
-            "bgp" => serde_json::to_value(daemon.view()?.bgp)?,
-            "bfd" => serde_json::to_value(daemon.view()?.bfd)?,
-            "rib" => serde_json::to_value(daemon.rib()?)?,
-            _ => bail!("nothing of a node is called `{what}`"),
+        self.asked(&name, |daemon| {
+            Ok(match what {
+                "bgp" => serde_json::to_value(daemon.view()?.bgp)?,
+                "bfd" => serde_json::to_value(daemon.view()?.bfd)?,
+                "rib" => serde_json::to_value(daemon.rib()?)?,
+                _ => bail!("nothing of a node is called `{what}`"),
+            })
         })
     }
 }

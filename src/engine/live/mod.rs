@@ -11,7 +11,7 @@ mod tunnels;
 
 pub use faults::AppliedFault;
 pub use lab::{Live, LiveOptions};
-pub use silence::Conflict;
+pub use silence::{Conflict, Unresponsive};
 pub use status::{
     BfdState, FaultStatus, LabStatus, LinkCounts, LinkMeasured, LinkStatus, NodeStatus,
     SessionStatus, TunnelState,

@@ -1,10 +1,11 @@
 //! Why a node's daemon does not answer, as far as the lab itself knows: so that
 //! nobody waits for it in vain, and what is wrong is said in the user's words.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use super::Live;
+use super::{Live, daemons::Daemon};
 use crate::{
+    engine::daemon::NoAnswer,
     lab::{model::Fault, plan::DaemonPlan},
     units::NodeName,
 };
@@ -13,6 +14,11 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Conflict(pub String);
+
+/// A daemon that runs, and does not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unresponsive(pub String);
 
 /// Why a daemon is silent. Labels are those of the faults.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +65,21 @@ impl Silence {
 }
 
 impl Live {
+    /// Asks something of the daemon of `node`; one that does not answer is told from one that
+    /// fails.
+    pub(super) fn asked<T>(
+        &self,
+        node: &NodeName,
+        ask: impl FnOnce(&Daemon) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let daemon = self.daemon(node)?;
+        ask(&daemon).map_err(|error| match stopped(node, &daemon) {
+            Some(stopped) => stopped.into(),
+            None if gives_no_answer(&error) => Unresponsive(format!("{node}: {error:#}")).into(),
+            None => error,
+        })
+    }
+
     /// Why the daemon of `node` cannot answer; `None` where nothing is known against
     /// it, or where none runs.
     pub(super) fn silence(&self, node: &NodeName) -> Option<Silence> {
@@ -99,4 +120,29 @@ impl Live {
             processes.all(|process| matches!(process.ended_within(Duration::ZERO), Ok(false)))
         })
     }
+}
+
+/// What is to be said of a daemon that somebody else has stopped: a fault of the lab would be
+/// known by its label.
+pub(super) fn stopped(node: &NodeName, daemon: &Daemon) -> Option<Unresponsive> {
+    let programs = daemon.programs();
+    let (program, process) = programs.iter().find(|(_, process)| process.is_stopped())?;
+    Some(Unresponsive(format!(
+        "{program} of {node} does not answer: it is stopped, and no fault of the lab did that; \
+         to let it go on: backhoe exec {node} -- kill -CONT {}",
+        process.pid()
+    )))
+}
+
+/// Whether nothing came, rather than something that cannot be used.
+fn gives_no_answer(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let silent = |error: &io::Error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
+            )
+        };
+        cause.is::<NoAnswer>() || cause.downcast_ref::<io::Error>().is_some_and(silent)
+    })
 }

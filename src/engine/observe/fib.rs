@@ -17,6 +17,8 @@ use crate::os::fib_watch::{FibNotice, Hop};
 pub(super) enum Change {
     /// A prefix leads elsewhere now.
     Route {
+        /// The VRF it is in; none: the main table.
+        vrf: Option<String>,
         /// The prefix.
         prefix: IpNet,
         /// Gateways; empty when unreachable or on the link.
@@ -53,6 +55,9 @@ pub(super) enum Change {
     Overrun,
 }
 
+/// A prefix and the number of the VRF's table it is in; none: the main table.
+type Key = (Option<u32>, IpNet);
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Target {
     Hops(Vec<Hop>),
@@ -69,10 +74,12 @@ enum Object {
 /// The mirror.
 #[derive(Debug, Default)]
 pub(super) struct FibMirror {
-    routes: BTreeMap<IpNet, Target>,
+    routes: BTreeMap<Key, Target>,
     objects: BTreeMap<u32, Object>,
-    users: BTreeMap<u32, BTreeSet<IpNet>>,
+    users: BTreeMap<u32, BTreeSet<Key>>,
     links: BTreeMap<u32, (String, bool)>,
+    /// VRFs' names by their tables.
+    vrfs: BTreeMap<u32, String>,
     /// Members of LAGs by ifindex, and whether they are in the aggregate.
     members: BTreeMap<u32, bool>,
     /// Neighbours that did not answer, by ifindex and address.
@@ -97,11 +104,12 @@ impl FibMirror {
     pub(super) fn handle(&mut self, notice: FibNotice) -> Vec<Change> {
         match notice {
             FibNotice::Route {
+                table,
                 prefix,
                 gone,
                 hops,
                 nexthop,
-            } => self.route(prefix, gone, hops, nexthop),
+            } => self.route((table, prefix), gone, hops, nexthop),
             FibNotice::Nexthop {
                 id,
                 gone,
@@ -114,7 +122,9 @@ impl FibMirror {
                 gone,
                 carrier,
                 aggregated,
+                vrf,
             } => {
+                self.vrfs.extend(vrf.map(|table| (table, name.clone())));
                 let lacp = self.member(index, &name, aggregated);
                 let mut changes = self.link(index, name, gone, carrier);
                 changes.extend(lacp);
@@ -178,24 +188,18 @@ impl FibMirror {
 
     /// Every route with where it leads.
     pub(super) fn routes(&self) -> Vec<Change> {
-        let prefixes: Vec<IpNet> = self.routes.keys().copied().collect();
-        self.report(prefixes, false)
+        let all: Vec<Key> = self.routes.keys().copied().collect();
+        self.report(all, false)
     }
 
-    fn route(
-        &mut self,
-        prefix: IpNet,
-        gone: bool,
-        hops: Vec<Hop>,
-        nexthop: Option<u32>,
-    ) -> Vec<Change> {
-        self.forget_route(&prefix);
+    fn route(&mut self, key: Key, gone: bool, hops: Vec<Hop>, nexthop: Option<u32>) -> Vec<Change> {
+        self.forget_route(&key);
         if gone {
-            return self.report([prefix], false);
+            return self.report([key], false);
         }
         let target = match nexthop {
             Some(id) => {
-                self.users.entry(id).or_default().insert(prefix);
+                self.users.entry(id).or_default().insert(key);
                 // Without the object's own message the route's hops tell where it leads.
                 if let (false, [hop]) = (self.objects.contains_key(&id), hops.as_slice()) {
                     self.objects.insert(id, Object::Hop(*hop));
@@ -204,8 +208,8 @@ impl FibMirror {
             }
             None => Target::Hops(hops),
         };
-        self.routes.insert(prefix, target);
-        self.report([prefix], false)
+        self.routes.insert(key, target);
+        self.report([key], false)
     }
 
     fn nexthop(&mut self, id: u32, gone: bool, hop: Option<Hop>, group: Vec<u32>) -> Vec<Change> {
@@ -262,8 +266,8 @@ impl FibMirror {
             return Vec::new();
         }
         let routes = self.users.remove(&id).unwrap_or_default();
-        for prefix in &routes {
-            self.routes.remove(prefix);
+        for key in &routes {
+            self.routes.remove(key);
         }
         let mut changes = self.report(routes, true);
         let groups: Vec<u32> = self
@@ -289,16 +293,16 @@ impl FibMirror {
         changes
     }
 
-    fn forget_route(&mut self, prefix: &IpNet) {
-        if let Some(Target::Object(id)) = self.routes.remove(prefix)
+    fn forget_route(&mut self, key: &Key) {
+        if let Some(Target::Object(id)) = self.routes.remove(key)
             && let Some(users) = self.users.get_mut(&id)
         {
-            users.remove(prefix);
+            users.remove(key);
         }
     }
 
     /// Routes on the object or on a group it belongs to.
-    fn affected(&self, id: u32) -> Vec<IpNet> {
+    fn affected(&self, id: u32) -> Vec<Key> {
         let groups = self
             .objects
             .iter()
@@ -314,14 +318,16 @@ impl FibMirror {
             .collect()
     }
 
-    fn report(&self, prefixes: impl IntoIterator<Item = IpNet>, inferred: bool) -> Vec<Change> {
+    fn report(&self, keys: impl IntoIterator<Item = Key>, inferred: bool) -> Vec<Change> {
         let all = self.routes.len() <= REPORT_ALL_MAX;
-        prefixes
-            .into_iter()
-            .filter(|prefix| all || self.interest.iter().any(|address| prefix.contains(address)))
-            .map(|prefix| {
-                let hops = self.resolve(&prefix);
+        let wanted = |prefix: &IpNet| self.interest.iter().any(|to| prefix.contains(to));
+        keys.into_iter()
+            .filter(|(_, prefix)| all || wanted(prefix))
+            .map(|key| {
+                let hops = self.resolve(&key);
+                let (table, prefix) = key;
                 Change::Route {
+                    vrf: table.map(|table| self.vrf(table)),
                     prefix,
                     via: hops.iter().filter_map(|hop| hop.gateway).collect(),
                     dev: hops.iter().map(|hop| self.device(hop.index)).collect(),
@@ -331,8 +337,13 @@ impl FibMirror {
             .collect()
     }
 
-    fn resolve(&self, prefix: &IpNet) -> Vec<Hop> {
-        match self.routes.get(prefix) {
+    fn vrf(&self, table: u32) -> String {
+        let known = self.vrfs.get(&table).cloned();
+        known.unwrap_or_else(|| format!("table {table}"))
+    }
+
+    fn resolve(&self, key: &Key) -> Vec<Hop> {
+        match self.routes.get(key) {
             None => Vec::new(),
             Some(Target::Hops(hops)) => hops.clone(),
             Some(Target::Object(id)) => match self.objects.get(id) {
@@ -370,6 +381,7 @@ mod tests {
                 gone: false,
                 carrier: true,
                 aggregated: None,
+                vrf: None,
             });
             mirror.handle(FibNotice::Nexthop {
                 id: index,
@@ -379,6 +391,7 @@ mod tests {
             });
         }
         mirror.handle(FibNotice::Route {
+            table: None,
             prefix: "172.31.0.0/16".parse().unwrap(),
             gone: false,
             hops: vec![hop(1)],
@@ -389,6 +402,7 @@ mod tests {
 
     fn to(index: u32, dev: &str, inferred: bool) -> Change {
         Change::Route {
+            vrf: None,
             prefix: "172.31.0.0/16".parse().unwrap(),
             via: hop(index).gateway.into_iter().collect(),
             dev: vec![dev.into()],
@@ -412,6 +426,7 @@ mod tests {
     fn a_replaced_route_is_reported_as_the_kernel_says_it() {
         let mut mirror = mirror();
         let changes = mirror.handle(FibNotice::Route {
+            table: None,
             prefix: "172.31.0.0/16".parse().unwrap(),
             gone: false,
             hops: vec![hop(2)],
@@ -429,6 +444,7 @@ mod tests {
             gone: false,
             carrier: false,
             aggregated: None,
+            vrf: None,
         });
         assert_eq!(
             changes,
@@ -438,6 +454,7 @@ mod tests {
                     up: false
                 },
                 Change::Route {
+                    vrf: None,
                     prefix: "172.31.0.0/16".parse().unwrap(),
                     via: vec![],
                     dev: vec![],
@@ -489,6 +506,7 @@ mod tests {
             group: vec![1, 2],
         });
         mirror.handle(FibNotice::Route {
+            table: None,
             prefix: "172.31.0.0/16".parse().unwrap(),
             gone: false,
             hops: vec![],
@@ -513,6 +531,7 @@ mod tests {
                 gone: false,
                 carrier: true,
                 aggregated: Some(aggregated),
+                vrf: None,
             })
         };
         let news = |up| Change::Lacp {
@@ -525,5 +544,37 @@ mod tests {
         assert_eq!(tell(true), []);
         assert_eq!(tell(false), [news(false)]);
         assert_eq!(mirror.aggregated().count(), 0);
+    }
+
+    #[test]
+    fn a_prefix_in_two_tables_is_two_routes() {
+        let mut mirror = mirror();
+        mirror.handle(FibNotice::Link {
+            index: 3,
+            name: "prod".into(),
+            gone: false,
+            carrier: true,
+            aggregated: None,
+            vrf: Some(101),
+        });
+        let told = |gone| FibNotice::Route {
+            table: Some(101),
+            prefix: "172.31.0.0/16".parse().unwrap(),
+            gone,
+            hops: vec![hop(2)],
+            nexthop: None,
+        };
+        let in_vrf = || Change::Route {
+            vrf: Some("prod".into()),
+            prefix: "172.31.0.0/16".parse().unwrap(),
+            via: hop(2).gateway.into_iter().collect(),
+            dev: vec!["wg0".into()],
+            inferred: false,
+        };
+        assert_eq!(mirror.handle(told(false)), [in_vrf()]);
+        assert_eq!(mirror.routes(), [to(1, "circuit", false), in_vrf()]);
+        // What one loses the other keeps.
+        mirror.handle(told(true));
+        assert_eq!(mirror.routes(), [to(1, "circuit", false)]);
     }
 }

@@ -1,4 +1,4 @@
-//! A namespace's main table as it is now.
+//! A namespace's main table and its VRFs' as they are now.
 
 use std::{io, net::IpAddr};
 
@@ -11,6 +11,9 @@ use crate::os::{fib_watch::FibWatch, netns::NetnsFd};
 /// One route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
+    /// The VRF whose table it is in; absent: the main table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vrf: Option<String>,
     /// Where to.
     pub prefix: IpNet,
     /// Gateways; none for a connected or blackhole route.
@@ -33,8 +36,17 @@ pub fn routes(netns: &NetnsFd) -> io::Result<Vec<Route>> {
         .into_iter()
         .filter_map(|change| match change {
             Change::Route {
-                prefix, via, dev, ..
-            } => Some(Route { prefix, via, dev }),
+                vrf,
+                prefix,
+                via,
+                dev,
+                ..
+            } => Some(Route {
+                vrf,
+                prefix,
+                via,
+                dev,
+            }),
             Change::Carrier { .. }
             | Change::Lacp { .. }
             | Change::Neighbour { .. }

@@ -175,6 +175,7 @@ fn ask_lags(watched: &mut [Watched]) -> bool {
 fn report(node: &NodeWatch, change: Change, at: u64, sink: &EventSink) {
     match change {
         Change::Route {
+            vrf,
             prefix,
             via,
             dev,
@@ -183,6 +184,7 @@ fn report(node: &NodeWatch, change: Change, at: u64, sink: &EventSink) {
             at,
             EventKind::Fib {
                 node: node.node.to_string(),
+                vrf,
                 prefix,
                 via,
                 dev,

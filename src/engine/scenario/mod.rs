@@ -5,6 +5,8 @@ mod collect;
 mod phase;
 mod run;
 mod steady;
+mod stop;
 mod watch;
 
 pub use run::{LAST_LOOK, Options, converge, run};
+pub use stop::Stop;

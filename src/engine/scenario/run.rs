@@ -8,6 +8,7 @@ use rand_chacha::ChaCha12Rng;
 
 use super::{
     collect, phase, steady,
+    stop::Stop,
     watch::{flows_of, pass, until_delivering},
 };
 use crate::{
@@ -52,22 +53,23 @@ const SUSTAINED_NS: u64 = 1_000 * MS;
 pub const LAST_LOOK: &str = "last-look";
 /// Longest wait for packets in flight at the end.
 const DRAIN: Duration = Duration::from_secs(2);
+/// The same when somebody waits for the end.
+const DRAIN_ASKED: Duration = Duration::from_millis(300);
 /// Packets of the instrument's own calibration, both ways together.
 const CALIBRATION: u32 = 1_000;
 
 /// Runs the lab's scenario and returns everything that was seen of it but the journal.
+/// Once `stop` is asked for, that is what was seen until then.
 ///
 /// # Errors
 /// The lab does not converge, traffic is not delivered before the first fault, or
 /// a part of the engine failed.
-pub fn run(
-    live: &Live,
-    options: &Options,
-    stopped: &(dyn Fn() -> bool + Sync),
-) -> anyhow::Result<RunInput> {
+pub fn run(live: &Live, options: &Options, stop: &Stop) -> anyhow::Result<RunInput> {
     let mut rng = ChaCha12Rng::seed_from_u64(options.seed);
     converge(live, options)?;
+    let stopped = &|| stop.is_asked();
     let probes = steady::probes(live, &mut rng, stopped)?;
+    stop.measuring();
     let waiting = Waiting::begin();
     let mut experiment = Experiment {
         probes,
@@ -86,7 +88,9 @@ pub fn run(
     }
     experiment.settle();
     experiment.probes.stop_sending()?;
-    experiment.probes.drain(DRAIN);
+    experiment
+        .probes
+        .drain(if stopped() { DRAIN_ASKED } else { DRAIN });
     let (flows, quality) = experiment.probes.finish()?;
     Ok(collect::input(live, flows, &quality, waiting.share()))
 }
@@ -199,6 +203,9 @@ impl Experiment<'_> {
             phase::draw(self.live.plan(), fault, &mut self.rng).as_nanos() as u64,
             self.stopped,
         );
+        if (self.stopped)() {
+            return Ok(());
+        }
         let bracket = self
             .live
             .apply(label, fault)
@@ -234,6 +241,9 @@ impl Experiment<'_> {
             self.last_change + within_ns,
             self.stopped,
         );
+        if met.is_none() && (self.stopped)() {
+            return;
+        }
         let what = format!("{probe}: recovered");
         self.live.sink().now(match met {
             Some(at) => EventKind::WaitMet {
@@ -266,6 +276,7 @@ impl Experiment<'_> {
                 });
             });
         match progress {
+            _ if (self.stopped)() => return,
             Ok(progress) if !progress.is_complete() => sink.warn(
                 "not-reconverged",
                 format!(
@@ -311,6 +322,9 @@ impl Experiment<'_> {
     /// The end of the scenario: what was restored is watched until it is steady,
     /// what is still down until it has recovered for good or plainly will not.
     fn settle(&self) {
+        if (self.stopped)() {
+            return;
+        }
         if self.down.is_empty() {
             if self.live.has_restored() {
                 self.reconverge();

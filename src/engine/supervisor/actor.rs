@@ -11,9 +11,10 @@ use serde_json::Value;
 use super::{log::Log, scenario};
 use crate::{
     engine::{
-        api::{Refusal, Request, Server},
+        api::{Refusal, Reply, Request, Server},
         init::{Goal, Timings},
-        live::{Conflict, Live},
+        live::{Conflict, Live, Unresponsive},
+        scenario::Stop,
     },
     os::process::{Exit, Watcher},
     results::{
@@ -27,6 +28,8 @@ use crate::{
 pub(super) struct Supervisor {
     pub(super) live: Arc<Live>,
     pub(super) facts: Arc<Facts>,
+    /// The way to end the scenario, where one runs.
+    pub(super) scenario: Option<Arc<Stop>>,
     pub(super) requests: Receiver<Request>,
     pub(super) server: Server,
     pub(super) journal: JoinHandle<std::io::Result<()>>,
@@ -48,16 +51,32 @@ pub(super) struct Facts {
 impl Supervisor {
     /// Serves until somebody ends the lab; the value is its exit status.
     pub(super) fn serve(self) -> u8 {
+        // Whoever hears of the end of a run that was cut short.
+        let mut waiting: Option<Vec<Reply<Value>>> = None;
         while let Ok(request) = self.requests.recv() {
             match request {
                 Request::Down(reply) => {
-                    let answer = Ok(Value::Null);
-                    return self.end("completed", 0, || {
-                        // Whoever asked may be gone by now.
-                        let _ = reply.send(answer);
-                    });
+                    if self.cut_short() {
+                        waiting = Some(vec![reply]);
+                        continue;
+                    }
+                    let cut_short = waiting.is_some();
+                    let replies = waiting.into_iter().flatten().chain([reply]).collect();
+                    let outcome = if cut_short {
+                        "interrupted"
+                    } else {
+                        "completed"
+                    };
+                    return self.end(outcome, 0, || answer(replies));
                 }
-                Request::Interrupted => return self.end("interrupted", 0, || ()),
+                Request::Interrupted => {
+                    if self.cut_short() {
+                        waiting = Some(Vec::new());
+                        continue;
+                    }
+                    let replies = waiting.unwrap_or_default();
+                    return self.end("interrupted", 0, || answer(replies));
+                }
                 Request::HolderEnded(node, exit) => {
                     self.live.sink().warn(
                         "node-lost",
@@ -67,8 +86,8 @@ impl Supervisor {
                     return self.end("failed", 1, || ());
                 }
                 Request::ScenarioEnded(ended) => {
-                    let (outcome, status) = self.concluded(*ended);
-                    return self.end(outcome, status, || ());
+                    let (outcome, status) = self.concluded(*ended, waiting.is_some());
+                    return self.end(outcome, status, || answer(waiting.unwrap_or_default()));
                 }
                 Request::ProgramEnded {
                     node,
@@ -86,16 +105,35 @@ impl Supervisor {
         1
     }
 
+    /// Asks the scenario to end now, and everybody who waits to give up. Whether there will
+    /// be something to measure; it comes as [`Request::ScenarioEnded`]. Whoever asks a second
+    /// time does not want to wait for it.
+    fn cut_short(&self) -> bool {
+        let worth_waiting = self.scenario.as_ref().is_some_and(|stop| stop.ask());
+        if worth_waiting {
+            self.live.board().fail("interrupted");
+        }
+        worth_waiting
+    }
+
     /// Measures and writes; the outcome's word and the lab's exit status.
-    fn concluded(&self, ended: anyhow::Result<RunInput>) -> (&'static str, u8) {
-        let done = ended.and_then(|input| scenario::conclude(input, &self.live, &self.log));
-        match done {
-            Ok(()) => ("completed", 0),
+    fn concluded(&self, ended: anyhow::Result<RunInput>, cut_short: bool) -> (&'static str, u8) {
+        let outcome = if cut_short {
+            "interrupted"
+        } else {
+            "completed"
+        };
+        let seen = (&*self.live, &*self.log);
+        match ended.and_then(|input| scenario::conclude(input, seen, outcome)) {
+            Ok(()) => (outcome, 0),
             Err(error) => {
                 self.live
                     .sink()
                     .warn("run-failed", format!("{error:#}"), true);
-                ("failed", 1)
+                match cut_short {
+                    true => (outcome, 0),
+                    false => ("failed", 1),
+                }
             }
         }
     }
@@ -147,8 +185,19 @@ impl Supervisor {
     }
 }
 
-/// What the lab could not do, as an answer: its state is in the way, or it failed.
+/// Tells those who asked for the end that it has come. They may be gone by now.
+fn answer(replies: Vec<Reply<Value>>) {
+    for reply in replies {
+        let _ = reply.send(Ok(Value::Null));
+    }
+}
+
+/// What the lab could not do, as an answer: its state is in the way, a daemon is silent, or
+/// it failed.
 pub(super) fn refused(error: anyhow::Error) -> Refusal {
+    if error.downcast_ref::<Unresponsive>().is_some() {
+        return Refusal::Unresponsive(format!("{error:#}"));
+    }
     match error.downcast::<Conflict>() {
         Ok(Conflict(text)) => Refusal::Conflict(text),
         Err(error) => Refusal::Failed(format!("{error:#}")),

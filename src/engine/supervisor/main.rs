@@ -118,10 +118,13 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
     let look = Arc::new(move |look| reader.clone().answer(look));
     let server = api::serve(listener, (ask.clone(), look), feed)?;
     let terms = (spec.options.seed, started);
-    match spec.options.goal {
-        Goal::Scenario => scenario::start(Arc::clone(&live), terms, ask)?,
-        Goal::StayUp => converge::start(Arc::clone(&live), terms)?,
-    }
+    let scenario = match spec.options.goal {
+        Goal::Scenario => Some(scenario::start(Arc::clone(&live), terms, ask)?),
+        Goal::StayUp => {
+            converge::start(Arc::clone(&live), terms)?;
+            None
+        }
+    };
     let ready = Ready {
         outer_pid,
         init_pid,
@@ -131,6 +134,7 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
         Supervisor {
             live,
             facts,
+            scenario,
             requests,
             server,
             journal,

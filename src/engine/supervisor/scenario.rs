@@ -15,7 +15,7 @@ use crate::{
         api::Request,
         init::RunDir,
         live::Live,
-        scenario::{self, Options},
+        scenario::{self, Options, Stop},
     },
     os::clock,
     results::{
@@ -32,7 +32,9 @@ pub(super) fn start(
     live: Arc<Live>,
     (seed, command_started): (u64, MonoNs),
     ask: Sender<Request>,
-) -> std::io::Result<()> {
+) -> std::io::Result<Arc<Stop>> {
+    let stop = Arc::<Stop>::default();
+    let asked = Arc::clone(&stop);
     std::thread::Builder::new()
         .name("scenario".to_owned())
         .spawn(move || {
@@ -41,7 +43,7 @@ pub(super) fn start(
                 command_started,
                 converge_within: CONVERGE_WITHIN,
             };
-            let ended = scenario::run(&live, &options, &|| false);
+            let ended = scenario::run(&live, &options, &asked);
             // A supervisor that has gone has taken the lab with it.
             let _ = ask.send(Request::ScenarioEnded(Box::new(ended)));
             // The processes this thread has restarted live as long as it does.
@@ -49,11 +51,16 @@ pub(super) fn start(
                 std::thread::park();
             }
         })?;
-    Ok(())
+    Ok(stop)
 }
 
-/// Measures what was seen and writes it to the run's directory.
-pub(super) fn conclude(mut input: RunInput, live: &Live, log: &Log) -> anyhow::Result<()> {
+/// Measures what was seen of a run that ended with `outcome` and writes it to the run's
+/// directory.
+pub(super) fn conclude(
+    mut input: RunInput,
+    (live, log): (&Live, &Log),
+    outcome: &str,
+) -> anyhow::Result<()> {
     let last = Event {
         at: clock::mono_ns(),
         kind: EventKind::Progress {
@@ -65,6 +72,13 @@ pub(super) fn conclude(mut input: RunInput, live: &Live, log: &Log) -> anyhow::R
     };
     live.sink().at(last.at, last.kind.clone());
     input.events = log.through(&last);
+    // The journal says so when all is written; what is written here knows it already.
+    input.events.push(Event {
+        at: last.at,
+        kind: EventKind::RunFinished {
+            outcome: outcome.to_owned(),
+        },
+    });
     packets(&input.flows, live.run_dir()).context("writing the packet records")?;
     let wires = live.run_dir().create("wires.json")?;
     serde_json::to_writer(BufWriter::new(wires), &input.wires).context("writing wires.json")?;

@@ -376,7 +376,12 @@ impl KernelWire {
             close,
             before,
         })?;
-        control.qdiscs.apply(&ops)?;
+        if let Err(refused) = control.qdiscs.apply(&ops) {
+            if close {
+                self.reopen(&mut control, changed, before)?;
+            }
+            return Err(refused.into());
+        }
         let after = clock::mono_ns();
         self.post(Command::Gated {
             directions: changed,
@@ -384,6 +389,41 @@ impl KernelWire {
             after,
         })?;
         Ok(Bracket { before, after })
+    }
+
+    /// Opens again what was closed beside a direction that could not be: all or none.
+    fn reopen(
+        &self,
+        control: &mut Control,
+        directions: Vec<usize>,
+        before: u64,
+    ) -> anyhow::Result<()> {
+        let mut ops = Vec::new();
+        for &index in &directions {
+            if let Some(lane) = control.lanes.get_mut(index) {
+                lane.is_closed = false;
+                ops.push(QdiscOp::RemoveDrop { dev: lane.entrance });
+            }
+        }
+        // The one that could not be closed has nothing to be opened.
+        let _ = control.qdiscs.apply(&ops);
+        let after = clock::mono_ns();
+        let closed = directions.clone();
+        self.post(Command::Gated {
+            directions: closed,
+            close: true,
+            after,
+        })?;
+        self.send(Command::Gating {
+            directions: directions.clone(),
+            close: false,
+            before,
+        })?;
+        self.post(Command::Gated {
+            directions,
+            close: false,
+            after,
+        })
     }
 
     fn send(&self, command: Command) -> anyhow::Result<()> {

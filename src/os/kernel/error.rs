@@ -4,6 +4,11 @@ use std::io;
 
 use crate::lab::op::Op;
 
+/// Whether the kernel refused because what an operation is about is no longer there.
+pub fn is_gone(source: &io::Error) -> bool {
+    source.raw_os_error() == Some(libc::ENODEV)
+}
+
 /// An operation that the kernel refused.
 #[derive(Debug, thiserror::Error)]
 #[error("{op}: {source}")]

@@ -8,7 +8,7 @@ mod message;
 mod socket;
 mod sysctl;
 
-pub use error::OpError;
+pub use error::{OpError, is_gone};
 pub use lend::LentAddress;
 pub use linux::Linux;
 pub use message::WIRE_GSO_MAX;

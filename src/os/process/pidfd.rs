@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "pidfd system calls")]
 
 use std::{
-    io,
+    fs, io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     time::Duration,
 };
@@ -125,6 +125,14 @@ impl PidFd {
         } else {
             Err(io::Error::last_os_error())
         }
+    }
+
+    /// Whether it is stopped, by SIGSTOP or a terminal (proc(5): the field behind the command's
+    /// closing parenthesis). One that cannot be seen is not.
+    pub fn is_stopped(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        stat.rsplit_once(')')
+            .is_some_and(|(_, fields)| fields.trim_start().starts_with('T'))
     }
 
     /// Whether the process has ended within `timeout`. Works for any process.

@@ -161,6 +161,9 @@ pub enum EventKind {
     WireBfd {
         /// The link or tunnel.
         link: String,
+        /// Its 802.1Q tag, which tells the VIFs of one circuit apart; absent: none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vlan: Option<u16>,
         /// Sending node.
         from: String,
         /// The announced state.
@@ -174,6 +177,9 @@ pub enum EventKind {
     WireBgp {
         /// The link or tunnel.
         link: String,
+        /// Its 802.1Q tag; absent: none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vlan: Option<u16>,
         /// Sending node.
         from: String,
         /// Receiving node.
@@ -193,6 +199,9 @@ pub enum EventKind {
     Fib {
         /// The node.
         node: String,
+        /// The VRF whose table it is in; absent: the main table.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vrf: Option<String>,
         /// The prefix.
         prefix: IpNet,
         /// New gateways; empty when the route is gone.

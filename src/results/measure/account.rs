@@ -3,7 +3,13 @@
 
 use std::net::IpAddr;
 
-use super::{flow::FlowView, input::Transition, result::Hop, topology::Map, window::Window};
+use super::{
+    flow::FlowView,
+    input::Transition,
+    result::{Hop, SilentNeighbour},
+    topology::Map,
+    window::Window,
+};
 use crate::results::event::{Event, EventKind, MonoNs};
 
 /// A packet meets a node this long before or after a change there and may have seen either state:
@@ -23,7 +29,29 @@ struct Change<'a> {
     at: MonoNs,
     node: &'a str,
     able: bool,
-    neighbour: Option<Neighbour<'a>>,
+    what: What<'a>,
+}
+
+/// What a node can do without or must have back: one and the same falls away and returns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What<'a> {
+    /// A route in this VRF's table; none: in the main table.
+    Route(Option<&'a str>),
+    Carrier,
+    Neighbour(Neighbour<'a>),
+}
+
+impl What<'_> {
+    /// Whether a node that lost this can forward again once it has `other`: with its light a
+    /// node has its routes back, and with another route it needs that light no more.
+    fn is_mended_by(&self, other: What<'_>) -> bool {
+        match (self, other) {
+            (Self::Route(vrf), What::Route(back)) => *vrf == back,
+            (Self::Route(_) | Self::Carrier, What::Route(_) | What::Carrier) => true,
+            (Self::Neighbour(silent), What::Neighbour(back)) => *silent == back,
+            (Self::Neighbour(_), _) | (_, What::Neighbour(_)) => false,
+        }
+    }
 }
 
 /// The one that falls silent and the one that answers must be the same.
@@ -38,6 +66,7 @@ struct Neighbour<'a> {
 struct Route<'a> {
     at: MonoNs,
     node: &'a str,
+    vrf: Option<&'a str>,
     devices: &'a [String],
 }
 
@@ -47,6 +76,48 @@ struct TunnelChange<'a> {
     tunnel: &'a str,
     node: &'a str,
     up: bool,
+}
+
+/// What became of lost packets that no wire dropped.
+#[derive(Debug, Default)]
+pub(super) struct Split {
+    /// A node dropped them.
+    pub(super) by_node: u64,
+    /// Those of them that a node dropped for want of a neighbour that answers.
+    pub(super) neighbours: Vec<SilentNeighbour>,
+    /// Nobody accounts for them.
+    pub(super) by_nobody: u64,
+}
+
+impl Split {
+    fn add(&mut self, dropped: Option<Dropped<'_>>) {
+        let Some(dropped) = dropped else {
+            self.by_nobody += 1;
+            return;
+        };
+        self.by_node += 1;
+        let Dropped::Neighbour(node, Neighbour { address, .. }) = dropped else {
+            return;
+        };
+        let mut known = self.neighbours.iter_mut();
+        match known.find(|known| known.node == node && known.address == address) {
+            Some(known) => known.dropped += 1,
+            None => self.neighbours.push(SilentNeighbour {
+                node: node.to_owned(),
+                address,
+                dropped: 1,
+            }),
+        }
+    }
+}
+
+/// Why a node dropped a packet, as far as that is known.
+#[derive(Clone, Copy)]
+enum Dropped<'a> {
+    /// The node, and who did not answer it.
+    Neighbour(&'a str, Neighbour<'a>),
+    /// Anything else.
+    Otherwise,
 }
 
 /// Where the packets of one transition were going.
@@ -59,17 +130,19 @@ impl<'a> Account<'a> {
     /// `events` in time order.
     pub(super) fn new(map: &'a Map<'a>, events: &'a [Event], destination: Option<IpAddr>) -> Self {
         let changes = events.iter().filter_map(|event| {
-            let (node, able, neighbour) = match &event.kind {
+            let (node, able, what) = match &event.kind {
                 EventKind::Fib {
                     node,
+                    vrf,
                     prefix,
                     via,
                     dev,
                     ..
                 } if destination.is_some_and(|d| prefix.contains(&d)) => {
-                    (node, !(via.is_empty() && dev.is_empty()), None)
+                    let what = What::Route(vrf.as_deref());
+                    (node, !(via.is_empty() && dev.is_empty()), what)
                 }
-                EventKind::Carrier { node, up, .. } => (node, *up, None),
+                EventKind::Carrier { node, up, .. } => (node, *up, What::Carrier),
                 EventKind::Neighbour {
                     node,
                     dev,
@@ -82,7 +155,7 @@ impl<'a> Account<'a> {
                         link: link.as_deref(),
                         address: *address,
                     };
-                    (node, *reachable, Some(neighbour))
+                    (node, *reachable, What::Neighbour(neighbour))
                 }
                 _ => return None,
             };
@@ -90,15 +163,20 @@ impl<'a> Account<'a> {
                 at: event.at,
                 node,
                 able,
-                neighbour,
+                what,
             })
         });
         let routes = events.iter().filter_map(|event| match &event.kind {
             EventKind::Fib {
-                node, prefix, dev, ..
+                node,
+                vrf,
+                prefix,
+                dev,
+                ..
             } if destination.is_some_and(|d| prefix.contains(&d)) => Some(Route {
                 at: event.at,
                 node,
+                vrf: vrf.as_deref(),
                 devices: dev,
             }),
             _ => None,
@@ -125,28 +203,27 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// Of these lost packets: how many a node dropped, and how many nobody accounts for.
+    /// Of these lost packets: which a node dropped, and how many nobody accounts for.
     pub(super) fn split(
         &self,
         view: &FlowView<'_>,
         situation: &Situation<'_>,
         lost: &[u32],
-    ) -> (u64, u64) {
-        let (mut by_node, mut by_nobody) = (0, 0);
+    ) -> Split {
+        let mut split = Split::default();
         for &seq in lost.iter().filter(|&&s| !view.dropped_by_wire(s)) {
-            if self.node_dropped(view, situation, seq) {
-                by_node += 1;
-            } else {
-                by_nobody += 1;
-            }
+            split.add(self.node_dropped(view, situation, seq));
         }
-        (by_node, by_nobody)
+        split
     }
 
-    fn node_dropped(&self, view: &FlowView<'_>, situation: &Situation<'_>, seq: u32) -> bool {
-        let Some(sent) = view.sent_at(seq) else {
-            return false;
-        };
+    fn node_dropped(
+        &self,
+        view: &FlowView<'_>,
+        situation: &Situation<'_>,
+        seq: u32,
+    ) -> Option<Dropped<'a>> {
+        let sent = view.sent_at(seq)?;
         let passed = view.hops(seq, self.map);
         let next: Vec<&Hop> = situation
             .paths
@@ -166,7 +243,7 @@ impl<'a> Account<'a> {
             .last()
             .is_some_and(|hop| self.is_dead(&hop.link, sent));
         if without_keys || self.lost_inside_tunnel(situation, &passed) {
-            return true;
+            return Some(Dropped::Otherwise);
         }
         // Hosts may stand behind cables that no wire watches: any node the packet may
         // have been at will do.
@@ -174,12 +251,16 @@ impl<'a> Account<'a> {
             .iter()
             .any(|node| self.entered_dead_tunnel(node, sent))
         {
-            return true;
+            return Some(Dropped::Otherwise);
         }
-        !through_the_end
-            && nodes
-                .iter()
-                .any(|node| self.victim(situation.window, node) || self.unable(node, &next, sent))
+        if through_the_end {
+            return None;
+        }
+        let dropped = |node: &&str| match self.victim(situation.window, node) {
+            true => Some(Dropped::Otherwise),
+            false => self.unable(node, &next, sent),
+        };
+        nodes.iter().find_map(dropped)
     }
 
     /// Whether the packet was about to enter, or had entered, a tunnel whose underlay the fault
@@ -220,7 +301,9 @@ impl<'a> Account<'a> {
         let here = || self.routes.iter().filter(|route| route.node == node);
         let in_force = here().filter(|route| {
             route.at <= sent + SLACK_NS
-                && !here().any(|next| next.at > route.at && next.at + SLACK_NS < sent)
+                && !here().any(|next| {
+                    next.vrf == route.vrf && next.at > route.at && next.at + SLACK_NS < sent
+                })
         });
         let devices: Vec<&String> = in_force.flat_map(|route| route.devices).collect();
         let tunnels = self.map.topology.tunnels.iter();
@@ -263,16 +346,29 @@ impl<'a> Account<'a> {
     }
 
     /// Whether the node was last seen without a route, carrier or a neighbour that answers when
-    /// the packet came by, on its way to one of `next`.
-    fn unable(&self, node: &str, next: &[&Hop], sent: MonoNs) -> bool {
+    /// the packet came by, on its way to one of `next`. The neighbour is blamed last.
+    fn unable(&self, node: &str, next: &[&Hop], sent: MonoNs) -> Option<Dropped<'a>> {
         let here = || self.changes.iter().filter(|c| c.node == node);
-        here()
+        let in_force = here()
             .filter(|c| !c.able && c.at <= sent + SLACK_NS)
-            .filter(|c| c.neighbour.is_none_or(|n| self.on_the_way(&n, next)))
-            .any(|gone| {
-                let mut back = here().filter(|c| c.able && c.neighbour == gone.neighbour);
-                !back.any(|c| c.at > gone.at && c.at + SLACK_NS < sent)
+            .filter(|c| match &c.what {
+                What::Neighbour(neighbour) => self.on_the_way(neighbour, next),
+                What::Route(_) | What::Carrier => true,
             })
+            .filter(|gone| {
+                let mut back = here().filter(|c| c.able && gone.what.is_mended_by(c.what));
+                !back.any(|c| c.at > gone.at && c.at + SLACK_NS < sent)
+            });
+        let mut silent = None;
+        for gone in in_force {
+            match gone.what {
+                What::Neighbour(neighbour) => {
+                    silent = Some(Dropped::Neighbour(gone.node, neighbour));
+                }
+                What::Route(_) | What::Carrier => return Some(Dropped::Otherwise),
+            }
+        }
+        silent
     }
 
     /// Whether a packet to one of `next` may have been meant for this neighbour: what a tunnel

@@ -131,6 +131,13 @@ pub struct SessionInput {
     pub hold: [Span; 2],
 }
 
+impl SessionInput {
+    /// Whether a packet with this tag may be its; older journals tell none.
+    pub(super) fn may_be_tagged(&self, vlan: Option<u16>) -> bool {
+        self.vlan.is_none() || vlan.is_none() || self.vlan == vlan
+    }
+}
+
 /// Addresses of one flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowAddresses {

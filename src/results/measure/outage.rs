@@ -60,7 +60,7 @@ pub(super) fn tell(
         window: Some(window),
         paths: [&ways.before, &ways.after],
     };
-    let (node_dropped, unaccounted) = account.split(view, &situation, &lost);
+    let split = account.split(view, &situation, &lost);
     let dropped: Vec<u32> = seqs
         .iter()
         .copied()
@@ -86,11 +86,12 @@ pub(super) fn tell(
     outage.reordered = view.reordered.iter().filter(|&&s| mine(s)).count() as u64;
     outage.duplicated = view.duplicates.iter().filter(|&&s| mine(s)).count() as u64;
     outage.wire_dropped = dropped.len() as u64;
-    outage.node_dropped = node_dropped;
-    outage.wire_agrees = unaccounted == 0 && !contradicted;
+    outage.node_dropped = split.by_node;
+    outage.silent_neighbours = split.neighbours;
+    outage.wire_agrees = split.by_nobody == 0 && !contradicted;
     Told {
         outage,
-        unaccounted,
+        unaccounted: split.by_nobody,
         mismatch_ms,
         disorder_ms,
         ttl_changed,
@@ -150,6 +151,7 @@ fn assemble(
         additive_backup_delay_ms: additive,
         wire_dropped: 0,
         node_dropped: 0,
+        silent_neighbours: Vec::new(),
         wire_agrees: false,
         rfc6412: rfc6412(view, window, &ways, seqs, duration_ms),
         hops_before: ways.before,

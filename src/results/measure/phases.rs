@@ -263,13 +263,15 @@ impl<'a> Witness<'a> {
                         ("BFD", Some(session.as_str()))
                     }
                     EventKind::WireBfd {
-                        from, link, state, ..
-                    } if from == node && flips(state, "Up") && self.concerns(link) => {
+                        from,
+                        link,
+                        vlan,
+                        state,
+                        ..
+                    } if from == node && flips(state, "Up") && self.concerns_vif(link, *vlan) => {
                         let mut over = self.scene.map.sessions_over(link);
-                        (
-                            "BFD",
-                            over.find(|s| s.bfd.is_some()).map(|s| s.name.as_str()),
-                        )
+                        let told = over.find(|s| s.bfd.is_some() && s.may_be_tagged(*vlan));
+                        ("BFD", told.map(|s| s.name.as_str()))
                     }
                     EventKind::Session {
                         node: n,
@@ -386,10 +388,27 @@ impl<'a> Witness<'a> {
             || path.iter().any(|hop| map.is_part(&hop.link, link))
     }
 
+    /// The same of one VIF of a link. All of a circuit's fall silent with it; this flow waited
+    /// for the one that carried it.
+    fn concerns_vif(&self, link: &str, vlan: Option<u16>) -> bool {
+        let path = match self.window.transition {
+            Transition::Initial => &self.ways.before,
+            Transition::Reversion => &self.ways.after,
+        };
+        let here = path
+            .iter()
+            .filter(|hop| self.scene.map.is_part(&hop.link, link));
+        let mut carried = here.filter_map(|hop| hop.vlan).peekable();
+        let another =
+            vlan.is_some() && carried.peek().is_some() && carried.all(|tag| Some(tag) != vlan);
+        self.concerns(link) && !another
+    }
+
     fn concerns_session(&self, name: &str) -> bool {
         self.window.target == name
             || self.scene.map.session(name).is_some_and(|session| {
-                session.nodes.contains(&self.window.target) || self.concerns(&session.over)
+                session.nodes.contains(&self.window.target)
+                    || self.concerns_vif(&session.over, session.vlan)
             })
     }
 

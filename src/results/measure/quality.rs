@@ -253,8 +253,14 @@ fn bfd_before(scene: &Scene<'_>, fault: MonoNs, warnings: &mut Warnings) {
                     ..
                 } if *s == session.name => states.insert(node, state),
                 EventKind::WireBfd {
-                    link, from, state, ..
-                } if *link == session.over => states.insert(from, state),
+                    link,
+                    vlan,
+                    from,
+                    state,
+                    ..
+                } if *link == session.over && session.may_be_tagged(*vlan) => {
+                    states.insert(from, state)
+                }
                 _ => None,
             };
         }

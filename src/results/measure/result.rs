@@ -3,6 +3,8 @@
 //! Times ending in `_ms` inside an [`Outage`] count from the middle of the bracket in which the
 //! fault (or its restore) was applied. Loss is counted in sequence numbers.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::input::Transition;
@@ -300,10 +302,24 @@ pub struct Outage {
     /// Lost packets that reached no further wire, at a node seen to have no route, no carrier or
     /// no neighbour that answers, or to be the fault's own victim.
     pub node_dropped: u64,
+    /// Of `node_dropped`: what is known to have been dropped for want of a neighbour.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silent_neighbours: Vec<SilentNeighbour>,
     /// Wires and nodes account for every lost packet, and nothing dropped was delivered.
     pub wire_agrees: bool,
     /// RFC 6412 terms.
     pub rfc6412: Rfc6412,
+}
+
+/// A neighbour that did not answer the node that had packets for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SilentNeighbour {
+    /// The node.
+    pub node: String,
+    /// The neighbour's address.
+    pub address: IpAddr,
+    /// How many packets the node dropped.
+    pub dropped: u64,
 }
 
 /// RFC 3357 §5: an unbroken run of lost packets.

@@ -56,8 +56,12 @@ pub fn measure(input: &RunInput) -> RunResult {
             window: None,
             paths: [&[], &[]],
         };
-        let (by_node, by_nobody) = account.split(&view, &nowhere, &early);
-        let flow = flow_result(&view, node_dropped + by_node, unaccounted + by_nobody);
+        let before = account.split(&view, &nowhere, &early);
+        let flow = flow_result(
+            &view,
+            node_dropped + before.by_node,
+            unaccounted + before.by_nobody,
+        );
         quality::of_flow(&flow, several, &mut warnings);
         result.steady.push(steady(&view, &owners, &map));
         result.flows.push(flow);

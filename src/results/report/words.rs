@@ -140,7 +140,7 @@ pub(super) fn wire(outages: &[&Outage]) -> String {
         each.join(" + ")
     };
     let nodes = if outages.iter().any(|o| o.node_dropped > 0) {
-        format!(", nodes {}", sum(|o| o.node_dropped))
+        format!(", nodes {}{}", sum(|o| o.node_dropped), neighbours(outages))
     } else {
         String::new()
     };
@@ -153,6 +153,21 @@ pub(super) fn wire(outages: &[&Outage]) -> String {
         "wire dropped {} probes{nodes}: {verdict}",
         sum(|o| o.wire_dropped)
     )
+}
+
+/// Who did not answer the nodes that dropped packets, where that is why.
+fn neighbours(outages: &[&Outage]) -> String {
+    let silent = outages.iter().flat_map(|o| &o.silent_neighbours);
+    let each: Vec<String> = silent
+        .map(|s| {
+            let dropped = count(s.dropped);
+            format!("{dropped} at {}: {} did not answer", s.node, s.address)
+        })
+        .collect();
+    match each.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", each.join("; ")),
+    }
 }
 
 /// Why the longest explained outage took so long.

@@ -72,6 +72,7 @@ fn bgp_events(events: &Receiver<Event>) -> Vec<Told> {
         .try_iter()
         .map(|event| {
             let EventKind::WireBgp {
+                vlan,
                 message,
                 announced,
                 withdrawn,
@@ -88,6 +89,7 @@ fn bgp_events(events: &Receiver<Event>) -> Vec<Told> {
                 (link.as_str(), from.as_str(), to.as_str()),
                 ("circuit", "a", "b")
             );
+            assert!(vlan.is_none_or(|tag| tag == 101), "{vlan:?}");
             (message, announced, withdrawn, code, dropped)
         })
         .collect()
@@ -254,6 +256,7 @@ fn bfd_is_told_first_and_on_change() {
         .try_iter()
         .map(|event| {
             let EventKind::WireBfd {
+                vlan: Some(101),
                 state,
                 diagnostic,
                 dropped,

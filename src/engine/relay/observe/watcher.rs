@@ -94,6 +94,7 @@ impl Watcher {
         };
         let kind = EventKind::WireBfd {
             link: self.link.clone(),
+            vlan: tag(session.0),
             from: self.from.clone(),
             state: state.to_string(),
             diagnostic: diagnostic.to_string(),
@@ -127,6 +128,7 @@ impl Watcher {
             }
             let kind = EventKind::WireBgp {
                 link: self.link.clone(),
+                vlan: tag(key.0),
                 from: self.from.clone(),
                 to: self.to.clone(),
                 message: message.name.to_owned(),
@@ -143,4 +145,10 @@ impl Watcher {
             stream.pass(segment, &mut report);
         }
     }
+}
+
+/// The number of a packet's tag; 0 stands for none (IEEE 802.1Q §9.6: a tag with it names no
+/// VLAN).
+fn tag(vlan: u16) -> Option<u16> {
+    (vlan != 0).then_some(vlan)
 }

@@ -9,13 +9,17 @@ use rand_chacha::ChaCha8Rng;
 use super::connection::{ConnId, Connection, Negotiated, OPEN_HOLD, Origin, Phase, negotiate};
 use super::state::State;
 use crate::proto::bgp::wire::{
-    Cease, Decoded, Frame, MessageType, Notification, Open, decode_refresh, decode_update,
-    encode_keepalive, encode_refresh,
+    Cease, Decoded, Frame, MESSAGE_BYTES_MAX, MessageType, Notification, Open, decode_refresh,
+    decode_update, encode_keepalive, encode_refresh,
 };
 use crate::units::{Asn, Family};
 
 /// The least time between two attempts: a refused connect must not spin.
 const ATTEMPT_GAP_MIN: Duration = Duration::from_millis(100);
+
+/// What a peer can rightly send to one that holds its OPEN back: its own OPEN, and a
+/// NOTIFICATION (RFC 4271 §4.1 bounds each).
+const HELD_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 
 /// What the machine has to know of the session.
 #[derive(Debug, Clone)]
@@ -268,10 +272,17 @@ impl Peer {
 
     /// Bytes arrived.
     pub fn handle_data(&mut self, id: ConnId, bytes: &[u8], now: Instant) {
-        if let Some(conn) = self.connection(id) {
-            conn.framer.push(bytes);
-            self.handle_frames(id, now);
+        let Some(conn) = self.connection(id) else {
+            return;
+        };
+        conn.framer.push(bytes);
+        if conn.phase == Phase::OpenDelayed && conn.framer.held() > HELD_BYTES_MAX {
+            // RFC 6608 has no subcode for a state in which only we wait.
+            let unexpected = Notification::new(5, 0);
+            self.end(id, Some(&unexpected), &format!("sent {unexpected}"));
+            return;
         }
+        self.handle_frames(id, now);
     }
 
     /// Takes in the messages that have arrived, unless our OPEN is held back.

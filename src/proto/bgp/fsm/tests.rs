@@ -3,8 +3,8 @@ use std::time::{Duration, Instant};
 
 use super::{ConnId, Origin, Output, Peer, Settings, State};
 use crate::proto::bgp::wire::{
-    Capability, HEADER_BYTES, MessageType, Notification, Open, encode_end_of_rib, encode_keepalive,
-    encode_refresh,
+    Capability, HEADER_BYTES, MESSAGE_BYTES_MAX, MessageType, Notification, Open,
+    encode_end_of_rib, encode_keepalive, encode_refresh,
 };
 use crate::units::{Asn, Family};
 
@@ -283,6 +283,24 @@ fn a_newcomer_waits_for_a_connection_in_open_confirm() {
             assert_eq!(bench.peer.established_conn(), Some(IN));
         }
     }
+}
+
+/// What a newcomer may send while it waits for our OPEN is bounded: its own OPEN and a
+/// NOTIFICATION, each at most a message long (RFC 4271 §4.1).
+#[test]
+fn a_newcomer_that_waits_cannot_send_without_end() {
+    let (mut bench, first) = Bench::reach(State::OpenConfirm);
+    bench.peer.handle_connected(IN, Origin::Incoming, bench.now);
+    for _ in 0..2 {
+        bench.feed(IN, &[0xff; MESSAGE_BYTES_MAX]);
+        assert!(bench.peer.take_outputs().is_empty());
+    }
+    bench.feed(IN, &[0xff]);
+    assert_eq!(bench.notified(IN), Some((5, 0)));
+    assert!(!bench.peer.owns(IN));
+    // Whoever it waited for goes on.
+    bench.feed(first, &encode_keepalive());
+    assert_eq!(bench.peer.established_conn(), Some(first));
 }
 
 /// RFC 4271 §6.8: an established session closes the newcomer, whoever is higher.

@@ -74,6 +74,11 @@ impl Framer {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// How many bytes have come that are in no message handed out so far.
+    pub const fn held(&self) -> usize {
+        self.buffer.len() - self.consumed
+    }
+
     /// The next whole message, if it has arrived.
     ///
     /// # Errors

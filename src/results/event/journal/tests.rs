@@ -124,6 +124,7 @@ fn every_kind() -> Vec<EventKind> {
         },
         EventKind::WireBfd {
             link: s("circuit"),
+            vlan: Some(101),
             from: s("dc1"),
             state: s("Down"),
             diagnostic: s("1"),
@@ -131,6 +132,7 @@ fn every_kind() -> Vec<EventKind> {
         },
         EventKind::WireBgp {
             link: s("circuit"),
+            vlan: None,
             from: s("dc1"),
             to: s("east"),
             message: s("UPDATE"),
@@ -141,6 +143,7 @@ fn every_kind() -> Vec<EventKind> {
         },
         EventKind::Fib {
             node: s("dc1"),
+            vrf: Some(s("prod")),
             prefix: prefix6,
             via: vec![gateway],
             dev: vec![s("eth1")],

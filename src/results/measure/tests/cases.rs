@@ -400,6 +400,7 @@ fn a_shutdown_by_notification_is_detected_at_the_end_that_shut_down() {
     lab::at(&mut input, CUT + ms(736.0), idle("east"));
     let notification = EventKind::WireBgp {
         link: "circuit".to_owned(),
+        vlan: None,
         from: "east".to_owned(),
         to: "dc1".to_owned(),
         message: "NOTIFICATION".to_owned(),
@@ -496,4 +497,48 @@ proptest! {
         }
         prop_assert!(result.trusted);
     }
+}
+
+/// Two VIFs share a circuit, and the other one's BFD, which is faster, notices first.
+#[test]
+fn what_another_vif_of_the_circuit_noticed_is_not_what_this_flow_waited_for() {
+    let mut input = lab::clean_silent_cut(false);
+    for wire in input.wires.iter_mut().filter(|w| w.link == "circuit") {
+        wire.vlan = Some(101);
+    }
+    let of = |input: &mut RunInput, name: &str| {
+        let mut sessions = input.topology.sessions.iter_mut();
+        sessions.position(|s| s.name == name).unwrap()
+    };
+    let prod = of(&mut input, "prod");
+    let mut other = input.topology.sessions[prod].clone();
+    input.topology.sessions[prod].vlan = Some(101);
+    (other.name, other.vlan) = ("other".to_owned(), Some(102));
+    input.topology.sessions.push(other);
+    let before = measure(&input);
+    let says = |vlan: u16, from: &str, state: &str| EventKind::WireBfd {
+        link: "circuit".to_owned(),
+        vlan: Some(vlan),
+        from: from.to_owned(),
+        state: state.to_owned(),
+        diagnostic: "no diagnostic".to_owned(),
+        dropped: false,
+    };
+    for from in ["dc1", "east"] {
+        lab::at(&mut input, lab::START, says(102, from, "Up"));
+        lab::at(&mut input, CUT + ms(500.0), says(102, from, "Down"));
+    }
+    let after = measure(&input);
+    let detected = |result: &RunResult| -> Vec<Option<f64>> {
+        let outages = result.outages.iter();
+        outages.map(|o| o.phases_ms.detected).collect()
+    };
+    assert_eq!(detected(&before), detected(&after));
+    assert!(detected(&after)[0].is_some_and(|ms| ms > 700.0));
+    // Before the cut it was seen up by its own packets, not by its neighbour's.
+    let warned = |result: &RunResult| result.warnings.iter().any(|w| w.code == "bfd-not-up");
+    assert!(warned(&before) && !warned(&after), "{:?}", after.warnings);
+    // Its own packets do tell.
+    lab::at(&mut input, CUT + ms(510.0), says(101, "dc1", "Down"));
+    assert!(detected(&measure(&input))[0].is_some_and(|ms| ms < 511.0));
 }

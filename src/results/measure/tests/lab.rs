@@ -344,6 +344,7 @@ pub(in crate::results) fn fib(
     let gone = dev.is_empty();
     let kind = EventKind::Fib {
         node: node.to_owned(),
+        vrf: None,
         prefix,
         via: Vec::new(),
         dev: if gone {
@@ -376,6 +377,7 @@ pub(in crate::results) fn update(
 ) {
     let kind = EventKind::WireBgp {
         link: link.to_owned(),
+        vlan: None,
         from: from.to_owned(),
         to: to.to_owned(),
         message: "UPDATE".to_owned(),

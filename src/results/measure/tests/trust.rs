@@ -1,7 +1,10 @@
 //! What makes a result untrustworthy, and what that does to expectations.
 
 use super::lab::{self, CUT, Sim, ms};
-use crate::results::{event::EventKind, measure::*};
+use crate::results::{
+    event::{Event, EventKind},
+    measure::*,
+};
 
 fn warning<'a>(result: &'a RunResult, code: &str) -> Option<&'a Warning> {
     result.warnings.iter().find(|w| w.code == code)
@@ -160,10 +163,41 @@ fn a_node_whose_neighbour_does_not_answer_explains_what_it_dropped() {
         let outage = &result.outages[0];
         assert_eq!((outage.lost, outage.wire_dropped), (742, 300));
         assert_eq!((outage.node_dropped, outage.wire_agrees), (442, true));
+        let silent = SilentNeighbour {
+            node: "dc1".to_owned(),
+            address: "10.0.0.1".parse().unwrap(),
+            dropped: 442,
+        };
+        assert_eq!(outage.silent_neighbours, [silent]);
         assert!(result.trusted, "{:?}", result.warnings);
     }
     // What another node's neighbour does explains nothing.
     untrusted(&told("isp", false), "wire-disagrees");
+}
+
+/// A route that comes back in a VRF is not the one that the main table lost.
+#[test]
+fn a_route_of_another_table_is_no_way_out() {
+    for (vrf, trusted) in [(None, false), (Some("prod"), true)] {
+        let mut input = lab::run(false);
+        lab::flow(&mut input, 0, |ms| match ms {
+            ms if (742.0..1000.0).contains(&ms) => Sim::Vanished,
+            ms => lab::forth(ms, 742),
+        });
+        lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
+        let db = lab::net(false, "172.31.0.0/16", "");
+        lab::fib(&mut input, CUT + ms(741.0), "dc1", db, "");
+        lab::fib(&mut input, CUT + ms(780.0), "dc1", db, "other");
+        if let Some(Event {
+            kind: EventKind::Fib { vrf: of, .. },
+            ..
+        }) = input.events.last_mut()
+        {
+            *of = vrf.map(str::to_owned);
+        }
+        let result = measure(&input);
+        assert_eq!(result.trusted, trusted, "{vrf:?}: {:?}", result.warnings);
+    }
 }
 
 #[test]
