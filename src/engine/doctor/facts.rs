@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::kernel::has_ipsec;
 use crate::{
     engine::daemon::{self, strongswan},
     lab::{
@@ -23,7 +24,7 @@ pub fn facts(probe: &HostProbe, lab: &Lab) -> HostFacts {
         bond: probe.bond,
         vrf: probe.vrf,
         tun: probe.tun,
-        xfrm: probe.xfrm,
+        xfrm: has_ipsec(probe),
         ipsec: wants_ipsec.then(strongswan::find).flatten(),
         suites: suites(lab)
             .into_iter()

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     engine::daemon::{Installed, known_defect, strongswan},
+    lab::plan::IpsecFacts,
     os::host::{HostProbe, Timing},
     units::Suite,
 };
@@ -14,6 +15,7 @@ use crate::{
 pub fn findings(host: &HostProbe, timing: Option<Timing>) -> Vec<Finding> {
     let mut all = of_host(host, timing);
     all.extend(daemons());
+    all.push(ike(host, strongswan::find()));
     all
 }
 
@@ -113,34 +115,49 @@ fn daemons() -> Vec<Finding> {
         (Suite::Bird, "sudo apt-get install bird2"),
     ]
     .map(|(suite, install)| suite_finding(suite, install))
-    .into_iter()
-    .chain([ike()])
-    .collect()
+    .to_vec()
 }
 
-fn ike() -> Finding {
+/// strongSwan does IKE on every kernel, and ESP where the kernel cannot.
+fn ike(host: &HostProbe, installed: Option<IpsecFacts>) -> Finding {
     const INSTALL: &str = "sudo apt-get install charon-systemd strongswan-swanctl libcharon-extra-plugins libstrongswan-standard-plugins";
-    match strongswan::find() {
-        Some(facts) if facts.libipsec => finding(
-            "strongSwan",
-            Verdict::Good,
-            facts.version,
-            "for `vpn: ipsec`, with ESP in the kernel or in user space",
-            None,
-        ),
-        Some(facts) => finding(
-            "strongSwan",
-            Verdict::Fallback,
-            format!("{}, without kernel-libipsec", facts.version),
-            "for `vpn: ipsec` where the kernel has XFRM interfaces",
-            Some("sudo apt-get install libcharon-extra-plugins"),
-        ),
-        None => finding(
-            "strongSwan",
+    let what = "strongSwan";
+    let Some(facts) = installed else {
+        return finding(
+            what,
             Verdict::Missing,
             "not installed",
             "labs with `vpn: ipsec` will not run; `vpn: wireguard` needs nothing",
             Some(INSTALL),
+        );
+    };
+    let in_kernel = kernel::has_ipsec(host);
+    let found = if facts.libipsec {
+        facts.version
+    } else {
+        format!("{}, without kernel-libipsec", facts.version)
+    };
+    match (in_kernel, facts.libipsec) {
+        (true, _) => finding(
+            what,
+            Verdict::Good,
+            found,
+            "for `vpn: ipsec`: IKEv2, with the kernel's ESP",
+            None,
+        ),
+        (false, true) => finding(
+            what,
+            Verdict::Good,
+            found,
+            "for `vpn: ipsec`: IKEv2, with its own ESP (kernel-libipsec)",
+            None,
+        ),
+        (false, false) => finding(
+            what,
+            Verdict::Missing,
+            found,
+            "labs with `vpn: ipsec` will not run: ESP is neither in the kernel nor here",
+            Some("sudo apt-get install libcharon-extra-plugins"),
         ),
     }
 }

@@ -148,6 +148,11 @@ fn wireguard(host: &HostProbe) -> Finding {
     )
 }
 
+/// Whether tunnels use the kernel's ESP, which takes an interface to route into.
+pub(super) fn has_ipsec(host: &HostProbe) -> bool {
+    host.esp && host.xfrm
+}
+
 fn ipsec(host: &HostProbe) -> Finding {
     let (key, lacking) = if host.xfrm {
         ("esp", "no ESP with AES-GCM")
@@ -156,19 +161,29 @@ fn ipsec(host: &HostProbe) -> Finding {
     } else {
         ("esp", "neither ESP nor XFRM interfaces")
     };
-    let mut all = part(
-        host,
-        ("IPsec", key, host.esp && host.xfrm),
-        "ESP by an XFRM interface for each tunnel, route-based",
+    let add = add(host, "xfrm_interface");
+    let instead = if host.tun_device {
         Instead {
             verdict: Verdict::Fallback,
-            uses: "strongSwan's ESP in user space, which needs /dev/net/tun",
+            uses: "strongSwan's ESP in user space (kernel-libipsec), by /dev/net/tun",
             costs: Some(
                 "every packet crosses strongSwan, always in UDP, and an MTU of 1400 at most"
                     .to_owned(),
             ),
-            improve: Some(add(host, "xfrm_interface")),
-        },
+            improve: Some(add),
+        }
+    } else {
+        missing(
+            "labs with `vpn: ipsec` will not run: ESP in user space needs /dev/net/tun",
+            // What makes ESP in user space possible is less than a kernel.
+            Some(open_tun(host).to_owned()),
+        )
+    };
+    let mut all = part(
+        host,
+        ("IPsec", key, has_ipsec(host)),
+        "ESP by an XFRM interface for each tunnel, route-based",
+        instead,
     );
     if all.verdict != Verdict::Good && !host.refused.contains_key(key) {
         lacking.clone_into(&mut all.found);
@@ -176,34 +191,50 @@ fn ipsec(host: &HostProbe) -> Finding {
     all
 }
 
+/// The one command that makes /dev/net/tun usable.
+fn open_tun(host: &HostProbe) -> &'static str {
+    if host.container && !host.refused.contains_key("tun") {
+        "docker run --device /dev/net/tun …"
+    } else if host.refused.contains_key("tun") {
+        "sudo chmod 0666 /dev/net/tun"
+    } else {
+        "sudo modprobe tun"
+    }
+}
+
 fn tun(host: &HostProbe) -> Finding {
-    match (host.tun, host.tun_device) {
-        (true, true) => finding(
+    let in_kernel = has_ipsec(host);
+    if host.tun && host.tun_device {
+        return finding(
             "/dev/net/tun",
             Verdict::Good,
             "opens, and makes devices",
-            "for IPsec in user space and programs of yours; backhoe's links and WireGuard need none",
-            None,
-        ),
-        (opens, _) => finding(
-            "/dev/net/tun",
-            Verdict::Missing,
-            match (
-                opens,
-                host.refused.get(if opens { "tun-device" } else { "tun" }),
-            ) {
-                (true, _) => "opens, but makes no device".to_owned(),
-                (false, Some(word)) => format!("cannot be opened: {word}"),
-                (false, None) => "not there".to_owned(),
-            },
-            "IPsec in user space will not run; backhoe's links, WireGuard and IPsec in the kernel need none",
-            Some(if host.refused.contains_key("tun") {
-                "sudo chmod 0666 /dev/net/tun"
+            if in_kernel {
+                "for programs of yours; backhoe's links and tunnels need none"
             } else {
-                "sudo modprobe tun"
-            }),
-        ),
+                "for IPsec in user space and programs of yours; backhoe's links and WireGuard need none"
+            },
+            None,
+        );
     }
+    let key = if host.tun { "tun-device" } else { "tun" };
+    let found = match (host.tun, host.refused.get(key)) {
+        (true, _) => "opens, but makes no device".to_owned(),
+        (false, Some(word)) => format!("cannot be opened: {word}"),
+        (false, None) => "not there".to_owned(),
+    };
+    let uses = if in_kernel {
+        "programs of yours that ask for it will not run; backhoe's links and tunnels need none"
+    } else {
+        "IPsec in user space will not run; backhoe's links and WireGuard need none"
+    };
+    finding(
+        "/dev/net/tun",
+        Verdict::Missing,
+        found,
+        uses,
+        Some(open_tun(host)),
+    )
 }
 
 fn vlan(host: &HostProbe) -> Finding {

@@ -230,3 +230,72 @@ fn what_is_not_the_real_thing_says_what_happens_instead_and_how_to_improve_it() 
         );
     }
 }
+
+#[test]
+fn ipsec_runs_in_the_kernel_or_by_libipsec_and_tun_or_not_at_all() {
+    let of = |what: &str, host: &HostProbe| {
+        let mut all = of_host(host, None).into_iter();
+        all.find(|finding| finding.what == what).unwrap()
+    };
+    let closed = HostProbe {
+        tun: false,
+        tun_device: false,
+        refused: refused([("tun", "Permission denied")]),
+        ..stripped()
+    };
+    assert_eq!(of("IPsec", &debian()).verdict, Verdict::Good);
+    assert_eq!(of("IPsec", &stripped()).verdict, Verdict::Fallback);
+    let impossible = of("IPsec", &closed);
+    assert_eq!(impossible.verdict, Verdict::Missing);
+    assert_eq!(
+        impossible.improve.as_deref(),
+        Some("sudo chmod 0666 /dev/net/tun")
+    );
+    // With the kernel's, nothing of backhoe's needs a TUN device.
+    let kernel_only = HostProbe {
+        tun: false,
+        tun_device: false,
+        ..debian()
+    };
+    assert_eq!(of("IPsec", &kernel_only).verdict, Verdict::Good);
+    assert!(
+        of("/dev/net/tun", &kernel_only)
+            .uses
+            .starts_with("programs of yours")
+    );
+
+    let facts = |libipsec| {
+        Some(IpsecFacts {
+            version: "5.9.8".to_owned(),
+            libipsec,
+        })
+    };
+    for (host, installed, verdict) in [
+        (debian(), facts(true), Verdict::Good),
+        (debian(), facts(false), Verdict::Good),
+        (stripped(), facts(true), Verdict::Good),
+        (stripped(), facts(false), Verdict::Missing),
+        (debian(), None, Verdict::Missing),
+    ] {
+        let said = ike(&host, installed);
+        assert_eq!(said.verdict, verdict, "{said:?}");
+        assert_eq!(said.improve.is_none(), verdict == Verdict::Good, "{said:?}");
+    }
+}
+
+#[test]
+fn what_doctor_tells_to_install_is_what_the_scripts_install() {
+    let list = include_str!("../../../../scripts/packages");
+    let mut told = vec![ike(&debian(), None).improve.unwrap()];
+    told.extend(daemons().into_iter().filter_map(|finding| finding.improve));
+    for command in told {
+        let packages = command.strip_prefix("sudo apt-get install ").unwrap();
+        for package in packages.split(' ').filter(|word| !word.starts_with('-')) {
+            let is_listed = list.lines().any(|line| {
+                let mut words = line.split_whitespace();
+                words.next() == Some("labs") && words.next() == Some(package)
+            });
+            assert!(is_listed, "{package} is not in scripts/packages");
+        }
+    }
+}
