@@ -149,7 +149,12 @@ impl Tunnels {
                     .get(&config.node)
                     .with_context(|| format!("tunnel {} ends nowhere", config.tunnel))?
                     .try_clone()?;
-                let started = spawn(&config, holders, run_dir)?;
+                // There is no path yet.
+                let waiting = TunnelEndConfig {
+                    initiates: false,
+                    ..config.clone()
+                };
+                let started = spawn(&waiting, holders, run_dir)?;
                 ends.push((config, netns, started));
             }
         }
@@ -158,7 +163,8 @@ impl Tunnels {
 }
 
 impl Rising {
-    /// Waits until all interfaces are there, and listens from then on.
+    /// Waits until all interfaces are there, has those ends shake hands that begin, and
+    /// listens from then on. The wires carry by now.
     pub(super) fn ready(self, sink: &EventSink) -> anyhow::Result<Tunnels> {
         let mut ends = Vec::new();
         for (config, netns, mut started) in self.0 {
@@ -173,6 +179,11 @@ impl Rising {
                     gone: false,
                 }),
             });
+        }
+        for end in ends.iter().filter(|end: &&End| end.config.initiates) {
+            lock(&end.control)
+                .begin()
+                .with_context(|| format!("tunnel {}", end.config.tunnel))?;
         }
         let is_empty = ends.is_empty();
         let ends = Arc::new(ends);

@@ -58,6 +58,11 @@ impl TunnelControl {
             .context("not a message of a tunnel")
     }
 
+    /// Has the end shake hands, now that there is a path.
+    pub fn begin(&mut self) -> anyhow::Result<()> {
+        self.say(&serde_json::to_vec(&TunnelRequest::Begin)?)
+    }
+
     /// Asks for the status and waits for it; messages that come first are
     /// handed to `other`.
     pub fn status(

@@ -8,6 +8,10 @@ use crate::{os::wireguard::Backend, results::event::MonoNs};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
 pub enum TunnelRequest {
+    /// Shake hands. An end told so in its configuration begins by itself; where the path
+    /// comes up later than the end, an ARP request that is lost then is only repeated
+    /// after a second, and every initiation waits for it.
+    Begin,
     /// Answered by [`TunnelMessage::Status`] with the same `id`.
     Status {
         /// Repeated in the answer.

@@ -61,7 +61,7 @@ fn serve(config: TunnelEndConfig, mut lines: Lines) -> anyhow::Result<()> {
     result
 }
 
-fn attend(tunnel: &Tunnel, initiates: bool, lines: &mut Lines) -> anyhow::Result<()> {
+fn attend(tunnel: &Tunnel, mut initiates: bool, lines: &mut Lines) -> anyhow::Result<()> {
     if initiates {
         tunnel.initiate().context("starting a handshake")?;
     }
@@ -92,7 +92,15 @@ fn attend(tunnel: &Tunnel, initiates: bool, lines: &mut Lines) -> anyhow::Result
             }
         }
         match lines.wait((!shaken).then_some(LOOK)) {
-            Ok(Some(line)) => answer(tunnel, lines, &line)?,
+            Ok(Some(line)) => match request(&line)? {
+                TunnelRequest::Status { id } => answer(tunnel, lines, id)?,
+                TunnelRequest::Begin if initiates || shaken => {}
+                TunnelRequest::Begin => {
+                    tunnel.initiate().context("starting a handshake")?;
+                    initiated = clock::mono_ns();
+                    initiates = true;
+                }
+            },
             Ok(None) => return Ok(()),
             Err(error) if timed_out(&error) => {}
             Err(error) => return Err(error).context("reading requests"),
@@ -100,9 +108,11 @@ fn attend(tunnel: &Tunnel, initiates: bool, lines: &mut Lines) -> anyhow::Result
     }
 }
 
-fn answer(tunnel: &Tunnel, lines: &mut Lines, line: &[u8]) -> anyhow::Result<()> {
-    let TunnelRequest::Status { id } =
-        serde_json::from_slice(line).context("not a request of a tunnel")?;
+fn request(line: &[u8]) -> anyhow::Result<TunnelRequest> {
+    serde_json::from_slice(line).context("not a request of a tunnel")
+}
+
+fn answer(tunnel: &Tunnel, lines: &mut Lines, id: u64) -> anyhow::Result<()> {
     let observed = tunnel.observe().context("reading the tunnel's status")?;
     lines.say(&TunnelMessage::Status {
         id,
