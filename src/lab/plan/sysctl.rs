@@ -31,6 +31,9 @@ const ROUTER: &[Setting] = &[
     ("net.ipv6.fib_multipath_hash_policy", "1"),
     // Replacing a nexthop object must not walk every route on it.
     ("net.ipv4.nexthop_compat_mode", "0"),
+    // A connection of a killed daemon repeats its FIN, and keeps the namespace, for 3 s
+    // rather than 100 s: nobody answers once the whole lab was killed.
+    ("net.ipv4.tcp_orphan_retries", "3"),
 ];
 
 const HOST: &[Setting] = &[

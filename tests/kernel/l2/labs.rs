@@ -6,16 +6,17 @@ use backhoe::os::host;
 use serde_json::Value;
 
 use super::has;
-use crate::lab::User;
+use crate::{common::not_tested, lab::User};
 
 /// What the kernel must have for a lab.
 const VIFS: [&str; 2] = ["netem", "8021q"];
 const LAG: [&str; 3] = ["netem", "8021q", "bonding"];
 const VRF: [&str; 2] = ["netem", "vrf"];
 
-/// Runs a lab of the repository as a user without any rights, with this daemon in AS 65001;
-/// `None` on a kernel that lacks something.
-fn run(lab: &str, needs: &[&str], daemon: &str) -> Option<Value> {
+/// Runs a lab of the repository as a user without any rights, with this daemon in AS 65001, and
+/// checks that traffic went from one path to the other and back; nothing on a kernel that lacks
+/// something.
+fn check(lab: &str, needs: &[&str], daemon: &str, (paths, at_least_ms): ([&str; 2], f64)) {
     let probe = host::probe().unwrap();
     let there = |need: &str| match need {
         "netem" => probe.wire,
@@ -26,7 +27,7 @@ fn run(lab: &str, needs: &[&str], daemon: &str) -> Option<Value> {
     };
     let features: Vec<(&str, bool)> = needs.iter().map(|need| (*need, there(need))).collect();
     if !has(&features, &probe.kernel) {
-        return None;
+        return;
     }
     let path = format!("{}/labs/{lab}.yaml", env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(path).unwrap();
@@ -43,58 +44,65 @@ fn run(lab: &str, needs: &[&str], daemon: &str) -> Option<Value> {
     assert!(with.contains("- sleep: 8s") && with.contains(&format!("daemon: {daemon}")));
     let user = User::nobody();
     fs::write(user.path("lab.yaml"), with).unwrap();
-    let output = user.run(&["run", "lab.yaml", "--json", "--out", "out"]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    let result: Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"));
-    assert!(result["error"].is_null(), "{result}");
-    assert_eq!(result["build"]["wire"], "netem", "{result}");
-    Some(result)
+    let mut why = String::new();
+    // A run that says itself that its host was too busy proves nothing against the lab.
+    for attempt in ["first", "second", "third"] {
+        let output = user.run(&["run", "lab.yaml", "--json", "--out", attempt]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let result: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {said}"));
+        assert!(result["error"].is_null(), "{result}");
+        assert_eq!(result["build"]["wire"], "netem", "{result}");
+        let Err(wrong) = moved(&result, paths, at_least_ms) else {
+            return;
+        };
+        why = format!("{wrong}\n{:#}", result["warnings"]);
+        let mut warnings = result["warnings"].as_array().unwrap().iter();
+        let is_busy = warnings.any(|w| w["code"] == "host-overload");
+        assert!(is_busy, "{lab} with {daemon}: {why}");
+    }
+    let first = why.lines().next().unwrap_or_default();
+    not_tested(lab, format!("{daemon}: this machine was too busy: {first}"));
 }
 
-/// Both directions went from one path to another, no sooner than the timers allow, and back; every
-/// lost packet is accounted for. How much is lost is not judged: an emulated machine stops its
-/// senders, too, for as long as it is busy.
-fn assert_moved(result: &Value, paths: [&str; 2], at_least_ms: f64) {
-    let outages = result["outages"].as_array().unwrap();
-    let said = || format!("{:#}\n{:#}", result["outages"], result["warnings"]);
+/// Whether both directions went from one path to another, no sooner than the timers allow, and
+/// back, with every lost packet accounted for; if not, what was seen. How much is lost is not
+/// judged: an emulated machine stops its senders, too, for as long as it is busy.
+fn moved(result: &Value, [from, to]: [&str; 2], at_least_ms: f64) -> Result<(), String> {
     // Of a LAG, the member is told besides.
     let by = |path: &Value, session: &str| path.as_str().is_some_and(|p| p.starts_with(session));
-    let of = |transition: &str| -> Vec<&Value> {
-        let all = outages.iter();
-        all.filter(|o| o["transition"] == transition).collect()
-    };
-    let (initial, back) = (of("initial"), of("reversion"));
-    assert_eq!((initial.len(), back.len()), (2, 2), "{}", said());
-    for outage in initial {
-        assert!(by(&outage["path_before"], paths[0]), "{}", said());
-        assert!(by(&outage["path_after"], paths[1]), "{}", said());
-        let moved = outage["path_changed_ms"].as_f64();
-        assert!(moved.is_some_and(|ms| ms >= at_least_ms), "{}", said());
-        assert_eq!(outage["recovered"], true, "{}", said());
-        assert_eq!(outage["wire_agrees"], true, "{}", said());
+    let outages = result["outages"].as_array().unwrap();
+    let initial = outages.iter().filter(|o| o["transition"] == "initial");
+    assert_eq!((initial.count(), outages.len()), (2, 4), "{result:#}");
+    for outage in outages {
+        let after = match outage["transition"] == "initial" {
+            true => to,
+            false => from,
+        };
+        let sane = match outage["path_changed_ms"].as_f64() {
+            Some(ms) => after == from || ms >= at_least_ms,
+            None => false,
+        };
+        if !sane
+            || !by(&outage["path_after"], after)
+            || outage["recovered"] != true
+            || outage["wire_agrees"] != true
+        {
+            return Err(format!("not moved to {after} as it should: {outage:#}"));
+        }
     }
-    for outage in back {
-        assert!(by(&outage["path_after"], paths[0]), "{}", said());
-        assert_eq!(outage["wire_agrees"], true, "{}", said());
-    }
+    Ok(())
 }
 
 /// AWS's own test shuts one VIF down: BGP says so at once.
 fn one_vif_of_two(daemon: &str) {
-    let Some(result) = run("two-vifs", &VIFS, daemon) else {
-        return;
-    };
-    assert_moved(&result, ["prod", "spare"], 0.0);
+    check("two-vifs", &VIFS, daemon, (["prod", "spare"], 0.0));
 }
 
 /// All of a LAG falls silent, and BFD (300 ms x 3) finds it: after 600 to 900 ms, later on a slow
 /// machine.
 fn a_whole_lag(daemon: &str) {
-    let Some(result) = run("lag-cut", &LAG, daemon) else {
-        return;
-    };
-    assert_moved(&result, ["prod", "spare"], 590.0);
+    check("lag-cut", &LAG, daemon, (["prod", "spare"], 590.0));
 }
 
 #[test]
@@ -127,11 +135,8 @@ fn a_whole_lag_falls_silent_with_bird() {
     a_whole_lag("bird");
 }
 
+/// 100 ms x 3: after 200 to 300 ms.
 #[test]
 fn a_link_of_a_vrf_falls_silent() {
-    let Some(result) = run("vrf", &VRF, "embedded") else {
-        return;
-    };
-    // 100 ms x 3: 200 to 300 ms.
-    assert_moved(&result, ["first", "second"], 190.0);
+    check("vrf", &VRF, "embedded", (["first", "second"], 190.0));
 }
