@@ -16,15 +16,11 @@ impl Lab {
             .values()
             .flat_map(|node| node.hosts.values())
             .flat_map(|host| host.addresses.iter().copied());
-        let cidrs = lab.nodes.values().filter_map(|node| match &node.kind {
-            Kind::Vpc { cidrs, .. } => Some(cidrs),
-            Kind::Host
-            | Kind::Router
-            | Kind::Switch
-            | Kind::DataCenter
-            | Kind::Internet
-            | Kind::DxLocation
-            | Kind::Vgw => None,
+        let cidrs = lab.nodes.values().filter_map(|node| {
+            let Kind::Vpc { cidrs, .. } = &node.kind else {
+                return None;
+            };
+            Some(cidrs)
         });
         let cidrs = cidrs.flatten().copied();
         let originated = lab

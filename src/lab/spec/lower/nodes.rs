@@ -403,15 +403,11 @@ impl Lower<'_> {
             .lab
             .nodes
             .iter()
-            .filter_map(|(name, node)| match &node.kind {
-                Kind::Vpc { attach, .. } => Some((name.clone(), attach.clone())),
-                Kind::Host
-                | Kind::Router
-                | Kind::Switch
-                | Kind::DataCenter
-                | Kind::Internet
-                | Kind::DxLocation
-                | Kind::Vgw => None,
+            .filter_map(|(name, node)| {
+                let Kind::Vpc { attach, .. } = &node.kind else {
+                    return None;
+                };
+                Some((name.clone(), attach.clone()))
             })
             .collect();
         for (vpc, attach) in vpcs {
