@@ -198,14 +198,10 @@ impl Live {
     }
 
     /// Forgets the wires' counts of probes and follows probe run `run`.
-    ///
-    /// # Errors
-    /// None today; a backend in the kernel may refuse.
-    pub fn begin_counting(&self, run: u64) -> anyhow::Result<()> {
+    pub fn begin_counting(&self, run: u64) {
         if let Some(wire) = &self.wire {
             wire.reset_flows(run);
         }
-        Ok(())
     }
 
     /// What every wire and tunnel saw of every flow.

@@ -35,7 +35,7 @@ pub(super) fn probes(
     let mut beginnings = 1;
     loop {
         let run: u64 = rng.random();
-        live.begin_counting(run)?;
+        live.begin_counting(run);
         let config = ProbeConfig {
             flows: &live.plan().flows,
             run,
