@@ -78,7 +78,6 @@ pub fn run(live: &Live, options: &Options, stop: &Stop) -> anyhow::Result<RunInp
         converge_within: options.converge_within,
         stopped,
         last_change: clock::mono_ns(),
-        down: Vec::new(),
     };
     for step in &live.plan().scenario {
         if stopped() {
@@ -171,8 +170,6 @@ struct Experiment<'a> {
     stopped: &'a (dyn Fn() -> bool + Sync),
     /// When the latest fault or restore was complete.
     last_change: MonoNs,
-    /// Labels of faults not yet restored.
-    down: Vec<String>,
 }
 
 impl Experiment<'_> {
@@ -196,7 +193,7 @@ impl Experiment<'_> {
     }
 
     fn fault(&mut self, label: &str, fault: &Fault) -> anyhow::Result<()> {
-        if self.down.is_empty() && self.last_change_was_a_restore() {
+        if self.live.faults().is_empty() && self.live.has_restored() {
             self.reconverge();
         }
         pass(
@@ -211,15 +208,7 @@ impl Experiment<'_> {
             .apply(label, fault)
             .with_context(|| format!("applying {} to {}", fault.name(), fault.target()))?;
         self.last_change = bracket.after;
-        // A numbered drop ends by itself.
-        if !matches!(fault, Fault::DropNumbered { .. }) {
-            self.down.push(label.to_owned());
-        }
         Ok(())
-    }
-
-    fn last_change_was_a_restore(&self) -> bool {
-        self.live.has_restored()
     }
 
     fn restore(&mut self, label: &str) -> anyhow::Result<()> {
@@ -228,7 +217,6 @@ impl Experiment<'_> {
             .restore(label)
             .with_context(|| format!("restoring {label}"))?;
         self.last_change = bracket.after;
-        self.down.retain(|down| down != label);
         Ok(())
     }
 
@@ -325,7 +313,7 @@ impl Experiment<'_> {
         if (self.stopped)() {
             return;
         }
-        if self.down.is_empty() {
+        if self.live.faults().is_empty() {
             if self.live.has_restored() {
                 self.reconverge();
             } else {
