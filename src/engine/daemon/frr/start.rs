@@ -1,6 +1,9 @@
 //! Which programs a node's FRR consists of, and in which order.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// A program to run in a node, in the foreground.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +36,12 @@ pub(super) fn programs(directory: &Path, daemons: &[String]) -> Vec<Program> {
         .map(|name| Program {
             name: name.to_owned(),
             path: directory.join(name),
-            args: arguments(name),
+            args: arguments(directory, name),
         })
         .collect()
 }
 
-fn arguments(name: &str) -> Vec<String> {
+fn arguments(directory: &Path, name: &str) -> Vec<String> {
     let mut args: Vec<String> = [
         "-u",
         "root",
@@ -58,10 +61,17 @@ fn arguments(name: &str) -> Vec<String> {
     if name != "mgmtd" {
         args.extend(["-z".to_owned(), format!("{RUN}/zserv.api")]);
     }
-    if name == "bfdd" {
+    if name == "bfdd" && takes_control_socket(&directory.join("bfdd")) {
         args.extend(["--bfdctl".to_owned(), format!("{RUN}/bfdd.sock")]);
     }
     args
+}
+
+/// FRR 10.3's bfdd has no control socket any more and refuses the option; a program
+/// that knows the option holds its name.
+fn takes_control_socket(bfdd: &Path) -> bool {
+    const OPTION: &[u8] = b"bfdctl";
+    fs::read(bfdd).is_ok_and(|program| program.windows(OPTION.len()).any(|window| window == OPTION))
 }
 
 /// The socket whose presence says that a daemon listens, relative to the node's
@@ -79,5 +89,25 @@ pub(super) fn boot_command(vtysh: &Path) -> Program {
         args: ["--vty_socket", RUN, "--config_dir", ETC, "-b"]
             .map(str::to_owned)
             .to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bfdd_gets_its_control_socket_where_it_knows_the_option() {
+        let directory = tempfile::tempdir().unwrap();
+        let daemons = ["bfdd".to_owned()];
+        let has_option = || {
+            let mut all = programs(directory.path(), &daemons).into_iter();
+            let bfdd = all.find(|program| program.name == "bfdd").unwrap();
+            bfdd.args.iter().any(|arg| arg == "--bfdctl")
+        };
+        fs::write(directory.path().join("bfdd"), b"\0dplaneaddr\0bfdctl\0").unwrap();
+        assert!(has_option());
+        fs::write(directory.path().join("bfdd"), b"\0dplaneaddr\0").unwrap();
+        assert!(!has_option());
     }
 }
