@@ -66,8 +66,9 @@ fn yaml_files(dir: &str) -> Vec<PathBuf> {
 fn check(path: &Path) -> (Checked, String) {
     let text = fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
-    let checked = spec::check(&name, &text, &|path| {
-        Err(format!("no file `{path}` in this test"))
+    let checked = spec::check(&name, &text, &|included| {
+        fs::read_to_string(path.with_file_name(included))
+            .map_err(|_| format!("no file `{included}` in this test"))
     });
     let rendered = checked.diagnostics.render(&name, &text);
     (checked, rendered)

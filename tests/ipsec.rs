@@ -1,20 +1,32 @@
-//! IPsec from end to end: strongSwan in labs as users run them. Skipped, and said
-//! so, where the host lacks strongSwan, or both XFRM interfaces and /dev/net/tun.
+//! IPsec from end to end: strongSwan in labs as users run them, with the kernel's ESP
+//! where it has XFRM interfaces (the virtual machine's has), in user space elsewhere.
+//! Skipped, and said so, where the host lacks strongSwan, or both XFRM interfaces and
+//! /dev/net/tun.
 
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on has failed, and says where"
 )]
-#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 #![expect(clippy::disallowed_methods, reason = "driver: reads the clock")]
 
 use std::{
     fs,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::PathBuf,
     process::{Command, Output},
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
+
+#[path = "kernel/common.rs"]
+#[expect(dead_code, reason = "shared with tests that make namespaces")]
+mod common;
+
+use common::{not_tested, tested};
+
+/// An ordinary user.
+const NOBODY: u32 = 65534;
 
 /// Everything but the VPN's own settings, the rates and the story.
 const LAB: &str = "
@@ -37,37 +49,85 @@ struct Bench {
     dir: tempfile::TempDir,
     lab: String,
     name: String,
+    /// Who runs it, if not root.
+    user: Option<u32>,
+}
+
+/// The program under test. An emulated machine wants an optimised one.
+fn program() -> PathBuf {
+    let built = env!("CARGO_BIN_EXE_backhoe");
+    std::env::var_os("BACKHOE_PROGRAM").map_or_else(|| built.into(), PathBuf::from)
 }
 
 impl Bench {
     /// A lab of this VPN and what happens to it; `None` where the host cannot.
     fn new(name: &str, settings: &str, story: &str) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let lab = dir.path().join(format!("{name}.yaml"));
-        fs::write(&lab, LAB.replace("SETTINGS", settings) + story).unwrap();
-        let bench = Self {
-            lab: lab.display().to_string(),
-            name: format!("{name}-{}", std::process::id()),
-            dir,
-        };
+        let bench = Self::of(name, settings, story, None);
         let able = bench.backhoe(&["check", "--host", &bench.lab]);
         let said = String::from_utf8_lossy(&able.stderr).into_owned();
         match able.status.code() {
-            Some(0) => Some(bench),
+            Some(0) => {
+                tested(&format!("IPsec by {}", bench.backend()));
+                Some(bench)
+            }
             Some(3) => {
-                eprintln!("SKIPPED: {said}");
+                not_tested("IPsec", said);
                 None
             }
             _ => panic!("{said}"),
         }
     }
 
+    fn of(name: &str, settings: &str, story: &str, user: Option<u32>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        if user.is_some() {
+            let open = fs::Permissions::from_mode(0o777);
+            fs::set_permissions(dir.path(), open).unwrap();
+            let own = dir.path().join("backhoe");
+            if fs::hard_link(program(), &own).is_err() {
+                fs::copy(program(), &own).unwrap();
+            }
+        }
+        let lab = dir.path().join(format!("{name}.yaml"));
+        fs::write(&lab, LAB.replace("SETTINGS", settings) + story).unwrap();
+        Self {
+            lab: lab.display().to_string(),
+            name: format!("{name}-{}", std::process::id()),
+            dir,
+            user,
+        }
+    }
+
+    /// What encrypts on this host.
+    fn backend(&self) -> &'static str {
+        let plan = self.ok(&["plan", &self.lab]);
+        if plan.contains("with kernel ESP") {
+            "the kernel's ESP"
+        } else {
+            "libipsec"
+        }
+    }
+
     fn backhoe(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_backhoe"))
-            .args(args)
-            .current_dir(self.dir.path())
-            .output()
-            .unwrap()
+        let mut command = match self.user {
+            None => Command::new(program()),
+            Some(user) => {
+                // The tester's own program and PATH may be where that user may not look.
+                let mut command = Command::new(self.dir.path().join("backhoe"));
+                command.uid(user).gid(user).env("PATH", "/usr/bin:/bin");
+                command
+            }
+        };
+        let command = command.args(args).current_dir(self.dir.path());
+        command.output().unwrap()
+    }
+
+    /// Fails; what it said.
+    fn fails(&self, args: &[&str]) -> (i32, String) {
+        let output = self.backhoe(args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{args:?}");
+        (output.status.code().unwrap(), said)
     }
 
     fn ok(&self, args: &[&str]) -> String {
@@ -149,7 +209,9 @@ fn rekeying_under_a_thousand_packets_a_second_loses_none() {
         let times = journal.matches(&format!("\"state\":\"{what}\"")).count();
         assert!(times >= 2, "{what} {times} times");
     }
-    for outage in outages(&result, "initial") {
+    let found = outages(&result, "initial");
+    assert_eq!(found.len(), 2);
+    for outage in found {
         assert_eq!(outage["lost"], 0, "{outage}");
     }
     assert_eq!(result["trusted"], true, "{}", result["warnings"]);
@@ -235,6 +297,175 @@ fn a_killed_daemon_is_missed_and_started_anew() {
     cut(&["restore", "--all"]);
     bench.until("backup.2", "vgw", "up");
     bench.ok(&["down", &bench.name]);
+}
+
+/// A cut that is repaired before anything has noticed it.
+const SHORT: &str = "
+probes:
+  app: { between: [dc1.app, vpc1.db], rate: 100/s }
+scenario:
+  - cut: { link: uplink, how: silent }
+  - sleep: 1s
+  - restore: uplink
+";
+
+#[test]
+fn an_ordinary_user_has_tunnels_too() {
+    if nix::unistd::getuid().as_raw() != 0 {
+        not_tested("IPsec of another user", "only root becomes one");
+        return;
+    }
+    let bench = Bench::of("nobody", "", SHORT, Some(NOBODY));
+    let able = bench.backhoe(&["check", "--host", &bench.lab]);
+    if able.status.code() == Some(3) {
+        not_tested(
+            "IPsec of an ordinary user",
+            String::from_utf8_lossy(&able.stderr),
+        );
+        return;
+    }
+    tested(&format!("IPsec of an ordinary user by {}", bench.backend()));
+    let (result, _) = bench.run();
+    assert_is_the_cut(&result);
+}
+
+#[test]
+fn certificates_do_what_keys_do() {
+    let Some(bench) = Bench::new("certificate", ", auth: certificate", SHORT) else {
+        return;
+    };
+    let (result, _) = bench.run();
+    assert_is_the_cut(&result);
+}
+
+/// In a mount namespace of its own, where nobody else sees what becomes of the device.
+#[test]
+fn a_user_who_may_not_open_the_tun_device_is_told_before_anything_is_built() {
+    if nix::unistd::getuid().as_raw() != 0 {
+        not_tested("a closed /dev/net/tun", "only root can close one");
+        return;
+    }
+    let bench = Bench::of("closed", "", SHORT, Some(NOBODY));
+    let has_kernel = bench.backhoe(&["check", "--host", &bench.lab]);
+    if has_kernel.status.success() && bench.backend() != "libipsec" {
+        not_tested("a closed /dev/net/tun", "the kernel's ESP needs none");
+        return;
+    }
+    for (device, advice) in [
+        (
+            "mknod -m 600 /dev/net/tun c 10 200",
+            "sudo chmod 0666 /dev/net/tun",
+        ),
+        ("true", "sudo modprobe tun"),
+    ] {
+        for command in [
+            &["check", "--host", &bench.lab][..],
+            &["run", &bench.lab, "--name", &bench.name],
+            &["up", &bench.lab, "--name", &bench.name],
+        ] {
+            let script = format!(
+                "mount -t tmpfs none /dev/net; {device}; exec setpriv --reuid={NOBODY} \
+                 --regid={NOBODY} --clear-groups \"$@\""
+            );
+            let output = Command::new("unshare")
+                .args(["--mount", "sh", "-ec", &script, "sh"])
+                .arg(bench.dir.path().join("backhoe"))
+                .args(command)
+                .current_dir(bench.dir.path())
+                .env("PATH", "/usr/bin:/bin")
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(3), "{command:?}: {said}");
+            assert!(said.contains("ESP runs in user space"), "{said}");
+            assert!(said.contains(advice), "{said}");
+            assert!(!bench.dir.path().join("runs").exists(), "{said}");
+        }
+    }
+}
+
+/// A `swanctl.conf` as a user has it from a vendor's documentation.
+fn own_config(bench: &Bench, tunnel: usize, change: (&str, &str)) -> String {
+    let plan = bench.ok(&["plan", &bench.lab, "--json"]);
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let node = format!("dc1.backup.{tunnel}");
+    let nodes = plan["nodes"].as_array().unwrap();
+    let node = nodes.iter().find(|n| n["name"] == *node).unwrap();
+    let text = node["files"]["/etc/swanctl/swanctl.conf"].as_str().unwrap();
+    let line = |key: &str| {
+        let line = text.lines().find(|line| line.contains(key));
+        line.unwrap().split_once("= ").unwrap().1.to_owned()
+    };
+    let (local, remote) = (line("local_addrs"), line("remote_addrs"));
+    format!(
+        "# mine\nconnections {{\n  to-aws {{\n    version = 2\n    local_addrs = {local}\n    \
+         remote_addrs = {remote}\n    keyingtries = 0\n    proposals = aes256-sha256-modp2048\n    \
+         local {{\n      auth = psk\n      id = {local}\n    }}\n    remote {{\n      auth = psk\n      id = {remote}\n    }}\n    \
+         children {{\n      all {{\n        local_ts = 0.0.0.0/0\n        remote_ts = 0.0.0.0/0\n        \
+         esp_proposals = aes256gcm16-modp2048\n        if_id_in = {tunnel}00\n        if_id_out = {tunnel}00\n        \
+         start_action = start\n      }}\n    }}\n  }}\n}}\nsecrets {{\n  ike-aws {{\n    secret = \"mine.own.key_{tunnel}\"\n  }}\n}}\n"
+    )
+    .replace(change.0, change.1)
+}
+
+#[test]
+fn a_users_own_configuration_carries_traffic_or_is_refused_in_strongswans_words() {
+    let settings = ", psk: [mine.own.key_1, mine.own.key_2]";
+    let Some(bench) = Bench::new("own", settings, SHORT) else {
+        return;
+    };
+    let texts = |change| [1, 2].map(|tunnel| own_config(&bench, tunnel, change));
+    let write = |texts: [String; 2]| {
+        for (name, text) in ["one.conf", "two.conf"].into_iter().zip(texts) {
+            fs::write(bench.dir.path().join(name), text).unwrap();
+        }
+    };
+    let [good, unread, refused] = [
+        ("", ""),
+        // strongSwan's parser stops here, before anything is built.
+        ("    version = 2\n", "    version 2\n"),
+        // Only a daemon knows that there is no such cipher.
+        ("proposals = aes256-sha256", "proposals = aes7-sha256"),
+    ]
+    .map(texts);
+    let with = format!("{settings}, config: [one.conf, two.conf]");
+    fs::write(&bench.lab, LAB.replace("SETTINGS", &with) + SHORT).unwrap();
+    let run = ["run", &bench.lab, "--name", &bench.name];
+
+    write(unread);
+    for command in [&["check", &bench.lab][..], &run] {
+        let (status, said) = bench.fails(command);
+        assert_eq!(status, 2, "{said}");
+        for place in ["one.conf:4: ", "two.conf:4: "] {
+            assert!(said.contains(place), "{said}");
+        }
+        assert!(said.contains("syntax error, unexpected"), "{said}");
+    }
+    write(refused);
+    let (_, said) = bench.fails(&run);
+    assert!(
+        said.contains(
+            "one.conf:8: loading connection 'to-aws' failed: invalid value for: proposals"
+        ),
+        "{said}"
+    );
+    assert!(!bench.ok(&["ls"]).contains(&bench.name));
+
+    write(good);
+    let (result, _) = bench.run();
+    assert_is_the_cut(&result);
+}
+
+/// What was lost is what was sent while the path was cut, and every packet of it is
+/// accounted for.
+fn assert_is_the_cut(result: &Value) {
+    assert_eq!(result["trusted"], true, "{}", result["warnings"]);
+    let found = outages(result, "initial");
+    assert_eq!(found.len(), 2);
+    for outage in found {
+        let lost = outage["lost"].as_u64().unwrap();
+        assert!((60..200).contains(&lost), "{outage}");
+    }
 }
 
 /// The measured outages of a transition, one for each flow.

@@ -12,7 +12,7 @@ use crate::{
     engine::doctor,
     lab::{
         model::Lab,
-        plan::{self, HostFacts, IpsecFacts, Plan, PlanError, SuiteFacts},
+        plan::{self, HostFacts, IpsecFacts, Plan, PlanError, SuiteFacts, TunDevice},
         spec::{self, Checked, Diagnostic, Diagnostics, Severity},
     },
     os::host::{self, HostProbe},
@@ -208,7 +208,7 @@ pub(super) fn anywhere(loaded: &Loaded) -> Result<(), Exit> {
         vlan: true,
         bond: true,
         vrf: true,
-        tun: true,
+        tun: TunDevice::Opens,
         xfrm: true,
         ipsec: Some(IpsecFacts {
             version: String::new(),

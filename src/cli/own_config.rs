@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Exit, finding::Finding, output};
 use crate::{
-    engine::daemon::Installed,
-    lab::model::{Daemon, Lab, OwnConfig},
+    engine::daemon::{Installed, strongswan},
+    lab::model::{Daemon, Lab, OwnConfig, tunnel_name},
     units::{NodeName, Suite},
 };
 
@@ -25,6 +25,7 @@ pub(super) fn check(lab_file: &str, lab: &Lab) -> Result<(), Exit> {
             findings.extend(complaints(&installed, of, own, Path::new(lab_file))?);
         }
     }
+    findings.extend(of_tunnels(Path::new(lab_file), lab)?);
     if findings.is_empty() {
         return Ok(());
     }
@@ -33,6 +34,40 @@ pub(super) fn check(lab_file: &str, lab: &Lab) -> Result<(), Exit> {
         .for_each(|finding| output::talk(&finding.to_string()));
     let text = format!("{lab_file}: a daemon refuses its configuration; nothing was built");
     Err(Exit::LabFile(text, findings))
+}
+
+/// What swanctl refuses in the users' own files, where strongSwan is installed.
+fn of_tunnels(lab_file: &Path, lab: &Lab) -> Result<Vec<Finding>, Exit> {
+    let mut findings = Vec::new();
+    let vpns = lab.sessions.iter();
+    let own = vpns.flat_map(|(name, session)| {
+        let tunnels = session.ipsec().map(|ipsec| &ipsec.tunnels);
+        let tunnels = tunnels.into_iter().flatten().enumerate();
+        tunnels.filter_map(move |(index, tunnel)| {
+            let config = tunnel.config.as_ref()?;
+            Some((tunnel_name(name.as_str(), index + 1), config))
+        })
+    });
+    let mut own = own.peekable();
+    if own.peek().is_none() || strongswan::find().is_none() {
+        return Ok(findings);
+    }
+    for (tunnel, config) in own {
+        let file = beside(lab_file, &config.file.path);
+        let complaints = strongswan::check(&file).map_err(|error| {
+            let text = format!("swanctl cannot be asked about {}: {error}", file.display());
+            Exit::Host(text)
+        })?;
+        findings.extend(complaints.into_iter().map(|complaint| {
+            Finding::at(
+                &file.display().to_string(),
+                (complaint.line, complaint.column),
+                "daemon-refuses",
+                format!("strongSwan of tunnel `{tunnel}`: {}", complaint.message),
+            )
+        }));
+    }
+    Ok(findings)
 }
 
 fn complaints(

@@ -2,6 +2,8 @@
 //! router is. A TUN device and an XFRM interface both keep working for the
 //! namespace they were made in after they have moved to another.
 
+mod losses;
+
 use std::{
     io,
     os::fd::{AsFd, AsRawFd},
@@ -16,6 +18,8 @@ use super::{
     netns::NetnsFd,
 };
 use crate::units::IfName;
+
+pub use losses::{Losses, losses, since};
 
 /// What strongSwan's kernel-libipsec calls its TUN device.
 const TUN: &str = "ipsec0";
@@ -48,8 +52,10 @@ const XFRM_MSG_FLUSHPOLICY: u16 = 0x1d;
 pub struct Interface {
     /// Its name.
     pub name: IfName,
-    /// Its ifindex; of an XFRM interface also its id.
+    /// Its ifindex.
     pub index: u32,
+    /// The id of an XFRM interface, by which policies know it.
+    pub if_id: u32,
     /// Largest packet, bytes.
     pub mtu: u32,
     /// Addresses.
@@ -85,7 +91,7 @@ pub fn adopt_tun(daemon: &NetnsFd, router: &NetnsFd, to: &Interface) -> io::Resu
 pub fn add_xfrm(daemon: &NetnsFd, router: &NetnsFd, to: &Interface) -> io::Result<()> {
     daemon.run(|| {
         let mut info = attribute(IFLA_INFO_KIND, b"xfrm");
-        let id = attribute(IFLA_XFRM_IF_ID, &to.index.to_ne_bytes());
+        let id = attribute(IFLA_XFRM_IF_ID, &to.if_id.to_ne_bytes());
         info.extend(attribute(IFLA_INFO_DATA, &id));
         let mut requests = Messages::default();
         requests.begin(RTM_NEWLINK, CREATE, &link(0, 0, 0));

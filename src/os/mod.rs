@@ -7,6 +7,7 @@ pub mod fd;
 pub mod fib;
 pub mod fib_watch;
 pub mod host;
+pub mod ip_counters;
 pub mod ipsec;
 pub mod kernel;
 pub mod link_watch;

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use backhoe::{
     lab::{
-        plan::{HostFacts, IpsecFacts, Plan, PlanError, SuiteFacts, plan},
+        plan::{HostFacts, IpsecFacts, Plan, PlanError, SuiteFacts, TunDevice, plan},
         spec,
     },
     units::Suite,
@@ -32,7 +32,7 @@ fn host() -> HostFacts {
             version: "5.9.8".to_owned(),
             libipsec: true,
         }),
-        tun: true,
+        tun: TunDevice::Opens,
         ..HostFacts::default()
     }
 }
@@ -46,7 +46,7 @@ fn full_kernel() -> HostFacts {
         bond: true,
         vrf: true,
         xfrm: true,
-        tun: true,
+        tun: TunDevice::Opens,
         ..host()
     }
 }

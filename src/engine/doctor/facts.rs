@@ -7,7 +7,7 @@ use crate::{
     engine::daemon::{self, strongswan},
     lab::{
         model::{Daemon, Lab},
-        plan::HostFacts,
+        plan::{HostFacts, TunDevice},
     },
     os::host::HostProbe,
     units::Suite,
@@ -23,7 +23,13 @@ pub fn facts(probe: &HostProbe, lab: &Lab) -> HostFacts {
         vlan: probe.vlan,
         bond: probe.bond,
         vrf: probe.vrf,
-        tun: probe.tun,
+        tun: if probe.tun {
+            TunDevice::Opens
+        } else if probe.refused.contains_key("tun") {
+            TunDevice::Refused
+        } else {
+            TunDevice::Absent
+        },
         xfrm: has_ipsec(probe),
         ipsec: wants_ipsec.then(strongswan::find).flatten(),
         suites: suites(lab)

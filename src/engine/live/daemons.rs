@@ -343,6 +343,8 @@ fn charons(
             .append(format!("logs/{}.charon.log", node.name))?;
         rising.push((node.name.clone(), Charon::spawn(start, log)?));
     }
+    // Who waits has loaded its configuration before the user's own may begin.
+    rising.sort_by_key(|(_, charon)| charon.begins());
     let mut settled = BTreeMap::new();
     for (name, charon) in rising {
         let charon = charon.settled(live.sink().clone())?;

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 
-use super::{daemons::Daemons, faults::Applied, tunnels::Tunnels};
+use super::{daemons::Daemons, faults::Applied, losses::Baseline, tunnels::Tunnels};
 use crate::{
     engine::{
         board::Board,
@@ -51,6 +51,7 @@ pub struct Live {
     pub(super) tunnels: Tunnels,
     pub(super) wire: Option<Wire>,
     pub(super) applied: Mutex<Applied>,
+    losses: Mutex<Baseline>,
     pub(super) kernel: Mutex<Linux>,
     pub(super) holders: BTreeMap<NodeName, PidFd>,
     pub(super) board: Arc<Board>,
@@ -124,6 +125,7 @@ impl Live {
             tunnels,
             wire,
             applied: Mutex::default(),
+            losses: Mutex::default(),
             kernel: Mutex::new(kernel),
             holders,
             board,
@@ -202,6 +204,13 @@ impl Live {
         if let Some(wire) = &self.wire {
             wire.reset_flows(run);
         }
+        let losses = self.losses();
+        *self.losses.lock().unwrap_or_else(PoisonError::into_inner) = losses;
+    }
+
+    pub(super) fn baseline(&self) -> Baseline {
+        let losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        losses.clone()
     }
 
     /// What every wire and tunnel saw of every flow.

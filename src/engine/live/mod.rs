@@ -5,6 +5,7 @@ mod daemons;
 mod faults;
 mod inspect;
 mod lab;
+mod losses;
 mod silence;
 mod status;
 mod tunnels;

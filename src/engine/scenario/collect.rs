@@ -34,6 +34,11 @@ pub(super) fn input(
         flows,
         wires: live.flow_logs(),
         topology: topology(plan),
+        no_route: live
+            .without_route()
+            .into_iter()
+            .map(|(node, count)| (node.to_string(), count))
+            .collect(),
         expectations: plan.expect.iter().map(expectation).collect(),
         quality: Quality {
             realtime: quality.realtime,

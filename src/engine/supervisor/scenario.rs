@@ -61,6 +61,7 @@ pub(super) fn conclude(
     (live, log): (&Live, &Log),
     outcome: &str,
 ) -> anyhow::Result<()> {
+    live.warn_of_esp_losses();
     let last = Event {
         at: clock::mono_ns(),
         kind: EventKind::Progress {

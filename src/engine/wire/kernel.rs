@@ -40,8 +40,10 @@ use super::{
     watch::{Command, Direction, Mailbox, Manner, Watch},
 };
 
-/// Kernel memory for all rings together, where each still gets its smallest.
-const RINGS_TOTAL: usize = 24 << 20;
+/// Kernel memory for all rings together, where each still gets its smallest. On a
+/// machine with one processor the thread that empties them may wait for a second
+/// while a daemon starts or a sender catches up.
+const RINGS_TOTAL: usize = 96 << 20;
 /// A ring's size: 62 packets a megabyte.
 const RING_SIZES: (usize, usize) = (2 << 20, 16 << 20);
 /// How long a question may take: the thread answers between two turns.

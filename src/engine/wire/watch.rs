@@ -341,8 +341,11 @@ impl Watch {
             }
             Command::ResetFlows(run) => {
                 self.run = run;
-                let wires = self.directions.iter_mut();
-                wires.for_each(|direction| direction.ledger.clear());
+                for direction in &mut self.directions {
+                    direction.ledger.clear();
+                    // What went unseen until now was nobody's probe.
+                    direction.unseen = direction.ring.drops();
+                }
                 self.taps.iter_mut().for_each(Tap::clear);
                 self.punctuality.begin();
             }
@@ -389,7 +392,8 @@ impl Watch {
         follow(&mut self.clock, &self.sink);
         for direction in &mut self.directions {
             let unseen = direction.ring.drops();
-            if unseen > direction.unseen {
+            // Before there are probes, only control packets: the counters tell of those.
+            if self.run != 0 && unseen > direction.unseen {
                 let text = format!(
                     "{} packets on link {} at {}'s end went unseen: what became of them is not known",
                     unseen - direction.unseen,

@@ -2,6 +2,7 @@
 
 use ipnet::Ipv4Net;
 
+use super::OwnConfig;
 use crate::units::Span;
 
 /// The MTU of strongSwan's user-space ESP, bytes: kernel-libipsec reads packets
@@ -14,6 +15,8 @@ pub const LIBIPSEC_MTU: u64 = 1400;
 pub struct Ipsec {
     /// One or two; two towards AWS.
     pub tunnels: Vec<IpsecTunnel>,
+    /// How the ends prove who they are.
+    pub auth: Authentication,
     /// Dead peer detection.
     pub dpd: Dpd,
     /// Longest life of an IKE SA; whole seconds.
@@ -28,6 +31,15 @@ pub struct Ipsec {
     pub nat_t: bool,
 }
 
+/// How the ends of a tunnel prove who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authentication {
+    /// By a key that both know.
+    PreSharedKey,
+    /// By certificates that the lab's own authority has signed.
+    Certificate,
+}
+
 /// One tunnel of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IpsecTunnel {
@@ -37,7 +49,16 @@ pub struct IpsecTunnel {
     /// Pre-shared key. `None`: derived from the lab's and the tunnel's names.
     pub psk: Option<String>,
     /// The first end's own `swanctl.conf`, used as it is.
-    pub config: Option<String>,
+    pub config: Option<OwnSwanctl>,
+}
+
+/// A `swanctl.conf` that the user wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnSwanctl {
+    /// The file.
+    pub file: OwnConfig,
+    /// The XFRM interface id that its child names (`if_id_in`, `if_id_out`).
+    pub if_id: u32,
 }
 
 /// What a tunnel and the BGP session inside it are called; `number` is 1 or 2.

@@ -137,8 +137,8 @@ impl Display for NodePlan {
                     ", strongSwan for {} with {}, {end}",
                     charon.tunnel, charon.backend
                 )?;
-                if charon.own_config {
-                    write!(f, ", the user's configuration")?;
+                if let Some(path) = &charon.own_config {
+                    write!(f, ", the user's configuration {path}")?;
                 }
             }
         }

@@ -62,12 +62,18 @@ pub enum PlanError {
     },
     /// ESP in user space needs a TUN device.
     #[error(
-        "session `{session}` wants IPsec; this kernel has no XFRM interfaces, so ESP runs in user space, which needs /dev/net/tun, and you may not open it: \
-         sudo chmod 0666 /dev/net/tun"
+        "session `{session}` wants IPsec; this kernel has no XFRM interfaces, so ESP runs in user space, which needs /dev/net/tun, and {}",
+        if *refused {
+            "you may not open it: sudo chmod 0666 /dev/net/tun"
+        } else {
+            "it is not there: sudo modprobe tun (in a container: start it with --device /dev/net/tun)"
+        }
     )]
     NoTun {
         /// The session.
         session: SessionName,
+        /// It is there, but not for this user.
+        refused: bool,
     },
     /// The lab needs what this kernel lacks.
     #[error("{what} needs {feature}, which this kernel lacks")]

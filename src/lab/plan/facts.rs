@@ -19,9 +19,9 @@ pub struct HostFacts {
     pub bond: bool,
     /// The kernel has VRFs.
     pub vrf: bool,
-    /// `/dev/net/tun` can be opened.
-    pub tun: bool,
-    /// The kernel has XFRM interfaces, and so route-based ESP.
+    /// What becomes of opening `/dev/net/tun`.
+    pub tun: TunDevice,
+    /// The kernel has ESP and XFRM interfaces to route into it.
     pub xfrm: bool,
     /// The strongSwan that is installed, if any.
     pub ipsec: Option<IpsecFacts>,
@@ -36,6 +36,19 @@ impl HostFacts {
             .iter()
             .find(|facts| facts.suite == suite && facts.install.as_deref() == install)
     }
+}
+
+/// What becomes of opening `/dev/net/tun`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TunDevice {
+    /// It is not there.
+    #[default]
+    Absent,
+    /// This user may not.
+    Refused,
+    /// It opens.
+    Opens,
 }
 
 /// An installed routing suite.

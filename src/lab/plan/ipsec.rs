@@ -6,13 +6,16 @@ use sha2::{Digest, Sha256};
 
 use super::{
     CharonPlan, IpsecBackend, PlanError,
-    config::swanctl::{self, EndConfig},
-    facts::HostFacts,
+    config::{
+        certificate,
+        swanctl::{self, EndConfig, Secret},
+    },
+    facts::{HostFacts, TunDevice},
     net::{Net, TunnelPorts},
     statics::outer_address,
 };
 use crate::{
-    lab::model::{DEFAULT_MTU, Ipsec, LIBIPSEC_MTU, Session, SessionKind},
+    lab::model::{Authentication, DEFAULT_MTU, Ipsec, LIBIPSEC_MTU, Session, SessionKind},
     units::{Bytes, LabName, NodeName, SessionName},
 };
 
@@ -59,7 +62,8 @@ pub(super) fn endpoints(
                     outer: [local, remote],
                     mtu: mtu(net, session, ipsec, backend),
                 };
-                plans.insert(endpoints[side].clone(), end.plan(&net.lab.name, tunnel));
+                let plan = end.plan(&net.lab.name, tunnel, &endpoints[side])?;
+                plans.insert(endpoints[side].clone(), plan);
             }
         }
     }
@@ -80,10 +84,13 @@ pub(super) fn backend(session: &SessionName, host: &HostFacts) -> Result<IpsecBa
         Ok(IpsecBackend::Kernel)
     } else if !facts.libipsec {
         Err(PlanError::NoLibipsec { session })
-    } else if !host.tun {
-        Err(PlanError::NoTun { session })
     } else {
-        Ok(IpsecBackend::Libipsec)
+        let refused = match host.tun {
+            TunDevice::Opens => return Ok(IpsecBackend::Libipsec),
+            TunDevice::Refused => true,
+            TunDevice::Absent => false,
+        };
+        Err(PlanError::NoTun { session, refused })
     }
 }
 
@@ -131,7 +138,12 @@ struct End<'a> {
 }
 
 impl End<'_> {
-    fn plan(&self, lab: &LabName, tunnel: &TunnelPorts) -> EndpointPlan {
+    fn plan(
+        &self,
+        lab: &LabName,
+        tunnel: &TunnelPorts,
+        endpoint: &NodeName,
+    ) -> Result<EndpointPlan, PlanError> {
         let port = &tunnel.ends[self.side];
         let own = self.ipsec.tunnels.get(self.index);
         let derived;
@@ -145,24 +157,38 @@ impl End<'_> {
         // As with AWS's default startup action: the customer begins, AWS waits.
         let initiates = self.side == 0;
         let config = own
-            .and_then(|tunnel| tunnel.config.as_deref())
+            .and_then(|tunnel| tunnel.config.as_ref())
             .filter(|_| initiates);
+        let if_id = config.map_or(port.index, |own| own.if_id);
         let text = config.map_or_else(
             || {
                 EndConfig {
                     ipsec: self.ipsec,
                     local: self.outer[0],
                     remote: self.outer[1],
-                    psk,
+                    secret: match self.ipsec.auth {
+                        Authentication::PreSharedKey => Secret::Key(psk),
+                        Authentication::Certificate => Secret::Certificate,
+                    },
                     initiates,
                     backend: self.backend,
-                    if_id: port.index,
+                    if_id,
                 }
                 .swanctl()
             },
-            str::to_owned,
+            |own| own.file.text.clone(),
         );
-        EndpointPlan {
+        let mut files = BTreeMap::from([
+            (
+                STRONGSWAN_CONF.to_owned(),
+                swanctl::strongswan(DAEMON, self.ipsec.dpd, self.backend),
+            ),
+            (SWANCTL_CONF.to_owned(), text),
+        ]);
+        if self.ipsec.auth == Authentication::Certificate {
+            files.extend(self.credentials(lab, endpoint)?);
+        }
+        Ok(EndpointPlan {
             daemon: CharonPlan {
                 tunnel: tunnel.tunnel.clone(),
                 node: port.node.clone(),
@@ -172,16 +198,26 @@ impl End<'_> {
                 mtu: self.mtu,
                 backend: self.backend,
                 initiates,
-                own_config: config.is_some(),
+                if_id,
+                own_config: config.map(|own| own.file.path.clone()),
             },
-            files: BTreeMap::from([
-                (
-                    STRONGSWAN_CONF.to_owned(),
-                    swanctl::strongswan(DAEMON, self.ipsec.dpd, self.backend),
-                ),
-                (SWANCTL_CONF.to_owned(), text),
-            ]),
-        }
+            files,
+        })
+    }
+
+    fn credentials(
+        &self,
+        lab: &LabName,
+        endpoint: &NodeName,
+    ) -> Result<impl Iterator<Item = (String, String)>, PlanError> {
+        let [own, _] = self.outer;
+        let identity = certificate::identity(lab.as_str(), endpoint.as_str(), own)
+            .map_err(|error| PlanError::Broken(format!("a certificate: {error}")))?;
+        let texts = [identity.ca, identity.certificate, identity.key];
+        Ok(swanctl::CREDENTIALS
+            .map(str::to_owned)
+            .into_iter()
+            .zip(texts))
     }
 }
 

@@ -28,6 +28,6 @@ mod types;
 pub use compile::plan;
 pub use cut::{Cut, CutError, cut, what_is};
 pub use error::{KernelFeature, PlanError};
-pub use facts::{HostFacts, IpsecFacts, SuiteFacts};
+pub use facts::{HostFacts, IpsecFacts, SuiteFacts, TunDevice};
 pub use nodes::BIRD_CONF;
 pub use types::*;

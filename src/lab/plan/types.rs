@@ -108,8 +108,10 @@ pub struct CharonPlan {
     pub node: NodeName,
     /// The interface there.
     pub interface: IfName,
-    /// Its ifindex, unique in the lab; also its XFRM interface id.
+    /// Its ifindex, unique in the lab.
     pub index: u32,
+    /// The id of its XFRM interface: the same as in the child's configuration.
+    pub if_id: u32,
     /// Inside addresses of this end.
     pub inside: Vec<IpNet>,
     /// Largest inner packet.
@@ -118,8 +120,9 @@ pub struct CharonPlan {
     pub backend: IpsecBackend,
     /// Whether this end begins.
     pub initiates: bool,
-    /// Whether the user wrote swanctl.conf; backhoe then changes nothing in it.
-    pub own_config: bool,
+    /// The file that the user wrote as swanctl.conf, as the lab file calls it;
+    /// backhoe changes nothing in it.
+    pub own_config: Option<String>,
 }
 
 /// What encrypts an IPsec tunnel's packets.

@@ -1,11 +1,14 @@
 //! Who dropped a lost packet: a wire that counted it, or a node seen to have been unable to
 //! forward it. Anything else is a loss the run cannot explain, and so cannot be trusted with.
 
-use std::net::IpAddr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use super::{
-    flow::FlowView,
-    input::Transition,
+    flow::{Fate, FlowView},
+    input::{RunInput, Transition},
     result::{Hop, SilentNeighbour},
     topology::Map,
     window::Window,
@@ -15,6 +18,41 @@ use crate::results::event::{Event, EventKind, MonoNs};
 /// A packet meets a node this long before or after a change there and may have seen either state:
 /// netlink's delivery and the packet's way from its sender.
 const SLACK_NS: u64 = 50_000_000;
+/// On a busy machine the news of a lost route is read this long after it: only believed of
+/// a node that counted at least as many packets without a route as vanished there.
+const LATE_NS: u64 = 1_000_000_000;
+
+/// The node that a packet had reached when it was last seen.
+fn place<'v>(view: &'v FlowView<'_>, passed: &'v [Hop], map: &Map<'v>) -> Option<&'v str> {
+    match passed.last() {
+        Some(last) => Some(&last.to),
+        None => map.behind(&view.log.from),
+    }
+}
+
+/// The nodes whose own counter of packets without a route covers everything that vanished
+/// there, of all flows.
+pub(super) fn counted(input: &RunInput, map: &Map<'_>) -> BTreeSet<String> {
+    if input.no_route.is_empty() {
+        return BTreeSet::new();
+    }
+    let mut vanished: BTreeMap<String, u64> = BTreeMap::new();
+    for log in &input.flows {
+        let view = FlowView::new(log, &input.wires, map);
+        let lost = |seq: &u32| view.fate(*seq) == Some(Fate::Lost) && !view.dropped_by_wire(*seq);
+        for seq in view.seqs().filter(lost) {
+            let passed = view.hops(seq, map);
+            if let Some(node) = place(&view, &passed, map) {
+                *vanished.entry(node.to_owned()).or_default() += 1;
+            }
+        }
+    }
+    let covers = |(node, counted): (&String, &u64)| {
+        let vanished = vanished.get(node).copied().unwrap_or(0);
+        (*counted >= vanished).then(|| node.clone())
+    };
+    input.no_route.iter().filter_map(covers).collect()
+}
 
 /// The evidence of one flow.
 pub(super) struct Account<'a> {
@@ -22,6 +60,8 @@ pub(super) struct Account<'a> {
     changes: Vec<Change<'a>>,
     routes: Vec<Route<'a>>,
     tunnels: Vec<TunnelChange<'a>>,
+    /// Nodes that had no route for at least as many packets as vanished there.
+    counted: &'a BTreeSet<String>,
 }
 
 /// A node lost, or got back, the ability to forward to the flow's destination.
@@ -128,7 +168,12 @@ pub(super) struct Situation<'a> {
 
 impl<'a> Account<'a> {
     /// `events` in time order.
-    pub(super) fn new(map: &'a Map<'a>, events: &'a [Event], destination: Option<IpAddr>) -> Self {
+    pub(super) fn new(
+        map: &'a Map<'a>,
+        events: &'a [Event],
+        destination: Option<IpAddr>,
+        counted: &'a BTreeSet<String>,
+    ) -> Self {
         let changes = events.iter().filter_map(|event| {
             let (node, able, what) = match &event.kind {
                 EventKind::Fib {
@@ -200,6 +245,7 @@ impl<'a> Account<'a> {
             changes: changes.collect(),
             routes: routes.collect(),
             tunnels: tunnels.collect(),
+            counted,
         }
     }
 
@@ -242,7 +288,10 @@ impl<'a> Account<'a> {
         let without_keys = passed
             .last()
             .is_some_and(|hop| self.is_dead(&hop.link, sent));
-        if without_keys || self.lost_inside_tunnel(situation, &passed) {
+        if without_keys
+            || self.had_no_route(view, &passed, sent)
+            || self.lost_inside_tunnel(situation, &passed)
+        {
             return Some(Dropped::Otherwise);
         }
         // Hosts may stand behind cables that no wire watches: any node the packet may
@@ -261,6 +310,22 @@ impl<'a> Account<'a> {
             false => self.unable(node, &next, sent),
         };
         nodes.iter().find_map(dropped)
+    }
+
+    /// Whether the node that the packet had reached counted packets without a route, and
+    /// was seen to have lost its own soon after.
+    fn had_no_route(&self, view: &FlowView<'_>, passed: &[Hop], sent: MonoNs) -> bool {
+        place(view, passed, self.map).is_some_and(|node| {
+            let lost = |c: &&Change<'_>| {
+                c.node == node && !c.able && matches!(c.what, What::Route(_) | What::Carrier)
+            };
+            self.counted.contains(node)
+                && self
+                    .changes
+                    .iter()
+                    .filter(lost)
+                    .any(|c| (sent..sent + LATE_NS).contains(&c.at))
+        })
     }
 
     /// Whether the packet was about to enter, or had entered, a tunnel whose underlay the fault

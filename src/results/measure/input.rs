@@ -1,6 +1,6 @@
 //! What a measurement looks at: the journal, the packet records, and the plan's facts as plain data.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,10 @@ pub struct RunInput {
     pub wires: Vec<WireFlowLog>,
     /// The lab as planned.
     pub topology: Topology,
+    /// Packets for which a node had no route while probes were counted, by its own
+    /// counter.
+    #[serde(default)]
+    pub no_route: BTreeMap<String, u64>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
     /// How well the instrument itself worked.

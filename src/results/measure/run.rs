@@ -1,7 +1,7 @@
 //! From everything a run left behind to its result.
 
 use super::{
-    account::{Account, Situation},
+    account::{self, Account, Situation},
     expect,
     flow::{Fate, FlowView},
     input::{RunInput, Transition},
@@ -38,10 +38,11 @@ pub fn measure(input: &RunInput) -> RunResult {
     let mut probes = input.flows.iter().map(|log| &log.probe);
     let first = probes.next();
     let several = probes.any(|probe| Some(probe) != first);
+    let counted = account::counted(input, &map);
     for log in &input.flows {
         let view = FlowView::new(log, &input.wires, &map);
         let owners = window::owners(&view, &windows);
-        let account = Account::new(&map, &events, map.destination(log.id));
+        let account = Account::new(&map, &events, map.destination(log.id), &counted);
         let mut node_dropped = 0;
         let mut unaccounted = 0;
         for (index, window) in windows.iter().enumerate() {

@@ -18,6 +18,7 @@ use anyhow::{Context, bail};
 use super::{
     find::{CHARON, SWANCTL},
     message::Section,
+    refusal,
     vici::Vici,
 };
 use crate::{
@@ -128,11 +129,14 @@ impl Charon {
         if !self.plan.initiates {
             return Ok(());
         }
-        let mut vici = Vici::connect(&self.root.join(SOCKET))?;
         // The user's own configuration may begin by itself.
-        if !vici.stream("list-sas", "list-sa")?.is_empty() {
-            return Ok(());
+        if self.plan.own_config.is_some() {
+            let config = self.root.join(refusal::IN_NODE.trim_start_matches('/'));
+            if starts_itself(&std::fs::read_to_string(config)?) {
+                return Ok(());
+            }
         }
+        let mut vici = Vici::connect(&self.root.join(SOCKET))?;
         let connections = vici.stream("list-conns", "list-conn")?;
         let (ike, child) = connections
             .iter()
@@ -175,6 +179,11 @@ impl Drop for Charon {
 }
 
 impl Rising {
+    /// Whether it is the one to begin with IKE.
+    pub fn begins(&self) -> bool {
+        self.start.plan.initiates
+    }
+
     /// Waits until it answers, hands its interface to the router, loads its
     /// configuration and begins to listen.
     ///
@@ -229,6 +238,7 @@ fn adopt(start: &CharonStart) -> io::Result<()> {
     let interface = ipsec::Interface {
         name: plan.interface.clone(),
         index: plan.index,
+        if_id: plan.if_id,
         mtu: u32::try_from(plan.mtu.get()).unwrap_or(u32::MAX),
         addresses: plan.inside.clone(),
     };
@@ -246,16 +256,23 @@ fn load(start: &CharonStart) -> anyhow::Result<()> {
     let Err(text) = loaded else {
         return Ok(());
     };
-    let refused: Vec<&str> = text
-        .lines()
-        // Directories of certificates that nobody has made.
-        .filter(|line| !line.starts_with("opening directory"))
-        .collect();
+    let name = start.plan.own_config.as_deref().unwrap_or(refusal::IN_NODE);
+    let root = format!("/proc/{}/root{}", start.holder.pid(), refusal::IN_NODE);
+    let config = std::fs::read_to_string(root).unwrap_or_default();
     bail!(
-        "strongSwan refuses the configuration of {} (/etc/swanctl/swanctl.conf):\n  {}",
+        "strongSwan refuses the configuration of {} ({name}):\n  {}",
         start.endpoint,
-        refused.join("\n  ")
+        refusal::told(&text, name, &config).join("\n  ")
     )
+}
+
+/// Whether a swanctl.conf has charon begin as soon as it is loaded, or as soon as
+/// there are packets.
+fn starts_itself(config: &str) -> bool {
+    config
+        .lines()
+        .filter_map(|line| line.split('#').next()?.split_once("start_action"))
+        .any(|(_, value)| value.contains("start") || value.contains("trap"))
 }
 
 /// What a list of SAs says of the tunnel.
@@ -390,6 +407,16 @@ mod tests {
         let children = Section(vec![("tunnel-1".to_owned(), Value::Section(child))]);
         let ike = Section(vec![("child-sas".to_owned(), Value::Section(children))]);
         Section(vec![("tunnel".to_owned(), Value::Section(ike))])
+    }
+
+    #[test]
+    fn a_configuration_that_begins_by_itself_is_left_to() {
+        assert!(starts_itself("children { a {\n start_action = start\n} }"));
+        assert!(starts_itself("start_action = trap|start"));
+        assert!(!starts_itself(
+            "start_action = none\n# start_action = start"
+        ));
+        assert!(!starts_itself("dpd_action = restart"));
     }
 
     #[test]

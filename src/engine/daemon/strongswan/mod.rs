@@ -5,7 +5,9 @@
 mod charon;
 mod find;
 mod message;
+mod refusal;
 mod vici;
 
 pub use charon::{Charon, CharonStart, CharonStatus, Rising};
 pub use find::find;
+pub use refusal::check;

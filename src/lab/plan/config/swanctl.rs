@@ -22,8 +22,8 @@ pub struct EndConfig<'a> {
     pub local: IpAddr,
     /// Outer address of the other end.
     pub remote: IpAddr,
-    /// Pre-shared key.
-    pub psk: &'a str,
+    /// What it knows or has that nobody else does.
+    pub secret: Secret<'a>,
     /// Whether this end begins, and begins anew when the peer is dead.
     pub initiates: bool,
     /// What encrypts packets.
@@ -31,6 +31,22 @@ pub struct EndConfig<'a> {
     /// Ties policies to an XFRM interface; of no meaning in user space.
     pub if_id: u32,
 }
+
+/// By what an end proves who it is.
+#[derive(Debug, Clone, Copy)]
+pub enum Secret<'a> {
+    /// A pre-shared key.
+    Key(&'a str),
+    /// The key of a certificate, in files of its own.
+    Certificate,
+}
+
+/// Where an end has its authority's certificate, its own, and its own key.
+pub const CREDENTIALS: [&str; 3] = [
+    "/etc/swanctl/x509ca/ca.pem",
+    "/etc/swanctl/x509/end.pem",
+    "/etc/swanctl/private/end.pem",
+];
 
 impl EndConfig<'_> {
     /// `/etc/swanctl/swanctl.conf`.
@@ -69,11 +85,11 @@ impl EndConfig<'_> {
     over_time = {ike_over}s
     dpd_delay = {dpd}s
     local {{
-      auth = psk
+      auth = {auth}
       id = {local}
     }}
     remote {{
-      auth = psk
+      auth = {auth}
       id = {remote}
     }}
     children {{
@@ -88,6 +104,10 @@ impl EndConfig<'_> {
         start_action = none
         dpd_action = {action}
 ",
+            auth = match self.secret {
+                Secret::Key(_) => "psk",
+                Secret::Certificate => "pubkey",
+            },
             encap = yes_no(encap),
             ike_proposal = ipsec.ike.text,
             ike_rekey = ike.at,
@@ -108,23 +128,21 @@ impl EndConfig<'_> {
             )
             .unwrap_or_default();
         }
-        write!(
-            text,
-            "      }}
-    }}
-  }}
-}}
-secrets {{
+        text.push_str("      }\n    }\n  }\n}\n");
+        if let Secret::Key(key) = self.secret {
+            write!(
+                text,
+                "secrets {{
   ike-{CONNECTION} {{
     id-1 = {local}
     id-2 = {remote}
-    secret = \"{}\"
+    secret = \"{key}\"
   }}
 }}
-",
-            self.psk
-        )
-        .unwrap_or_default();
+"
+            )
+            .unwrap_or_default();
+        }
         text
     }
 }

@@ -1,12 +1,14 @@
 //! What IPsec becomes, on hosts with and without it.
 
 use super::{super::*, invariants, labs};
-use crate::lab::model::{Dpd, For, Ipsec, IpsecTunnel, Lab, Proposal, SessionKind, VpnKind, aws};
+use crate::lab::model::{
+    Authentication, Dpd, For, Ipsec, IpsecTunnel, Lab, Proposal, SessionKind, VpnKind, aws,
+};
 
 fn host(xfrm: bool) -> HostFacts {
     HostFacts {
         xfrm,
-        tun: true,
+        tun: TunDevice::Opens,
         ipsec: Some(IpsecFacts {
             version: "5.9.8".to_owned(),
             libipsec: true,
@@ -28,6 +30,7 @@ fn lab() -> Lab {
     };
     vpn.implementation = VpnKind::Ipsec(Box::new(Ipsec {
         tunnels: vec![tunnel.clone(), tunnel],
+        auth: Authentication::PreSharedKey,
         dpd: Dpd {
             delay: aws::DPD_DELAY,
             timeout: aws::DPD_TIMEOUT,
@@ -115,10 +118,7 @@ fn the_kernels_esp_is_tied_to_its_interface_and_carries_more() {
 #[test]
 fn a_host_without_it_is_told_the_one_command() {
     let bare = HostFacts::default();
-    let no_tun = HostFacts {
-        tun: false,
-        ..host(false)
-    };
+    let tun = |tun| HostFacts { tun, ..host(false) };
     let mut no_libipsec = host(false);
     no_libipsec.ipsec = Some(IpsecFacts {
         version: "5.9.8".to_owned(),
@@ -126,7 +126,8 @@ fn a_host_without_it_is_told_the_one_command() {
     });
     for (facts, command) in [
         (bare, "apt-get install charon-systemd"),
-        (no_tun, "chmod 0666 /dev/net/tun"),
+        (tun(TunDevice::Refused), "chmod 0666 /dev/net/tun"),
+        (tun(TunDevice::Absent), "modprobe tun"),
         (no_libipsec, "apt-get install libcharon-extra-plugins"),
     ] {
         let errors = plan(&lab(), &facts).unwrap_err();

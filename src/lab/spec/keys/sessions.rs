@@ -83,6 +83,11 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
             "ipsec: each tunnel's inside /30, instead of derived ones; AWS's end has the first address.",
         ),
         word(
+            "auth",
+            OneOf(&AUTH),
+            "ipsec: how the ends prove who they are; default `psk`.",
+        ),
+        word(
             "psk",
             OneOrList(&Text),
             "ipsec: each tunnel's pre-shared key, instead of derived ones.",
@@ -135,6 +140,9 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
         word("unlike-aws", Flag, "Insist on what AWS does not do."),
     ],
 };
+
+/// How an IPsec tunnel's ends prove who they are.
+static AUTH: [&str; 2] = ["psk", "certificate"];
 
 pub(in crate::lab::spec) static DPD: Table = Table {
     what: "dead peer detection",

@@ -12,7 +12,10 @@ use super::{
     Lower, Section,
 };
 use crate::{
-    lab::model::{Dpd, For, Ipsec, IpsecTunnel, Kind, Proposal, aws, endpoint_name, tunnel_name},
+    lab::model::{
+        Authentication, Dpd, For, Ipsec, IpsecTunnel, Kind, OwnSwanctl, Proposal, aws,
+        endpoint_name, tunnel_name,
+    },
     units::{NodeName, SessionName, Span},
 };
 
@@ -24,9 +27,10 @@ const SECOND: u64 = 1_000_000_000;
 const LIFETIME: std::ops::RangeInclusive<Span> = Span::from_secs(10)..=Span::from_secs(2_592_000);
 
 /// The keys only IPsec has.
-pub(super) const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 11] = [
     "tunnels",
     "inside",
+    "auth",
     "psk",
     "config",
     "dpd",
@@ -61,6 +65,7 @@ impl Lower<'_> {
         self.check_names(vpn, count);
         let inside = self.inside_networks(fields, vpn, count);
         let keys = self.pre_shared_keys(fields, vpn, count);
+        let auth = self.authentication(fields);
         let configs = self.own_configs(fields, vpn, count);
         let dpd = self.dpd(fields, vpn);
         let ike_lifetime = self.lifetime(fields, "ike-lifetime", aws::IKE_LIFETIME, vpn);
@@ -88,6 +93,7 @@ impl Lower<'_> {
             .collect();
         Some(Ipsec {
             tunnels,
+            auth,
             dpd,
             ike_lifetime,
             child_lifetime,
@@ -194,6 +200,17 @@ impl Lower<'_> {
         networks
     }
 
+    fn authentication(&mut self, fields: &Fields<'_>) -> Authentication {
+        if fields.choice(&mut self.f, "auth") != Some("certificate") {
+            return Authentication::PreSharedKey;
+        }
+        if fields.has("psk") {
+            let message = "with `auth: certificate` there is no pre-shared key";
+            self.f.error(fields.at_key("psk"), "auth", message);
+        }
+        Authentication::Certificate
+    }
+
     fn pre_shared_keys(
         &mut self,
         fields: &Fields<'_>,
@@ -216,27 +233,24 @@ impl Lower<'_> {
         keys
     }
 
-    fn own_configs(&mut self, fields: &Fields<'_>, vpn: &Named<'_>, count: usize) -> Vec<String> {
+    fn own_configs(
+        &mut self,
+        fields: &Fields<'_>,
+        vpn: &Named<'_>,
+        count: usize,
+    ) -> Vec<OwnSwanctl> {
         let at = fields.at_key("config");
-        let mut texts = Vec::new();
+        let mut configs = Vec::new();
         for item in self.for_each_tunnel(fields, "config", count) {
-            if let Some(path) = self.f.text(at, item, "config")
-                && let Some(text) = self.included(item.at, path)
-            {
-                if !text.contains("connections") {
-                    let message = format!("`{path}` has no `connections` section");
-                    self.f
-                        .error(item.at, "swanctl", message)
-                        .help("it is a swanctl.conf of the customer's end, for one tunnel");
-                }
-                texts.push(text);
+            if let Some(path) = self.f.text(at, item, "config") {
+                configs.extend(self.own_swanctl(item.at, path));
             }
         }
-        if !texts.is_empty() && self.kind(&vpn.ends[0]).is_some_and(Kind::is_aws) {
+        if fields.has("config") && self.kind(&vpn.ends[0]).is_some_and(Kind::is_aws) {
             self.f
                 .error(at, "aws-closed", "AWS's end is configured by AWS");
         }
-        texts
+        configs
     }
 
     fn dpd(&mut self, fields: &Fields<'_>, vpn: &Named<'_>) -> Dpd {

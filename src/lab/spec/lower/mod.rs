@@ -14,6 +14,7 @@ mod rules;
 mod scenario;
 mod sessions;
 mod start;
+mod swanctl;
 mod timers;
 mod unusable;
 mod vrfs;

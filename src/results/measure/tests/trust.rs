@@ -129,6 +129,27 @@ fn a_node_without_a_route_explains_what_it_dropped() {
 }
 
 #[test]
+fn late_news_of_a_lost_route_explain_what_the_node_itself_counted() {
+    let told = |counted: u64| {
+        let mut input = lab::run(false);
+        lab::flow(&mut input, 0, |ms| match ms {
+            ms if (742.0..780.0).contains(&ms) => Sim::Vanished,
+            ms => lab::forth(ms, 742),
+        });
+        lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
+        let db = lab::net(false, "172.31.0.0/16", "");
+        lab::fib(&mut input, CUT + ms(900.0), "dc1", db, "");
+        lab::fib(&mut input, CUT + ms(901.0), "dc1", db, "backup.1");
+        input.no_route.insert("dc1".to_owned(), counted);
+        input
+    };
+    let result = measure(&told(38));
+    assert_eq!(result.outages[0].node_dropped, 38);
+    assert!(result.trusted, "{:?}", result.warnings);
+    untrusted(&told(37), "wire-disagrees");
+}
+
+#[test]
 fn a_node_whose_neighbour_does_not_answer_explains_what_it_dropped() {
     let neighbour = |node: &str, address: &str, reachable| EventKind::Neighbour {
         node: node.to_owned(),
