@@ -54,9 +54,14 @@ pub(super) struct Daemons(BTreeMap<NodeName, Arc<Daemon>>);
 pub(super) type Order<'a> = Box<dyn FnOnce() -> anyhow::Result<()> + 'a>;
 
 impl Daemons {
-    /// Starts every node's daemon. FRR first: it takes longest.
-    pub(super) fn start(live: &Live) -> anyhow::Result<Self> {
-        let mut running = charons(live, None)?;
+    /// Starts every IKE daemon.
+    pub(super) fn charons(live: &Live) -> anyhow::Result<Self> {
+        charons(live, None).map(Self)
+    }
+
+    /// Starts every node's routing daemon beside the IKE daemons.
+    pub(super) fn start(live: &Live, charons: Self) -> anyhow::Result<Self> {
+        let Self(mut running) = charons;
         let (frr, rest): (Vec<&NodePlan>, Vec<&NodePlan>) = live
             .plan()
             .nodes

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
@@ -11,7 +12,7 @@ use anyhow::{Context, anyhow};
 use super::{daemons::Daemons, faults::Applied, losses::Baseline, tunnels::Tunnels};
 use crate::{
     engine::{
-        board::Board,
+        board::{self, Board, Item},
         deploy,
         init::RunDir,
         instrument::Namespaces,
@@ -29,6 +30,10 @@ use crate::{
     results::event::{EventKind, MonoNs, WireFlowLog},
     units::NodeName,
 };
+
+/// How long routing daemons are kept from starting for the sake of tunnels: less than what
+/// waiting in vain would save.
+const TUNNELS_FIRST: Duration = Duration::from_millis(500);
 
 /// How a lab is brought to life.
 #[derive(Debug, Clone, Copy)]
@@ -134,10 +139,20 @@ impl Live {
             sink,
             run_dir,
         };
-        live.daemons = Mutex::new(Daemons::start(&live)?);
-        // The first handshake is a round trip away, so the taps see all of BGP.
+        let charons = Daemons::charons(&live)?;
         live.tap(|_| true)?;
+        live.tunnels_first()?;
+        live.daemons = Mutex::new(Daemons::start(&live, charons)?);
         Ok(live)
+    }
+
+    /// Waits until the tunnels are up, or for [`TUNNELS_FIRST`]. A SYN that meets a tunnel
+    /// without keys is lost, and TCP repeats it after a second (RFC 6298 §2).
+    fn tunnels_first(&self) -> anyhow::Result<()> {
+        let mut tunnels = board::wanted(&self.plan);
+        tunnels.retain(|item| matches!(item, Item::Tunnel { .. }));
+        self.board.wait(&tunnels, TUNNELS_FIRST, |_| ())?;
+        Ok(())
     }
 
     /// Watches those tunnels that are `wanted`, by their name and the node of their
