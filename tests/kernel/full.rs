@@ -41,7 +41,11 @@ fn run(name: &str, cut: &str, restore: &str) -> Value {
     let talk = String::from_utf8_lossy(&output.stderr).into_owned();
     let result: Value =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {talk}"));
-    let backend = |key: &str| result["build"][key].as_str().unwrap().to_owned();
+    let backend = |key: &str| {
+        let name = result["build"][key].as_str();
+        name.unwrap_or_else(|| panic!("{result}\n{talk}"))
+            .to_owned()
+    };
     let (wire, wireguard) = (backend("wire"), backend("wireguard"));
     tested(&format!(
         "whole labs on {wire} with WireGuard in {wireguard}"
