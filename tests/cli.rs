@@ -27,6 +27,8 @@ mod bench;
 mod faults;
 #[path = "cli/interrupted.rs"]
 mod interrupted;
+#[path = "cli/test.rs"]
+mod test;
 #[path = "cli/unanswered.rs"]
 mod unanswered;
 

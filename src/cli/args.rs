@@ -77,6 +77,16 @@ Examples:
 Ctrl-C takes the lab down. Exit code 4: the result is not trusted, an expectation or a wait's
 `within` was missed, or the run failed on its way.";
 
+const TEST_HELP: &str = "\
+Examples:
+  backhoe test labs/
+  backhoe test labs/dx-vpn-backup.yaml mine/ --out results
+  backhoe test labs/ --json | jq '.labs[] | select(.verdict != \"pass\")'
+
+All files are checked before the first lab is built. A lab that this host lacks something for is
+skipped, and the line says what. Exit code 4: a lab failed; 3: none could run, or one was skipped
+under --no-skip.";
+
 const UP_HELP: &str = "\
 Examples:
   backhoe up labs/dx-vpn-backup.yaml
@@ -142,6 +152,7 @@ impl Command {
     pub(super) fn json(&self) -> bool {
         match self {
             Self::Run(args) => args.output.json,
+            Self::Test(args) => args.output.json,
             Self::Check(args) => args.output.json,
             Self::Plan(args) => args.output.json,
             Self::Up(args) => args.output.json,
@@ -167,6 +178,9 @@ pub(super) enum Command {
     /// Build a lab, run its scenario, measure, report, and take it down: the main job
     #[command(after_help = RUN_HELP)]
     Run(RunArgs),
+    /// Run labs one after the other and hold each to its `expect:`, a line each
+    #[command(after_help = TEST_HELP)]
+    Test(TestArgs),
     /// Check lab files; prints every error with its line and column
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
@@ -253,6 +267,21 @@ pub(super) struct RunArgs {
     /// What carries the links
     #[arg(long, value_name = "BACKEND", value_enum, default_value_t)]
     pub(super) wire: WireArg,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct TestArgs {
+    /// Lab files, and directories of them (`*.yaml`, `*.yml`)
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath, required = true)]
+    pub(super) paths: Vec<PathBuf>,
+    /// Where each lab's run directory and report go [default: runs/test-TIME]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) out: Option<PathBuf>,
+    /// A lab that cannot run on this host is a failure
+    #[arg(long)]
+    pub(super) no_skip: bool,
     #[command(flatten)]
     pub(super) output: Output,
 }

@@ -27,6 +27,7 @@ mod run;
 mod schema;
 mod status;
 mod table;
+mod test;
 mod up;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ pub fn main() -> ExitCode {
     let json = args.command.json();
     let result = match args.command {
         Command::Run(args) => run::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Schema(_) => schema::run(),

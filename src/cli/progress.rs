@@ -51,7 +51,7 @@ impl Progress {
     }
 
     /// What `stays` is still to be read when the bar is gone.
-    fn say(&mut self, text: String, stays: bool) {
+    pub(super) fn say(&mut self, text: String, stays: bool) {
         if text == self.last {
             return;
         }

@@ -73,6 +73,14 @@ impl Spawn {
         self
     }
 
+    /// It gets a process group of its own: Ctrl-C at the terminal is for the caller, who
+    /// passes it on.
+    #[must_use]
+    pub fn own_group(mut self) -> Self {
+        self.command.process_group(0);
+        self
+    }
+
     /// Standard output and error go to this file.
     pub fn log(mut self, file: File) -> io::Result<Self> {
         self.command.stderr(file.try_clone()?).stdout(file);

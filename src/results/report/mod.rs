@@ -1,6 +1,7 @@
 //! Results for people and machines: text out of a measured run. Nothing is measured here, and
 //! nothing is printed that the run did not measure.
 
+mod brief;
 mod json;
 mod markdown;
 mod terminal;
@@ -9,6 +10,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use brief::{headline, shortfalls};
 pub use json::json;
 pub use markdown::markdown;
 pub use terminal::{Style, terminal};
