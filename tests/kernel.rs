@@ -23,6 +23,8 @@ mod full;
 mod l2;
 #[path = "kernel/lab.rs"]
 mod lab;
+#[path = "kernel/labs.rs"]
+mod labs;
 #[path = "kernel/link_watch.rs"]
 mod link_watch;
 #[path = "kernel/probe.rs"]

@@ -166,6 +166,14 @@ fn expectation(expect: &Expect) -> Expectation {
     if let Some(via) = &expect.via {
         wishes.push(format!("via {via}"));
     }
+    if let Some(recovered) = expect.recovered {
+        let word = if recovered {
+            "recovered"
+        } else {
+            "not recovered"
+        };
+        wishes.push(word.to_owned());
+    }
     Expectation {
         line: expect.line,
         text: format!("after {after}: {}: {}", expect.probe, wishes.join(", ")),
@@ -175,5 +183,6 @@ fn expectation(expect: &Expect) -> Expectation {
         outage_max: expect.outage_max,
         lost: expect.lost,
         via: expect.via.as_ref().map(ToString::to_string),
+        recovered: expect.recovered,
     }
 }

@@ -255,7 +255,7 @@ impl Fault {
     }
 }
 
-/// What must hold for a probe after a step. At least one of the three is there.
+/// What must hold for a probe after a step. At least one of the four is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expect {
     /// The transition it speaks of.
@@ -268,6 +268,9 @@ pub struct Expect {
     pub lost: Option<u64>,
     /// The session that carries the traffic afterwards.
     pub via: Option<SessionName>,
+    /// Whether traffic comes back before the next fault or restore.
+    #[serde(default)]
+    pub recovered: Option<bool>,
     /// Line of the file, for reports.
     pub line: u32,
 }

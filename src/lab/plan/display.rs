@@ -358,6 +358,11 @@ impl Display for Expect {
         if let Some(via) = &self.via {
             write!(f, " via {via}")?;
         }
+        match self.recovered {
+            Some(true) => f.write_str(" recovered")?,
+            Some(false) => f.write_str(" not recovered")?,
+            None => {}
+        }
         Ok(())
     }
 }

@@ -91,6 +91,7 @@ fn the_headline_lab_means_what_it_says() {
                 outage_max: Some(Span::from_millis(1200)),
                 lost: None,
                 via: Some(name("backup")),
+                recovered: None,
                 line: 31,
             },
             Expect {
@@ -99,6 +100,7 @@ fn the_headline_lab_means_what_it_says() {
                 outage_max: None,
                 lost: Some(0),
                 via: Some(name("prod")),
+                recovered: None,
                 line: 32,
             },
         ]

@@ -6,15 +6,24 @@ use super::{
     topology::Map,
 };
 
+/// Whether the file says that what `outage` hit does not come back before the transition ends.
+pub(super) fn is_to_stay_away(expectations: &[Expectation], outage: &Outage) -> bool {
+    expectations
+        .iter()
+        .any(|e| concerns(e, outage) && e.recovered == Some(false))
+}
+
+fn concerns(expectation: &Expectation, outage: &Outage) -> bool {
+    outage.probe == expectation.probe
+        && outage.label == expectation.label
+        && outage.transition == expectation.transition
+}
+
 /// Judges one line; every flow of its probe must satisfy it.
 pub(super) fn judge(expectation: &Expectation, outages: &[Outage], map: &Map<'_>) -> ExpectResult {
     let concerned: Vec<&Outage> = outages
         .iter()
-        .filter(|o| {
-            o.probe == expectation.probe
-                && o.label == expectation.label
-                && o.transition == expectation.transition
-        })
+        .filter(|o| concerns(expectation, o))
         .collect();
     let (met, measured) = if concerned.is_empty() {
         let what = match expectation.transition {
@@ -66,7 +75,10 @@ fn judge_one(expectation: &Expectation, outage: &Outage, map: &Map<'_>) -> Optio
         .via
         .as_deref()
         .map(|via| (!outage.hops_after.is_empty()).then(|| map.goes_via(&outage.hops_after, via)));
-    [short_enough, as_many, via]
+    let recovered = expectation
+        .recovered
+        .map(|recovered| Some(outage.recovered == recovered));
+    [short_enough, as_many, via, recovered]
         .into_iter()
         .flatten()
         .fold(Some(true), both)

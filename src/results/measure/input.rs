@@ -172,6 +172,8 @@ pub struct Expectation {
     pub lost: Option<u64>,
     /// The session (or VPN, or link) that carries the traffic afterwards.
     pub via: Option<String>,
+    /// Whether traffic comes back before the transition ends.
+    pub recovered: Option<bool>,
 }
 
 /// Which of a fault's two transitions.

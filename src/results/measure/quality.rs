@@ -278,12 +278,13 @@ fn bfd_before(scene: &Scene<'_>, fault: MonoNs, warnings: &mut Warnings) {
     }
 }
 
-/// Warnings about one flow in one transition; `several`: there is more than one probe.
+/// Warnings about one flow in one transition. `several`: there is more than one probe.
+/// `awaited`: its traffic is to come back within the transition.
 pub(super) fn of_outage(
     view: &FlowView<'_>,
     window: &Window,
     told: &Told,
-    (several, warnings): (bool, &mut Warnings),
+    (several, awaited, warnings): (bool, bool, &mut Warnings),
 ) {
     let o = &told.outage;
     let probe = if several {
@@ -305,7 +306,7 @@ pub(super) fn of_outage(
             ),
         );
     }
-    if !o.recovered {
+    if awaited && !o.recovered {
         warn(
             "not-recovered",
             false,

@@ -47,7 +47,8 @@ pub fn measure(input: &RunInput) -> RunResult {
         let mut unaccounted = 0;
         for (index, window) in windows.iter().enumerate() {
             let one = outage::tell(&scene, &view, &account, &owners, (index, window));
-            quality::of_outage(&view, window, &one, (several, &mut warnings));
+            let awaited = !expect::is_to_stay_away(&input.expectations, &one.outage);
+            quality::of_outage(&view, window, &one, (several, awaited, &mut warnings));
             node_dropped += one.outage.node_dropped;
             unaccounted += one.unaccounted;
             told.push((index, one));

@@ -228,6 +228,7 @@ fn story(lab: &mut Lab) {
         outage_max: Some(Span::from_millis(1200)),
         lost: None,
         via: Some(session_name("backup")),
+        recovered: None,
         line: 30,
     }];
 }

@@ -1,7 +1,7 @@
 //! Probes, what happens, and what must hold afterwards.
 
 use super::{
-    Holds::{Duration, Either, Keys, ListOf, Name, Number, OneOf, PacketRate, Size, Text},
+    Holds::{Duration, Either, Flag, Keys, ListOf, Name, Number, OneOf, PacketRate, Size, Text},
     Table,
     links::{
         CORRUPT, DELAY, DISTRIBUTION, DUPLICATE, JITTER, LOSS, LOSS_BURST, QUEUE, RATE, REORDER,
@@ -161,6 +161,11 @@ pub(in crate::lab::spec) static OUTCOME: Table = Table {
             "via",
             Name,
             "The session that carries the traffic afterwards.",
+        ),
+        word(
+            "recovered",
+            Flag,
+            "Whether traffic comes back before the next fault or restore.",
         ),
     ],
 };

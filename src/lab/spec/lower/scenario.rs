@@ -513,13 +513,11 @@ impl Lower<'_> {
             let Some(outcome) = self.f.fields(tree, &OUTCOME, key.at) else {
                 continue;
             };
-            if !["outage", "lost", "via"].iter().any(|key| outcome.has(key))
-                && matches!(&tree.value, Value::Map(entries) if entries.is_empty())
-            {
+            if matches!(&tree.value, Value::Map(entries) if entries.is_empty()) {
                 self.f.error(
                     key.at,
                     "expect",
-                    "an expectation says `outage`, `lost` or `via`",
+                    "an expectation says `outage`, `lost`, `via` or `recovered`",
                 );
             }
             let outage_max = outcome.parse::<Span>(&mut self.f, "outage");
@@ -528,6 +526,19 @@ impl Lower<'_> {
                 Some(text) => self.session_named(outcome.at_value("via"), text),
                 None => None,
             };
+            let recovered = outcome.flag(&mut self.f, "recovered");
+            if recovered == Some(false)
+                && let Some(other) = ["outage", "lost", "via"]
+                    .into_iter()
+                    .find(|k| outcome.has(k))
+            {
+                let text = format!(
+                    "`{other}` is of traffic that comes back, and `recovered: false` says that it does not"
+                );
+                self.f
+                    .error(outcome.at_key(other), "expect", text)
+                    .help("leave one of the two out");
+            }
             if let (Some(after), Some(probe)) = (after.clone(), probe) {
                 self.lab.expect.push(Expect {
                     after,
@@ -535,6 +546,7 @@ impl Lower<'_> {
                     outage_max,
                     lost,
                     via,
+                    recovered,
                     line: key.at.line,
                 });
             }

@@ -492,6 +492,7 @@ fn expectation(line: u32, text: &str, transition: Transition) -> Expectation {
         outage_max: None,
         lost: None,
         via: None,
+        recovered: None,
     }
 }
 

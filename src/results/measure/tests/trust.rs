@@ -475,6 +475,35 @@ fn a_missed_expectation_says_what_was_measured() {
 }
 
 #[test]
+fn what_is_not_to_come_back_is_no_surprise_when_it_stays_away() {
+    let mut input = lab::run(false);
+    lab::without_faults(&mut input);
+    lab::fault(&mut input, "cut", "silent", "circuit", CUT);
+    let gone = |ms: f64| if ms < 0.0 { Sim::Prod } else { Sim::Cut };
+    lab::flow(&mut input, 0, gone);
+    lab::flow(&mut input, 1, gone);
+    input.expectations.truncate(1);
+    let expect = |recovered| Expectation {
+        outage_max: None,
+        via: None,
+        recovered: Some(recovered),
+        ..input.expectations[0].clone()
+    };
+    let (stays, comes) = (expect(false), expect(true));
+    input.expectations = vec![comes];
+    let result = measure(&input);
+    assert_eq!(result.expect[0].met, Some(false));
+    assert!(warning(&result, "not-recovered").is_some());
+    input.expectations = vec![stays.clone()];
+    let result = measure(&input);
+    assert_eq!(result.expect[0].met, Some(true));
+    assert!(warning(&result, "not-recovered").is_none());
+    let mut back = lab::clean_silent_cut(false);
+    back.expectations = vec![stays];
+    assert_eq!(measure(&back).expect[0].met, Some(false));
+}
+
+#[test]
 fn trials_become_a_distribution_of_the_trusted() {
     let run = |lost: u32| {
         let mut input = lab::run(false);

@@ -1,0 +1,74 @@
+//! Every lab that comes with backhoe, run as its header says and held to its own `expect:`.
+
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
+
+use serde_json::Value;
+
+use crate::common::not_tested;
+
+const LABS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/labs");
+
+fn hold_to_its_expectations(lab: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let name = format!("{lab}-{}", std::process::id());
+    let file = dir.path().join(format!("{lab}.yaml"));
+    let text = fs::read_to_string(Path::new(LABS).join(format!("{lab}.yaml"))).unwrap();
+    // A name of its own: the lab may be up beside this test.
+    let rest: Vec<&str> = text.lines().filter(|l| !l.starts_with("name:")).collect();
+    fs::write(&file, format!("name: {name}\n{}\n", rest.join("\n"))).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_backhoe"))
+        .args(["test", "--json", "--out", "out"])
+        .arg(&file)
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let document: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{said}"));
+    let outcome = &document["labs"][0];
+    match outcome["verdict"].as_str() {
+        Some("pass") => {}
+        Some("skip") => not_tested(&format!("labs/{lab}.yaml"), &outcome["why"][0]),
+        _ => panic!("{outcome:#}\n{said}"),
+    }
+}
+
+macro_rules! labs {
+    ($($test:ident: $lab:literal,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                hold_to_its_expectations($lab);
+            }
+        )*
+
+        #[test]
+        fn each_lab_is_a_test() {
+            let files = fs::read_dir(LABS).unwrap().flatten().map(|entry| entry.path());
+            let yaml = files.filter(|path| path.extension().is_some_and(|e| e == "yaml"));
+            let there: BTreeSet<String> =
+                yaml.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+            let tested: BTreeSet<String> = [$($lab.to_owned()),*].into();
+            assert_eq!(there, tested);
+        }
+    };
+}
+
+labs! {
+    carrier_cut: "carrier-cut",
+    dx_active_passive_community: "dx-active-passive-community",
+    dx_active_passive_prepend: "dx-active-passive-prepend",
+    dx_ipsec_backup: "dx-ipsec-backup",
+    dx_vpn_backup: "dx-vpn-backup",
+    dx_vpn_backup_bird: "dx-vpn-backup-bird",
+    dx_vpn_backup_frr: "dx-vpn-backup-frr",
+    dx_vpn_specifics: "dx-vpn-specifics",
+    dx_vpn_two_sites: "dx-vpn-two-sites",
+    known_outage: "known-outage",
+    lag_member_cut: "lag-member-cut",
+    single_dx: "single-dx",
+    two_routers: "two-routers",
+    two_vifs: "two-vifs",
+    vpn_outer_cut: "vpn-outer-cut",
+    vrf: "vrf",
+}
