@@ -65,6 +65,7 @@ labs! {
     dx_vpn_specifics: "dx-vpn-specifics",
     dx_vpn_two_sites: "dx-vpn-two-sites",
     known_outage: "known-outage",
+    lag_cut: "lag-cut",
     lag_member_cut: "lag-member-cut",
     single_dx: "single-dx",
     two_routers: "two-routers",
