@@ -9,10 +9,8 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
     path::Path,
     process::{Command, Output},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -418,27 +416,12 @@ fn a_run_prints_one_json_document_and_its_name_is_taken_meanwhile() {
 
 /// Interrupts a command when its standard error says `word`; what it exits with.
 fn interrupted(bench: &Bench, args: &[&str], word: &str, signal: &str) -> Output {
-    let mut child = bench.start(args);
-    let pid = child.id().to_string();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains(word) {
-        line.clear();
-        assert!(stderr.read_line(&mut line).unwrap() > 0, "no `{word}`");
-    }
+    let underway = bench.start_until(args, word);
     let sent = Command::new("sh")
-        .args(["-c", "kill -$0 $1", signal, &pid])
+        .args(["-c", "kill -$0 $1", signal, &underway.pid().to_string()])
         .status();
     assert!(sent.unwrap().success());
-    // Nobody else reads it now; a full pipe would hold the command up.
-    let rest = thread::spawn(move || {
-        let mut rest = String::new();
-        stderr.read_to_string(&mut rest).unwrap();
-        rest
-    });
-    let mut output = finished(child, &args.join(" "));
-    output.stderr = rest.join().unwrap().into_bytes();
-    output
+    underway.finished()
 }
 
 #[test]

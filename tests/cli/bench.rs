@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{BufRead, BufReader, Read},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     thread,
@@ -60,6 +60,28 @@ impl Bench {
             .unwrap()
     }
 
+    /// Starts a command and returns when a line it says on stderr contains `word`.
+    pub(crate) fn start_until(&self, args: &[&str], word: &str) -> Underway {
+        let mut child = self.start(args);
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains(word) {
+            line.clear();
+            assert!(stderr.read_line(&mut line).unwrap() > 0, "no `{word}`");
+        }
+        // Nobody else reads it now; a full pipe would hold the command up.
+        let rest = thread::spawn(move || {
+            let mut rest = Vec::new();
+            stderr.read_to_end(&mut rest).unwrap();
+            rest
+        });
+        Underway {
+            child,
+            rest,
+            what: args.join(" "),
+        }
+    }
+
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         finished(self.start(args), &args.join(" "))
     }
@@ -109,6 +131,30 @@ impl Bench {
                     .any(|v| v == mark.as_bytes())
             })
             .collect()
+    }
+}
+
+/// A command that has said what was waited for.
+pub(crate) struct Underway {
+    child: Child,
+    rest: thread::JoinHandle<Vec<u8>>,
+    what: String,
+}
+
+impl Underway {
+    pub(crate) fn process(&self) -> PidFd {
+        PidFd::open(i32::try_from(self.child.id()).unwrap()).unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its end, with what it has said on stderr since.
+    pub(crate) fn finished(self) -> Output {
+        let mut output = finished(self.child, &self.what);
+        output.stderr = self.rest.join().unwrap();
+        output
     }
 }
 

@@ -2,16 +2,14 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
     process::Output,
-    thread,
     time::{Duration, Instant},
 };
 
 use backhoe::os::process::PidFd;
 use serde_json::Value;
 
-use crate::bench::{Bench, finished, until, words};
+use crate::bench::{Bench, until, words};
 
 /// One path, no BFD, and BGP's hold time of 90 s: nobody notices the cut before the run ends.
 const LAB: &str = "
@@ -45,18 +43,7 @@ fn cut_short(bench: &mut Bench, json: bool, end: impl Fn(&Bench, &str, &PidFd)) 
     fs::write(bench.dir.path().join("lab.yaml"), LAB).unwrap();
     let mut args = vec!["run", "lab.yaml", "--name", &lab, "--out", "out"];
     args.extend(json.then_some("--json"));
-    let mut run = bench.start(&args);
-    let mut stderr = BufReader::new(run.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("silent applied to l") {
-        line.clear();
-        assert!(stderr.read_line(&mut line).unwrap() > 0, "no cut");
-    }
-    let rest = thread::spawn(move || {
-        let mut rest = String::new();
-        stderr.read_to_string(&mut rest).unwrap();
-        rest
-    });
+    let run = bench.start_until(&args, "silent applied to l");
     until("probes are lost", || {
         let status = bench.json(&["status", &lab, "--json"]);
         let links = status["state"]["links"].as_array().unwrap().iter();
@@ -64,14 +51,9 @@ fn cut_short(bench: &mut Bench, json: bool, end: impl Fn(&Bench, &str, &PidFd)) 
         cut.all(|packets| packets > 100)
     });
     let asked = Instant::now();
-    end(
-        bench,
-        &lab,
-        &PidFd::open(i32::try_from(run.id()).unwrap()).unwrap(),
-    );
-    let mut output = finished(run, "run lab.yaml");
+    end(bench, &lab, &run.process());
+    let output = run.finished();
     assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
-    output.stderr = rest.join().unwrap().into_bytes();
     until("every process gone", || bench.left().is_empty());
     output
 }

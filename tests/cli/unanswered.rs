@@ -1,14 +1,10 @@
 //! A cut that outlasts the kernel's patience with a neighbour: what a run says of it.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader, Read},
-    thread,
-};
+use std::fs;
 
 use serde_json::Value;
 
-use crate::bench::{Bench, finished, words};
+use crate::bench::{Bench, words};
 
 /// One path, no BFD, and BGP's hold time of 90 s: nobody notices the cut.
 const LAB: &str = "
@@ -44,22 +40,11 @@ fn what_a_node_drops_for_want_of_a_neighbour_is_accounted_for_and_a_missed_wait_
     let mut bench = Bench::new("unanswered");
     let lab = bench.name("unanswered");
     fs::write(bench.dir.path().join("lab.yaml"), LAB).unwrap();
-    let mut run = bench.start(&["run", "lab.yaml", "--name", &lab, "--json"]);
-    let mut stderr = BufReader::new(run.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("silent applied to l") {
-        line.clear();
-        assert!(stderr.read_line(&mut line).unwrap() > 0, "no cut");
-    }
-    let rest = thread::spawn(move || {
-        let mut rest = String::new();
-        stderr.read_to_string(&mut rest).unwrap();
-        rest
-    });
+    let args = ["run", "lab.yaml", "--name", &lab, "--json"];
+    let run = bench.start_until(&args, "silent applied to l");
     bench.ok(&["exec", "--lab", &lab, "b", "--", "sh", "-c", ASK]);
-    let output = finished(run, "run lab.yaml --json");
-    let (out, _) = words(&output);
-    let said = rest.join().unwrap();
+    let output = run.finished();
+    let (out, said) = words(&output);
     assert_eq!(output.status.code(), Some(4), "{out}{said}");
     assert!(
         said.contains("not seen within 1000 ms: p: recovered"),
