@@ -1,8 +1,8 @@
 //! Configurations for unit tests. Only what a test is about should stand in it.
 
 use super::{
-    Asn, Family, Match, NodeName, PeerConfig, Policy, Rule, SessionName, Set, Span, SpeakerConfig,
-    Verdict,
+    Asn, Family, Match, NodeName, PeerConfig, Policy, RouteChoice, Rule, SessionName, Set, Span,
+    SpeakerConfig, Verdict,
 };
 
 pub(crate) fn asn(number: u32) -> Asn {
@@ -21,6 +21,8 @@ pub(crate) fn peer(name: &str, local: &str, remote: &str, remote_asn: u32) -> Pe
         remote: remote.parse().expect("an address"),
         interface: None,
         remote_asn: asn(remote_asn),
+        attachment: None,
+        transparent: false,
         families: vec![Family::Ipv4Unicast],
         hold: Span::from_secs(90),
         keepalive: Span::from_secs(30),
@@ -49,8 +51,10 @@ pub(crate) fn speaker(
         asn: asn(number),
         router_id: router_id.parse().expect("an address"),
         vrf: None,
+        choice: RouteChoice::Standard,
         multipath: 1,
         originate: Vec::new(),
+        statics: Vec::new(),
         peers,
     }
 }

@@ -25,5 +25,8 @@ pub use policy::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, Set,
 pub use probe::{PROBE_HEADER_LEN, PROBE_MAGIC, PROBE_PORT_BASE, ProbeHeader};
 pub use quantity::{Asn, Bytes, Percent, QuantityError, Rate, Span};
 pub use seed::{SeedError, parse_seed, seed_as_text, seed_as_text_or_null, seed_text};
-pub use speaker::{BfdConfig, Family, Origination, PeerConfig, SpeakerConfig, VrfConfig};
+pub use speaker::{
+    Attachment, BfdConfig, Family, Origination, PeerConfig, RouteChoice, SpeakerConfig, StaticPath,
+    VrfConfig,
+};
 pub use suite::Suite;

@@ -20,10 +20,16 @@ pub struct SpeakerConfig {
     /// The VRF all of it is in; `None`: the main table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vrf: Option<VrfConfig>,
+    /// Whose rules choose among the paths to a prefix.
+    #[serde(default, skip_serializing_if = "RouteChoice::is_standard")]
+    pub choice: RouteChoice,
     /// How many equally good paths are installed; at least 1.
     pub multipath: u8,
     /// What it originates.
     pub originate: Vec<Origination>,
+    /// Static routes that compete with learned ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statics: Vec<StaticPath>,
     /// Its sessions.
     pub peers: Vec<PeerConfig>,
 }
@@ -36,6 +42,65 @@ pub struct VrfConfig {
     pub device: IfName,
     /// Its routing table.
     pub table: u8,
+}
+
+/// Whose rules choose among the paths to one prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum RouteChoice {
+    /// RFC 4271 §9.1.
+    #[default]
+    Standard,
+    /// A virtual private gateway's (Site-to-Site VPN User Guide, "Route tables and
+    /// route priority").
+    Vgw,
+    /// Direct Connect's, at a location and in a Direct Connect gateway (Direct Connect
+    /// User Guide, "Routing policies and BGP communities").
+    DirectConnect,
+    /// A transit gateway's (Transit Gateway Guide, "Route evaluation order").
+    Tgw {
+        /// Its option "VPN ECMP support".
+        vpn_ecmp: bool,
+    },
+}
+
+impl RouteChoice {
+    /// Whether it is RFC 4271's.
+    pub fn is_standard(&self) -> bool {
+        *self == Self::Standard
+    }
+}
+
+/// How a path reaches a gateway of AWS's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attachment {
+    /// An attached VPC.
+    Vpc,
+    /// Direct Connect: a VIF, or the Direct Connect gateway behind which it is.
+    DirectConnect,
+    /// A transit gateway's Connect attachment.
+    Connect,
+    /// A VPN with private addresses, over Direct Connect.
+    PrivateIpVpn,
+    /// A VPN over the internet.
+    Vpn,
+    /// Another transit gateway.
+    Peering,
+}
+
+/// A static route that competes with learned paths to the same prefix. Usable while
+/// its next hop is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StaticPath {
+    /// The destination.
+    pub prefix: IpNet,
+    /// The neighbour; `None`: a blackhole.
+    pub via: Option<IpAddr>,
+    /// Propagated by this attachment; `None`: written by somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub propagated: Option<Attachment>,
 }
 
 /// A prefix the speaker originates.
@@ -86,6 +151,14 @@ pub struct PeerConfig {
     pub interface: Option<IfName>,
     /// The peer's AS; equal to ours means iBGP.
     pub remote_asn: Asn,
+    /// How the peer is attached, where this speaker is a gateway of AWS's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<Attachment>,
+    /// Between gateways of AWS's: routes pass as they are. No AS is put in front and
+    /// none expected there (as with a route server, RFC 7947 §2.2.2), a MED stays, and
+    /// what came from one such peer may go to another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub transparent: bool,
     /// Families to negotiate; the transport's own family may be absent.
     pub families: Vec<Family>,
     /// Offered hold time in whole seconds; zero or at least 3 s (RFC 4271 §4.2).

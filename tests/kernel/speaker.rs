@@ -11,8 +11,8 @@ use backhoe::{
         speaker::{SessionState, SpeakerEvent},
     },
     units::{
-        Asn, BfdConfig, Family, IfName, NodeName, Origination, PeerConfig, Policy, SessionName,
-        Span, SpeakerConfig,
+        Asn, BfdConfig, Family, IfName, NodeName, Origination, PeerConfig, Policy, RouteChoice,
+        SessionName, Span, SpeakerConfig,
     },
 };
 use ipnet::IpNet;
@@ -38,6 +38,8 @@ pub(crate) fn peer(
         remote: remote.parse().unwrap(),
         interface: Some(IfName::new(interface).unwrap()),
         remote_asn: Asn::new(asn).unwrap(),
+        attachment: None,
+        transparent: false,
         families: vec![if local.is_ipv4() {
             Family::Ipv4Unicast
         } else {
@@ -74,8 +76,10 @@ pub(crate) fn speaker(
         asn: Asn::new(asn).unwrap(),
         router_id: Ipv4Addr::from(asn),
         vrf: None,
+        choice: RouteChoice::Standard,
         multipath: 1,
         originate: originate.iter().map(origination).collect(),
+        statics: Vec::new(),
         peers,
     }
 }

@@ -42,6 +42,9 @@ pub const VIF_BFD: BfdConfig = BfdConfig {
 pub const VIF_MAX_PREFIX: u32 = 100;
 /// Prefixes a VGW accepts on a VPN.
 pub const VPN_MAX_PREFIX: u32 = 100;
+/// Equally good ways that AWS's gateways use at once. AWS publishes no number; four
+/// VIFs of two locations fit.
+pub const MULTIPATH: u8 = 16;
 /// The MTU of a private VIF that was not given one.
 pub const VIF_MTU: Bytes = Bytes::new(1500);
 /// The MTUs a private VIF may have.

@@ -14,8 +14,14 @@ use super::{
     net::{Net, attached},
 };
 use crate::{
-    lab::model::{Announce, Kind, Node, Routing},
-    units::{Asn, BfdConfig, NodeName, Origination, PeerConfig, SpeakerConfig, VrfConfig},
+    lab::{
+        model::{Announce, Kind, Node, Routing, aws},
+        plan::Medium,
+    },
+    units::{
+        Asn, Attachment, BfdConfig, NodeName, Origination, PeerConfig, RouteChoice, SpeakerConfig,
+        VrfConfig,
+    },
 };
 
 /// Packets of a directly connected external session carry this TTL, AWS's rule as well.
@@ -43,8 +49,14 @@ pub(super) fn speakers(
             asn: asn_of(net, name)?,
             router_id: identifier(net, name, node),
             vrf: vrf_of(net, legs, name),
-            multipath: node.multipath,
+            choice: choice_of(&node.kind),
+            multipath: if node.kind.is_aws() {
+                aws::MULTIPATH
+            } else {
+                node.multipath
+            },
             originate: originations(net, name, node),
+            statics: Vec::new(),
             peers,
         };
         speakers.insert(name.clone(), config);
@@ -72,6 +84,8 @@ fn peer(net: &Net<'_>, leg: &Leg, side: usize) -> PeerConfig {
         remote: far.address,
         interface: Some(own.interface.clone()),
         remote_asn: far.asn,
+        attachment: attachment(net, leg, side),
+        transparent: false,
         families: leg.families.clone(),
         hold: leg.timers[side].hold,
         keepalive: leg.timers[side].keepalive,
@@ -89,6 +103,31 @@ fn peer(net: &Net<'_>, leg: &Leg, side: usize) -> PeerConfig {
         max_prefix: policy.max_prefix,
         import: policy.import,
         export: policy.export,
+    }
+}
+
+/// Whose rules a node chooses its ways by.
+fn choice_of(kind: &Kind) -> RouteChoice {
+    match kind {
+        Kind::Vgw => RouteChoice::Vgw,
+        Kind::DxLocation => RouteChoice::DirectConnect,
+        Kind::Host
+        | Kind::Router
+        | Kind::Switch
+        | Kind::DataCenter
+        | Kind::Internet
+        | Kind::Vpc { .. } => RouteChoice::Standard,
+    }
+}
+
+/// How the far end of a leg is attached, if this end is a gateway of AWS's.
+fn attachment(net: &Net<'_>, leg: &Leg, side: usize) -> Option<Attachment> {
+    let kind = &net.lab.nodes.get(&leg.ends[side].node)?.kind;
+    match (kind, &leg.over) {
+        (Kind::DxLocation, _) => (!leg.modelled).then_some(Attachment::DirectConnect),
+        (Kind::Vgw, Medium::Link(_)) => Some(Attachment::DirectConnect),
+        (Kind::Vgw, Medium::Tunnel(_)) => Some(Attachment::Vpn),
+        _ => None,
     }
 }
 

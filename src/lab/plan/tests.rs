@@ -12,7 +12,7 @@ use crate::{
         model::{Daemon, External, Kind, Lab, OwnConfig},
         op::{Netns, Op, RouteTarget},
     },
-    units::{Match, Set, SpeakerConfig, Suite},
+    units::{Attachment, Match, RouteChoice, Set, SpeakerConfig, Suite},
 };
 
 fn compile(lab: &Lab) -> Plan {
@@ -57,18 +57,24 @@ fn a_location_speaks_with_its_gateways_as_and_adds_no_hop() {
 }
 
 #[test]
-fn aws_prefers_direct_connect_by_local_pref_and_the_customer_by_his_own() {
+fn aws_chooses_by_its_own_rules_and_the_customer_by_his_local_pref() {
     let plan = compile(&labs::dx_vpn_backup());
-    let last_set = |node: &str, session: &str| {
+    let peer = |node: &str, session: &str| {
         let peers = &speaker(&plan, node).peers;
         let peer = peers.iter().find(|peer| peer.session.as_str() == session);
-        let rule = peer.unwrap().import.rules.last().unwrap();
-        rule.set.first().cloned()
+        peer.unwrap().clone()
     };
-    assert_eq!(last_set("east", "prod"), Some(Set::LocalPref(200)));
-    assert_eq!(last_set("vgw", "backup"), Some(Set::LocalPref(100)));
-    assert_eq!(last_set("dc1", "prod"), Some(Set::LocalPref(200)));
-    assert_eq!(last_set("dc1", "backup"), Some(Set::LocalPref(100)));
+    assert_eq!(speaker(&plan, "east").choice, RouteChoice::DirectConnect);
+    assert_eq!(speaker(&plan, "vgw").choice, RouteChoice::Vgw);
+    let attached = |session| peer("vgw", session).attachment;
+    assert_eq!(attached("backup"), Some(Attachment::Vpn));
+    assert_eq!(attached("aws-backbone"), Some(Attachment::DirectConnect));
+    // What is attached decides there, so nothing sets a preference.
+    assert!(peer("vgw", "backup").import.rules[0].set.is_empty());
+    assert_eq!(speaker(&plan, "dc1").choice, RouteChoice::Standard);
+    let own = |session| peer("dc1", session).import.rules[0].set.clone();
+    assert_eq!(own("prod"), [Set::LocalPref(200)]);
+    assert_eq!(own("backup"), [Set::LocalPref(100)]);
 }
 
 #[test]

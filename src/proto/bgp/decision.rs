@@ -4,6 +4,9 @@ use std::cmp::{Ordering, Reverse};
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::wire::Attributes;
+use crate::units::{Attachment, RouteChoice};
+
+mod aws;
 
 /// LOCAL_PREF of a route that says nothing of it.
 pub const LOCAL_PREF_DEFAULT: u32 = 100;
@@ -13,6 +16,8 @@ pub const LOCAL_PREF_DEFAULT: u32 = 100;
 pub enum Kind {
     /// Originated here.
     Local,
+    /// A static route.
+    Static,
     /// From an external peer.
     External,
     /// From an internal peer.
@@ -26,6 +31,8 @@ pub struct Candidate<'a> {
     pub attributes: &'a Attributes,
     /// Its kind.
     pub kind: Kind,
+    /// How it is attached to a gateway of AWS's.
+    pub attachment: Option<Attachment>,
     /// The peer's BGP Identifier.
     pub router_id: Ipv4Addr,
     /// The peer's address.
@@ -51,7 +58,8 @@ impl Candidate<'_> {
     /// Local first, then degree of preference, then steps a and b.
     fn rank(&self) -> impl Ord + use<> {
         (
-            self.kind != Kind::Local,
+            // What is originated or static here has no say of any peer's.
+            self.kind.min(Kind::External),
             Reverse(self.local_pref()),
             self.attributes.as_path.length(),
             self.attributes.origin,
@@ -74,8 +82,18 @@ impl Candidate<'_> {
 }
 
 /// The indices of the paths to use, best first: the best one and up to
-/// `multipath - 1` that are as good as it through step e. Paths that share its
-/// next hop add nothing and are left out.
+/// `multipath - 1` that are as good by the rules of `choice`. Paths that share a
+/// next hop with a better one add nothing and are left out.
+pub fn choose(choice: RouteChoice, candidates: &[Candidate<'_>], multipath: usize) -> Vec<usize> {
+    match choice {
+        RouteChoice::Standard => select(candidates, multipath),
+        RouteChoice::Vgw => aws::vgw(candidates, multipath),
+        RouteChoice::DirectConnect => aws::direct_connect(candidates, multipath),
+        RouteChoice::Tgw { vpn_ecmp } => aws::tgw(candidates, vpn_ecmp, multipath),
+    }
+}
+
+/// [`choose`] by RFC 4271: as good through step e.
 pub fn select(candidates: &[Candidate<'_>], multipath: usize) -> Vec<usize> {
     if candidates.len() < 2 {
         return (0..candidates.len()).collect();
@@ -92,6 +110,11 @@ pub fn select(candidates: &[Candidate<'_>], multipath: usize) -> Vec<usize> {
     let kind = |index: &usize| at(candidates, *index).map(|one| one.kind);
     let best_kind = left.iter().filter_map(kind).min();
     left.retain(|index| kind(index) == best_kind);
+    take(candidates, left, multipath)
+}
+
+/// The first of the equally good ones by the tie break, each next hop once.
+fn take(candidates: &[Candidate<'_>], mut left: Vec<usize>, multipath: usize) -> Vec<usize> {
     left.sort_by(|&a, &b| match (at(candidates, a), at(candidates, b)) {
         (Some(a), Some(b)) => a.tie_break(b),
         _ => Ordering::Equal,

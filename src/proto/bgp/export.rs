@@ -23,7 +23,7 @@ pub struct Target<'a> {
 
 impl Target<'_> {
     fn external(&self) -> bool {
-        self.peer.remote_asn != self.asn
+        self.peer.transparent || self.peer.remote_asn != self.asn
     }
 
     /// Our own address of the prefix's family, as the peer can reach it.
@@ -65,18 +65,23 @@ pub fn transform(
     for unknown in &mut out.unknown {
         unknown.flags |= PARTIAL;
     }
-    if target.external() && kind != Kind::Local {
+    if target.external() && !target.peer.transparent && kind != Kind::Local {
         // §5.1.4: a MED received is not told to other neighbouring ASes.
         out.med = None;
     }
     let set_self = policy::apply(rule, &mut out, target.asn);
     if target.external() {
         out.local_pref = None;
-        out.as_path.prepend(target.asn, 1);
+        if !target.peer.transparent {
+            out.as_path.prepend(target.asn, 1);
+        }
     } else {
         out.local_pref.get_or_insert(LOCAL_PREF_DEFAULT);
     }
-    let own = set_self || target.external() || kind == Kind::Local || target.peer.next_hop_self;
+    let own = set_self
+        || target.external()
+        || matches!(kind, Kind::Local | Kind::Static)
+        || target.peer.next_hop_self;
     if own {
         out.next_hop = target.own_address(prefix)?;
     }

@@ -253,7 +253,7 @@ impl Speaker {
             communities: attributes.communities.clone(),
             from: peer.map(|peer| peer.session.clone()),
             source: match row.kind {
-                Kind::Local => RouteSource::Local,
+                Kind::Local | Kind::Static => RouteSource::Local,
                 Kind::External => RouteSource::Ebgp,
                 Kind::Internal => RouteSource::Ibgp,
             },

@@ -4,7 +4,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::units::{
-    Family, Match, PeerConfig, Policy, PolicySource, PrefixMatch, Set, SpeakerConfig, Verdict,
+    Attachment, Family, Match, PeerConfig, Policy, PolicySource, PrefixMatch, RouteChoice, Set,
+    SpeakerConfig, Verdict,
 };
 
 /// A configuration, printed indented.
@@ -14,11 +15,19 @@ pub struct Listing<'a>(pub &'a SpeakerConfig);
 impl Display for Listing<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let config = self.0;
-        writeln!(
+        write!(
             f,
             "  AS{} router-id {} multipath {}",
             config.asn, config.router_id, config.multipath
         )?;
+        f.write_str(match config.choice {
+            RouteChoice::Standard => "",
+            RouteChoice::Vgw => ", chooses as a VGW",
+            RouteChoice::DirectConnect => ", chooses as Direct Connect",
+            RouteChoice::Tgw { vpn_ecmp: true } => ", chooses as a TGW with VPN ECMP",
+            RouteChoice::Tgw { vpn_ecmp: false } => ", chooses as a TGW without VPN ECMP",
+        })?;
+        writeln!(f)?;
         for origination in &config.originate {
             write!(f, "  originate {}", origination.prefix)?;
             if origination.blackhole {
@@ -29,7 +38,29 @@ impl Display for Listing<'_> {
             }
             writeln!(f)?;
         }
+        for route in &config.statics {
+            write!(f, "  static {}", route.prefix)?;
+            match route.via {
+                Some(via) => write!(f, " via {via}")?,
+                None => f.write_str(" blackhole")?,
+            }
+            if let Some(attachment) = route.propagated {
+                write!(f, ", propagated by {}", word_of(attachment))?;
+            }
+            writeln!(f)?;
+        }
         config.peers.iter().try_for_each(|peer| write_peer(f, peer))
+    }
+}
+
+const fn word_of(attachment: Attachment) -> &'static str {
+    match attachment {
+        Attachment::Vpc => "a VPC",
+        Attachment::DirectConnect => "Direct Connect",
+        Attachment::Connect => "Connect",
+        Attachment::PrivateIpVpn => "a private-IP VPN",
+        Attachment::Vpn => "a VPN",
+        Attachment::Peering => "peering",
     }
 }
 
@@ -57,6 +88,12 @@ fn write_peer(f: &mut Formatter<'_>, peer: &PeerConfig) -> fmt::Result {
     }
     if let Some(bfd) = peer.bfd {
         write!(f, " BFD {} x {}", bfd.min_tx, bfd.multiplier)?;
+    }
+    if let Some(attachment) = peer.attachment {
+        write!(f, " attached by {}", word_of(attachment))?;
+    }
+    if peer.transparent {
+        f.write_str(" transparent")?;
     }
     if peer.passive {
         f.write_str(" passive")?;

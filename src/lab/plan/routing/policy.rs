@@ -1,22 +1,13 @@
 //! What each end of a session takes and gives.
 //!
-//! The customer's side is the file's. AWS's side is closed. Its order of
-//! preference for a prefix (Direct Connect before a VPN, whatever the AS_PATH)
-//! is modelled by LOCAL_PREF, set where a route enters AWS.
+//! The customer's side is the file's. AWS's side is closed; what it prefers is no
+//! policy, but how its gateways choose ([`crate::units::RouteChoice`]).
 
 use super::Leg;
 use crate::{
     lab::model::{Kind, Lab, Routing, Rules, Session, Shorthand, aws, tunnel_name},
-    units::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, SessionName, Set, Verdict},
+    units::{Match, Policy, PolicySource, PrefixMatch, Rule, SessionName, Set, Verdict},
 };
-
-/// LOCAL_PREF of routes from a VIF, by the customer's preference community:
-/// 7224:7300 high, 7224:7200 or none medium, 7224:7100 low. All above a VPN's.
-const VIF_HIGH: (Community, u32) = (Community(7224 << 16 | 7300), 220);
-const VIF_LOW: (Community, u32) = (Community(7224 << 16 | 7100), 180);
-const VIF_MEDIUM: u32 = 200;
-/// LOCAL_PREF of routes from a VPN.
-const VPN: u32 = 100;
 
 /// One end's policies.
 pub(super) struct Sides {
@@ -34,12 +25,12 @@ pub(super) fn of(lab: &Lab, leg: &Leg, side: usize) -> Sides {
             max_prefix: None,
         },
         Some(Kind::DxLocation) => Sides {
-            import: vif_import(),
+            import: Policy::accept_all(),
             export: Policy::accept_all(),
             max_prefix: Some(aws::VIF_MAX_PREFIX),
         },
         Some(Kind::Vgw) => Sides {
-            import: accept(Vec::new(), vec![Set::LocalPref(VPN)]),
+            import: Policy::accept_all(),
             export: Policy::accept_all(),
             max_prefix: Some(aws::VPN_MAX_PREFIX),
         },
@@ -162,21 +153,6 @@ fn changes(short: &Shorthand) -> Vec<Set> {
         .chain(prepend)
         .chain(communities)
         .collect()
-}
-
-fn vif_import() -> Policy {
-    let tagged = [VIF_HIGH, VIF_LOW].map(|(community, preference)| Rule {
-        matches: vec![Match::Community(vec![community])],
-        verdict: Verdict::Accept,
-        set: vec![Set::LocalPref(preference)],
-    });
-    let mut policy = Policy {
-        rules: tagged.into(),
-    };
-    policy
-        .rules
-        .extend(accept(Vec::new(), vec![Set::LocalPref(VIF_MEDIUM)]).rules);
-    policy
 }
 
 fn accept(matches: Vec<Match>, set: Vec<Set>) -> Policy {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::table::{Effect, Path, PeerTable, Rib};
+use super::table::{Effect, Path, PeerTable, Rib, Source};
 use crate::proto::bgp::decision::Kind;
 use crate::proto::bgp::export::{Target, may_export, transform};
 use crate::proto::bgp::policy;
@@ -44,7 +44,7 @@ struct Group {
 }
 
 /// Where outgoing attributes come from: the same three always give the same.
-type Recipe = (*const Attributes, Option<u32>, usize, Family);
+type Recipe = (*const Attributes, Option<usize>, usize, Family);
 
 /// The changes for one peer.
 #[derive(Debug, Default)]
@@ -123,16 +123,16 @@ impl Rib {
             asn: self.asn,
         };
         // §9.2 has no need to return a route to whom it came from.
-        if best.peer == Some(peer as u32) || !may_export(target, kind, &best.attributes) {
+        if best.source == Source::Peer(peer as u32) || !may_export(target, kind, &best.attributes) {
             return None;
         }
-        let session = |index: u32| self.peers.get(index as usize).map(session_name);
-        let source = best.peer.and_then(session);
+        let session = |index: usize| self.peers.get(index).map(session_name);
+        let source = best.source.peer().and_then(session);
         let export = &table.config.export;
         let (index, rule) = policy::accepting_rule(export, prefix, &best.attributes, source)?;
         let recipe = (
             Arc::as_ptr(&best.attributes),
-            best.peer,
+            best.source.peer(),
             index,
             Family::of(prefix),
         );

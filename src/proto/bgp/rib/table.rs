@@ -9,11 +9,14 @@ use ipnet::IpNet;
 use super::advertise::Advertised;
 use super::fib::{Fib, FibChange, NextHop};
 use super::resolver::{Interface, Resolver};
-use crate::proto::bgp::decision::{Candidate, Kind, select};
+use crate::proto::bgp::decision::{Candidate, Kind, choose};
 use crate::proto::bgp::fsm::Negotiated;
 use crate::proto::bgp::policy;
 use crate::proto::bgp::wire::{Attributes, Decoded, Reach};
-use crate::units::{Asn, Family, IfName, Origination, PeerConfig, SpeakerConfig};
+use crate::units::{
+    Asn, Attachment, Family, IfName, Origination, PeerConfig, RouteChoice, SpeakerConfig,
+    StaticPath,
+};
 
 /// What a flush leads to, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,17 +71,37 @@ pub struct Row {
     pub reachable: bool,
 }
 
-/// A path; the peer is none for a route of our own.
+/// Where a path came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Originated here.
+    Local,
+    /// The static route of this index.
+    Static(u32),
+    /// The peer of this index.
+    Peer(u32),
+}
+
+impl Source {
+    pub(super) fn peer(self) -> Option<usize> {
+        match self {
+            Self::Peer(peer) => Some(peer as usize),
+            Self::Local | Self::Static(_) => None,
+        }
+    }
+}
+
+/// A path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Path {
-    pub(super) peer: Option<u32>,
+    pub(super) source: Source,
     pub(super) attributes: Arc<Attributes>,
 }
 
 /// One prefix of the Loc-RIB.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
-    /// Accepted paths, at most one for each peer.
+    /// Accepted paths, at most one from each source.
     paths: Vec<Path>,
     /// The chosen one, as the peers have last been told.
     pub(super) best: Option<Path>,
@@ -103,9 +126,11 @@ pub(super) struct PeerTable {
 pub struct Rib {
     pub(super) asn: Asn,
     router_id: Ipv4Addr,
+    choice: RouteChoice,
     multipath: usize,
     pub(super) peers: Vec<PeerTable>,
     originations: Vec<Origination>,
+    statics: Vec<StaticPath>,
     started: bool,
     pub(super) entries: BTreeMap<IpNet, Entry>,
     fib: Fib,
@@ -120,7 +145,7 @@ impl Rib {
     pub fn new(config: &SpeakerConfig) -> Self {
         let table = |peer: &PeerConfig| PeerTable {
             config: peer.clone(),
-            external: peer.remote_asn != config.asn,
+            external: peer.transparent || peer.remote_asn != config.asn,
             session: None,
             received: BTreeMap::new(),
             accepted: 0,
@@ -129,9 +154,11 @@ impl Rib {
         Self {
             asn: config.asn,
             router_id: config.router_id,
+            choice: config.choice,
             multipath: usize::from(config.multipath.max(1)),
             peers: config.peers.iter().map(table).collect(),
             originations: config.originate.clone(),
+            statics: config.statics.clone(),
             started: false,
             entries: BTreeMap::new(),
             fib: Fib::default(),
@@ -145,6 +172,18 @@ impl Rib {
     pub fn start(&mut self) {
         self.started = true;
         self.recheck = true;
+        for (index, route) in self.statics.clone().into_iter().enumerate() {
+            let next_hop = route.via.unwrap_or_else(|| unspecified(&route.prefix));
+            if route.via.is_some() {
+                self.resolver.resolve(next_hop);
+            }
+            let attributes = Arc::new(Attributes::local(next_hop));
+            self.put_path(
+                route.prefix.trunc(),
+                Source::Static(index as u32),
+                attributes,
+            );
+        }
     }
 
     /// A session is up: it will be told everything.
@@ -164,7 +203,7 @@ impl Rib {
         table.accepted = 0;
         table.advertised = Advertised::default();
         for prefix in std::mem::take(&mut table.received).into_keys() {
-            self.remove_path(prefix, Some(peer as u32));
+            self.remove_path(prefix, Source::Peer(peer as u32));
         }
     }
 
@@ -262,11 +301,11 @@ impl Rib {
                     rows.push(Row {
                         prefix: *prefix,
                         attributes: Arc::clone(&path.attributes),
-                        peer: path.peer.map(|peer| peer as usize),
+                        peer: path.source.peer(),
                         kind: self.kind(path),
                         best: order == 0 && !used.is_empty(),
                         used: order < used.len(),
-                        reachable: path.peer.is_none() || self.interface(path).is_some(),
+                        reachable: self.is_usable(path),
                     });
                 }
             }
@@ -280,10 +319,16 @@ impl Rib {
     }
 
     pub(super) fn kind(&self, path: &Path) -> Kind {
-        match path.peer.and_then(|peer| self.peers.get(peer as usize)) {
-            None => Kind::Local,
+        let Source::Peer(peer) = path.source else {
+            return match path.source {
+                Source::Static(_) => Kind::Static,
+                Source::Local | Source::Peer(_) => Kind::Local,
+            };
+        };
+        match self.peers.get(peer as usize) {
             Some(table) if table.external => Kind::External,
             Some(_) => Kind::Internal,
+            None => Kind::Local,
         }
     }
 
@@ -291,7 +336,9 @@ impl Rib {
         let Some(table) = self.peers.get_mut(peer) else {
             return;
         };
-        if table.received.remove(&prefix).is_some() && self.remove_path(prefix, Some(peer as u32)) {
+        if table.received.remove(&prefix).is_some()
+            && self.remove_path(prefix, Source::Peer(peer as u32))
+        {
             self.count_accepted(peer, -1);
         }
     }
@@ -302,7 +349,10 @@ impl Rib {
         };
         let attributes = reach.attributes;
         let first = attributes.as_path.neighbour();
-        if table.external && first != Some(table.config.remote_asn.get()) {
+        if table.external
+            && !table.config.transparent
+            && first != Some(table.config.remote_asn.get())
+        {
             for prefix in reach.prefixes {
                 self.withdraw(peer, prefix);
             }
@@ -321,12 +371,12 @@ impl Rib {
             }
             match accepted {
                 Some(accepted) => {
-                    if self.put_path(prefix, Some(peer as u32), accepted) {
+                    if self.put_path(prefix, Source::Peer(peer as u32), accepted) {
                         self.count_accepted(peer, 1);
                     }
                 }
                 None => {
-                    if self.remove_path(prefix, Some(peer as u32)) {
+                    if self.remove_path(prefix, Source::Peer(peer as u32)) {
                         self.count_accepted(peer, -1);
                     }
                 }
@@ -374,9 +424,9 @@ impl Rib {
     }
 
     /// Whether the path is new rather than a replacement (an implicit withdraw).
-    fn put_path(&mut self, prefix: IpNet, peer: Option<u32>, attributes: Arc<Attributes>) -> bool {
+    fn put_path(&mut self, prefix: IpNet, source: Source, attributes: Arc<Attributes>) -> bool {
         let entry = self.entries.entry(prefix).or_default();
-        match entry.paths.iter_mut().find(|path| path.peer == peer) {
+        match entry.paths.iter_mut().find(|path| path.source == source) {
             Some(path) if path.attributes == attributes => false,
             Some(path) => {
                 path.attributes = attributes;
@@ -384,7 +434,7 @@ impl Rib {
                 false
             }
             None => {
-                entry.paths.push(Path { peer, attributes });
+                entry.paths.push(Path { source, attributes });
                 self.dirty.push(prefix);
                 true
             }
@@ -392,11 +442,11 @@ impl Rib {
     }
 
     /// Whether there was a path to remove.
-    fn remove_path(&mut self, prefix: IpNet, peer: Option<u32>) -> bool {
+    fn remove_path(&mut self, prefix: IpNet, source: Source) -> bool {
         let Some(entry) = self.entries.get_mut(&prefix) else {
             return false;
         };
-        let Some(index) = entry.paths.iter().position(|path| path.peer == peer) else {
+        let Some(index) = entry.paths.iter().position(|path| path.source == source) else {
             return false;
         };
         entry.paths.remove(index);
@@ -439,9 +489,11 @@ impl Rib {
         let Some(best) = used.first().and_then(|&index| entry.paths.get(index)) else {
             return (None, None);
         };
-        let desired = if best.peer.is_none() {
+        let desired = if best.source == Source::Local {
             let blackhole = |one: &Origination| one.blackhole && one.prefix.trunc() == *prefix;
             self.originations.iter().any(blackhole).then(Vec::new)
+        } else if self.is_blackhole(best) {
+            Some(Vec::new())
         } else if self.resolver.is_connected(prefix) {
             // What is connected needs no gateway, whatever the peers say.
             None
@@ -463,25 +515,50 @@ impl Rib {
         let mut indices = Vec::with_capacity(entry.paths.len());
         let mut candidates = Vec::with_capacity(entry.paths.len());
         for (index, path) in entry.paths.iter().enumerate() {
-            let peer = path.peer.and_then(|peer| self.peers.get(peer as usize));
-            let session = peer.and_then(|table| table.session.as_ref());
-            if path.peer.is_some() && self.interface(path).is_none() {
+            if !self.is_usable(path) {
                 continue;
             }
+            let peer = path.source.peer().and_then(|peer| self.peers.get(peer));
+            let session = peer.and_then(|table| table.session.as_ref());
             indices.push(index);
             candidates.push(Candidate {
                 attributes: &path.attributes,
                 kind: self.kind(path),
+                attachment: self.attachment(path),
                 router_id: session.map_or(self.router_id, |session| session.router_id),
                 address: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |table| {
                     table.config.remote
                 }),
             });
         }
-        select(&candidates, self.multipath)
+        choose(self.choice, &candidates, self.multipath)
             .into_iter()
             .filter_map(|chosen| indices.get(chosen).copied())
             .collect()
+    }
+
+    /// Whether packets can take it, were it chosen.
+    fn is_usable(&self, path: &Path) -> bool {
+        path.source == Source::Local || self.is_blackhole(path) || self.interface(path).is_some()
+    }
+
+    fn static_path(&self, path: &Path) -> Option<&StaticPath> {
+        match path.source {
+            Source::Static(index) => self.statics.get(index as usize),
+            Source::Local | Source::Peer(_) => None,
+        }
+    }
+
+    fn is_blackhole(&self, path: &Path) -> bool {
+        self.static_path(path)
+            .is_some_and(|route| route.via.is_none())
+    }
+
+    fn attachment(&self, path: &Path) -> Option<Attachment> {
+        match path.source.peer() {
+            Some(peer) => self.peers.get(peer)?.config.attachment,
+            None => self.static_path(path)?.propagated,
+        }
     }
 
     /// The interface that reaches the path's next hop.
@@ -491,7 +568,7 @@ impl Rib {
             return self.resolver.resolved(next_hop);
         }
         // A link-local address means nothing without the session's link.
-        let table = self.peers.get(path.peer? as usize)?;
+        let table = self.peers.get(path.source.peer()?)?;
         let interface = table.config.interface.as_ref()?;
         self.resolver.is_up(interface).then_some(interface)
     }
@@ -516,13 +593,10 @@ impl Rib {
                 Some(net) => self.knows_inside(&net, &prefix),
             };
             if active {
-                let unspecified = match prefix {
-                    IpNet::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                    IpNet::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-                };
-                self.put_path(prefix, None, Arc::new(Attributes::local(unspecified)));
+                let attributes = Arc::new(Attributes::local(unspecified(&prefix)));
+                self.put_path(prefix, Source::Local, attributes);
             } else {
-                self.remove_path(prefix, None);
+                self.remove_path(prefix, Source::Local);
             }
         }
     }
@@ -543,6 +617,13 @@ impl Rib {
 
 fn strictly_inside(prefix: &IpNet, net: &IpNet) -> bool {
     prefix.prefix_len() > net.prefix_len() && net.contains(prefix)
+}
+
+const fn unspecified(prefix: &IpNet) -> IpAddr {
+    match prefix {
+        IpNet::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpNet::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
 }
 
 const fn is_link_local(address: IpAddr) -> bool {

@@ -11,6 +11,8 @@ use crate::proto::bgp::wire::{
 };
 use crate::units::{Community, Family, IfName, Origination, PeerConfig, fixture};
 
+mod aws;
+
 const OWN: u32 = 65001;
 const FIRST: usize = 0;
 const SECOND: usize = 1;
