@@ -59,6 +59,8 @@ labs! {
     dx_active_passive_community: "dx-active-passive-community",
     dx_active_passive_prepend: "dx-active-passive-prepend",
     dx_ipsec_backup: "dx-ipsec-backup",
+    dx_ipsec_backup_bird: "dx-ipsec-backup-bird",
+    dx_ipsec_backup_frr: "dx-ipsec-backup-frr",
     dx_vpn_backup: "dx-vpn-backup",
     dx_vpn_backup_bird: "dx-vpn-backup-bird",
     dx_vpn_backup_frr: "dx-vpn-backup-frr",
