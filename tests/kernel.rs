@@ -27,6 +27,8 @@ mod lab;
 mod labs;
 #[path = "kernel/link_watch.rs"]
 mod link_watch;
+#[path = "kernel/mss.rs"]
+mod mss;
 #[path = "kernel/probe.rs"]
 mod probe;
 #[path = "kernel/relay.rs"]

@@ -208,6 +208,7 @@ pub(super) fn anywhere(loaded: &Loaded) -> Result<(), Exit> {
         vlan: true,
         bond: true,
         vrf: true,
+        nftables: true,
         tun: TunDevice::Opens,
         xfrm: true,
         ipsec: Some(IpsecFacts {

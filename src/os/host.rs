@@ -67,7 +67,7 @@ pub struct HostProbe {
     pub xfrm: bool,
     /// An ESP security association with AES-GCM.
     pub esp: bool,
-    /// A table of nftables.
+    /// What clamps TCP's MSS: rules of nftables that set a TCP option.
     pub nftables: bool,
     /// /dev/net/tun can be opened by this user.
     pub tun: bool,

@@ -33,6 +33,7 @@ fn host() -> HostFacts {
             libipsec: true,
         }),
         tun: TunDevice::Opens,
+        nftables: true,
         ..HostFacts::default()
     }
 }

@@ -23,6 +23,7 @@ pub fn facts(probe: &HostProbe, lab: &Lab) -> HostFacts {
         vlan: probe.vlan,
         bond: probe.bond,
         vrf: probe.vrf,
+        nftables: probe.nftables,
         tun: if probe.tun {
             TunDevice::Opens
         } else if probe.refused.contains_key("tun") {

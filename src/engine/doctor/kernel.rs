@@ -273,9 +273,9 @@ fn nftables(host: &HostProbe) -> Finding {
     part(
         host,
         ("nftables", "nftables", host.nftables),
-        "for rules of yours inside nodes; backhoe needs none",
+        "for TCP's MSS in VPNs, and rules of yours inside nodes",
         missing(
-            "rules of yours inside nodes will not load; backhoe needs none",
+            "VPNs will not clamp TCP's MSS (hosts learn a tunnel's MTU by ICMP alone); one that asks for it by `mss` will not run",
             Some(add(host, "nf_tables")),
         ),
     )

@@ -284,6 +284,7 @@ impl Live {
             | Op::SetMaster { .. }
             | Op::SetUp { .. }
             | Op::SetDown { .. }
+            | Op::ClampMss { .. }
             | Op::AddRoute { .. } => None,
         })
     }

@@ -121,6 +121,21 @@ pub struct Vpn {
     pub over: NodeName,
     /// The link from each end to `over`.
     pub underlay: [LinkName; 2],
+    /// What the user's ends make of TCP's MSS. `None`: [`Mss::Mtu`] where the other
+    /// end is AWS's, else [`Mss::Unclamped`].
+    pub mss: Option<Mss>,
+}
+
+/// What a VPN's end makes of the MSS in TCP's SYNs that pass its tunnels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mss {
+    /// At most the tunnel's MTU less the headers of IP and TCP: 40 bytes, 60 with
+    /// IPv6 ("Best practices for your customer gateway device").
+    Mtu,
+    /// At most this many bytes.
+    Size(Bytes),
+    /// Nothing.
+    Unclamped,
 }
 
 /// What encrypts a VPN.

@@ -78,6 +78,25 @@ impl fmt::Display for Op {
                 address,
             } => write!(f, "ip -n {netns} addr add {address} dev {dev}"),
             Self::SetUp { netns, dev } => write!(f, "ip -n {netns} link set {dev} up"),
+            Self::ClampMss {
+                netns,
+                dev,
+                ipv6,
+                mss,
+            } => {
+                let family = if *ipv6 { "ip6" } else { "ip" };
+                let rule = |way| {
+                    format!(
+                        "{way} {dev} tcp flags & (syn | rst) == syn tcp option maxseg size set {mss}"
+                    )
+                };
+                write!(
+                    f,
+                    "ip netns exec {netns} nft 'table {family} backhoe {{ chain mss {{ type filter hook forward priority mangle; {}; {}; }}; }}'",
+                    rule("iifname"),
+                    rule("oifname")
+                )
+            }
             Self::SetDown { netns, dev } => write!(f, "ip -n {netns} link set {dev} down"),
             Self::AddRoute {
                 netns,

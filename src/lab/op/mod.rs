@@ -143,6 +143,19 @@ pub enum Op {
         /// Interface.
         dev: IfName,
     },
+    /// Clamp the MSS that TCP's SYNs offer when they are forwarded through an
+    /// interface, either way (nftables). It goes by the interface's name, so that one
+    /// which is not there yet, or comes back, is clamped as well.
+    ClampMss {
+        /// Where.
+        netns: Netns,
+        /// Interface.
+        dev: IfName,
+        /// Of IPv6; otherwise of IPv4.
+        ipv6: bool,
+        /// The largest segment that may be offered, bytes.
+        mss: u16,
+    },
     /// Take an interface down.
     SetDown {
         /// Where.
@@ -188,6 +201,7 @@ impl Op {
             | Self::AddAddress { netns, .. }
             | Self::SetUp { netns, .. }
             | Self::SetDown { netns, .. }
+            | Self::ClampMss { netns, .. }
             | Self::AddRoute { netns, .. } => netns,
             Self::AddVeth { a, .. } => &a.netns,
         }

@@ -7,7 +7,7 @@ use super::{
     WireEnd, WirePlan,
     facts::HostFacts,
     flows::flows,
-    ipsec,
+    ipsec, mss,
     net::{Cable, Net},
     nodes::nodes,
     notes::notes,
@@ -53,14 +53,17 @@ fn assemble(
     nodes: Vec<super::NodePlan>,
 ) -> Result<Plan, PlanError> {
     let (notes, stand_ins) = notes(net, legs, host);
+    let tunnels = tunnels(net, host)?;
+    let mut ops = ops(net, statics(net)?)?;
+    ops.extend(mss::clamps(net, &tunnels, host)?);
     Ok(Plan {
         lab: net.lab.name.clone(),
         nodes,
-        ops: ops(net, statics(net)?)?,
+        ops,
         wires: net.cables().filter_map(wire).collect(),
         direct: net.cables().filter_map(direct).collect(),
         lags: lags(net)?,
-        tunnels: tunnels(net, host)?,
+        tunnels,
         sessions: legs.iter().map(|leg| session(net, leg)).collect(),
         flows: flows(net)?,
         scenario: net

@@ -17,6 +17,8 @@ pub enum KernelFeature {
     Bond,
     /// Virtual routing and forwarding.
     Vrf,
+    /// Rules that set a TCP option.
+    Nftables,
 }
 
 impl fmt::Display for KernelFeature {
@@ -25,6 +27,7 @@ impl fmt::Display for KernelFeature {
             Self::Vlan => "802.1Q (module 8021q)",
             Self::Bond => "LACP (module bonding)",
             Self::Vrf => "VRFs (module vrf)",
+            Self::Nftables => "nftables (module nf_tables)",
         })
     }
 }

@@ -19,6 +19,8 @@ pub struct HostFacts {
     pub bond: bool,
     /// The kernel has VRFs.
     pub vrf: bool,
+    /// The kernel can clamp TCP's MSS (nftables).
+    pub nftables: bool,
     /// What becomes of opening `/dev/net/tun`.
     pub tun: TunDevice,
     /// The kernel has ESP and XFRM interfaces to route into it.

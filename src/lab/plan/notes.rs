@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{facts::HostFacts, net::Net, routing::Leg};
+use super::{facts::HostFacts, mss, net::Net, routing::Leg};
 use crate::lab::model::{Daemon, LIBIPSEC_MTU, SessionKind};
 
 /// The notes, and apart from them what stands in for something else.
@@ -46,6 +46,11 @@ pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<Strin
             }
             SessionKind::Ebgp { .. } | SessionKind::Ibgp { .. } => {}
         }
+    }
+    for name in mss::unclamped(net, host) {
+        note(format!(
+            "{name}: TCP's MSS is not clamped as a customer gateway would: this kernel has no nftables"
+        ));
     }
     if legs.iter().any(|leg| leg.modelled) {
         stand_ins.push(

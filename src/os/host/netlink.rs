@@ -13,11 +13,7 @@ const ERROR: u16 = 2;
 
 /// One message with its header; `flags` beside NLM_F_REQUEST | NLM_F_ACK.
 pub(super) fn message(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
-    with_flags(kind, ASK | flags, body)
-}
-
-/// One message with exactly these flags.
-pub(super) fn with_flags(kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
+    let flags = ASK | flags;
     let length = 16 + body.len();
     let mut message = Vec::with_capacity(length.next_multiple_of(4));
     message.extend_from_slice(&u32::try_from(length).unwrap_or(0).to_ne_bytes());

@@ -6,7 +6,7 @@ use std::{
     os::fd::{AsRawFd, OwnedFd},
 };
 
-use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE, NETLINK_XFRM};
+use netlink_sys::protocols::{NETLINK_ROUTE, NETLINK_XFRM};
 use nix::{
     errno::Errno,
     sched::CloneFlags,
@@ -14,11 +14,11 @@ use nix::{
     unistd::{ForkResult, Pid},
 };
 
-use super::netlink::{CREATE, exchange, message, with_flags};
+use super::netlink::{CREATE, exchange, message};
 use crate::os::{
     mount,
     netlink::{attribute, put_attribute},
-    netns,
+    netns, nftables,
     qdisc::Qdiscs,
     sched,
 };
@@ -105,7 +105,7 @@ fn inside(answers: &mut Vec<u8>, everything: bool) {
                 None,
             ),
             security_association(),
-            table(),
+            nftables::try_here(),
         ]
         .map(byte),
     );
@@ -228,22 +228,6 @@ fn security_association() -> Result<(), Errno> {
     algorithm.extend_from_slice(&[0x5a; KEY_BYTES]);
     put_attribute(&mut body, XFRMA_ALG_AEAD, &algorithm);
     exchange(NETLINK_XFRM, &message(XFRM_MSG_NEWSA, CREATE, &body))
-}
-
-/// An nftables table of family inet, in the batch that nf_tables asks for.
-fn table() -> Result<(), Errno> {
-    const BATCH_BEGIN: u16 = 0x10;
-    const BATCH_END: u16 = 0x11;
-    const NFTABLES: u16 = 10;
-    const REQUEST: u16 = 1;
-    let subsystem = [0, 0, 0, NFTABLES as u8];
-    // NFPROTO_INET, version 0, no resource.
-    let mut body = vec![1, 0, 0, 0];
-    put_attribute(&mut body, 1, b"probe\0");
-    let mut batch = with_flags(BATCH_BEGIN, REQUEST, &subsystem);
-    batch.extend(message(NFTABLES << 8, 0x400, &body));
-    batch.extend(with_flags(BATCH_END, REQUEST, &subsystem));
-    exchange(NETLINK_NETFILTER, &batch)
 }
 
 /// /dev/net/tun can be opened; and a device comes of it. Its end costs the kernel

@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     lab::op::{Netns, Op},
-    os::netns::NetnsFd,
+    os::{
+        netns::NetnsFd,
+        nftables::{self, Clamp},
+    },
     units::{Bytes, IfName},
 };
 
@@ -152,11 +155,12 @@ impl Linux {
                     .first()
                     .map_or(Ok(()), |op| Err(OpError::new(op, unknown())));
             };
-            for run in ops.chunk_by(|a, b| is_sysctl(a) == is_sysctl(b)) {
-                if run.first().is_some_and(|op| is_sysctl(op)) {
-                    space.sysctls(&self.home, run)?;
-                } else {
-                    space.requests(&self.home, run)?;
+            for run in ops.chunk_by(|a, b| means(a) == means(b)) {
+                match run.first().map(|op| means(op)) {
+                    Some(Means::Proc) => space.sysctls(&self.home, run)?,
+                    Some(Means::Nftables) => space.clamps(&self.home, run)?,
+                    Some(Means::Route) => space.requests(&self.home, run)?,
+                    None => {}
                 }
             }
         }
@@ -181,6 +185,22 @@ impl Space {
             })
             .map_err(|source| blame(ops.iter().copied(), 0, source))?;
         refused.map_or(Ok(()), Err)
+    }
+
+    fn clamps(&self, home: &NetnsFd, ops: &[&Op]) -> Result<(), OpError> {
+        for op in ops {
+            if let Op::ClampMss { dev, ipv6, mss, .. } = op {
+                let clamp = Clamp {
+                    dev: dev.as_str(),
+                    ipv6: *ipv6,
+                    mss: *mss,
+                };
+                self.fd
+                    .visit(home, || nftables::clamp_here(&clamp))
+                    .map_err(|source| OpError::new(op, source))?;
+            }
+        }
+        Ok(())
     }
 
     fn requests(&mut self, home: &NetnsFd, ops: &[&Op]) -> Result<(), OpError> {
@@ -248,8 +268,8 @@ impl Space {
             Op::AddRoute {
                 prefix, to, table, ..
             } => message::add_route(*prefix, to, *table)?,
-            Op::AddNetns { .. } | Op::AddVeth { .. } | Op::Sysctl { .. } => {
-                return Err(io::Error::other("not an operation inside one namespace"));
+            Op::AddNetns { .. } | Op::AddVeth { .. } | Op::Sysctl { .. } | Op::ClampMss { .. } => {
+                return Err(io::Error::other("not a request to the route socket"));
             }
         })
     }
@@ -289,6 +309,7 @@ fn stage(op: &Op) -> Stage {
         | Op::AddAddress { .. }
         | Op::SetUp { .. }
         | Op::SetDown { .. }
+        | Op::ClampMss { .. }
         | Op::AddRoute { .. } => Stage::Inside,
     }
 }
@@ -297,8 +318,30 @@ fn bytes(mtu: Bytes) -> u32 {
     u32::try_from(mtu.get()).unwrap_or(u32::MAX)
 }
 
-fn is_sysctl(op: &Op) -> bool {
-    matches!(op, Op::Sysctl { .. })
+/// By what an operation inside a namespace is done.
+#[derive(PartialEq, Eq)]
+enum Means {
+    Proc,
+    Nftables,
+    Route,
+}
+
+fn means(op: &Op) -> Means {
+    match op {
+        Op::Sysctl { .. } => Means::Proc,
+        Op::ClampMss { .. } => Means::Nftables,
+        Op::AddNetns { .. }
+        | Op::AddVeth { .. }
+        | Op::AddBridge { .. }
+        | Op::AddVlan { .. }
+        | Op::AddBond { .. }
+        | Op::AddVrf { .. }
+        | Op::SetMaster { .. }
+        | Op::AddAddress { .. }
+        | Op::SetUp { .. }
+        | Op::SetDown { .. }
+        | Op::AddRoute { .. } => Means::Route,
+    }
 }
 
 fn blame<'a>(ops: impl ExactSizeIterator<Item = &'a Op>, at: usize, source: io::Error) -> OpError {

@@ -1,11 +1,14 @@
-//! A route socket that sends requests and waits for their answers.
+//! Sockets that send requests and wait for their answers.
 
 use std::{
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd},
 };
 
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_sys::{
+    Socket, SocketAddr,
+    protocols::{NETLINK_NETFILTER, NETLINK_ROUTE},
+};
 
 use super::message::{Messages, attributes, messages, u32_at};
 
@@ -36,7 +39,11 @@ pub(crate) struct RouteSocket {
 impl RouteSocket {
     /// Opens in the calling thread's network namespace. `groups` is a mask of RTMGRP_*.
     pub(crate) fn open(groups: u32) -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        Self::speaking(NETLINK_ROUTE, groups)
+    }
+
+    fn speaking(protocol: isize, groups: u32) -> io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
         socket.bind(&SocketAddr::new(0, groups))?;
         if groups == 0 {
             socket.connect(&SocketAddr::new(0, 0))?;
@@ -134,6 +141,34 @@ impl RouteSocket {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+/// A socket of nf_tables, which takes changes in batches: all of one are done, or none.
+#[derive(Debug)]
+pub(crate) struct NetfilterSocket(RouteSocket);
+
+impl NetfilterSocket {
+    /// Opens in the calling thread's network namespace.
+    pub(crate) fn open() -> io::Result<Self> {
+        RouteSocket::speaking(NETLINK_NETFILTER, 0).map(Self)
+    }
+
+    /// Sends one batch, of which all messages but the first and the last carry
+    /// NLM_F_ACK, and waits until it is done or the first refusal is there.
+    pub(crate) fn batch(mut self, requests: &Messages) -> io::Result<Result<(), Refusal>> {
+        let mut missing = requests.count().saturating_sub(2);
+        self.0.send(requests)?;
+        while missing > 0 {
+            self.0.receive()?;
+            for message in messages(&self.0.buffer).filter(|m| m.kind == NLMSG_ERROR) {
+                if let Err(refusal) = outcome(message.body, message.flags) {
+                    return Ok(Err(refusal));
+                }
+                missing = missing.saturating_sub(1);
+            }
+        }
+        Ok(Ok(()))
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::{super::*, invariants, labs};
 use crate::lab::model::{
-    Authentication, Dpd, For, Ipsec, IpsecTunnel, Lab, Proposal, SessionKind, VpnKind, aws,
+    Authentication, Dpd, For, Ipsec, IpsecTunnel, Lab, Mss, Proposal, SessionKind, VpnKind, aws,
 };
+use crate::lab::op::{Netns, Op};
 
 fn host(xfrm: bool) -> HostFacts {
     HostFacts {
@@ -136,4 +137,64 @@ fn a_host_without_it_is_told_the_one_command() {
         assert!(text.contains(command), "{text}");
         assert_eq!(errors.len(), 1, "{text}");
     }
+}
+
+/// Where TCP's MSS is clamped, and to what.
+fn clamps(lab: &Lab, host: &HostFacts) -> Vec<(String, u16)> {
+    let plan = plan(lab, host).unwrap();
+    invariants::hold(&plan);
+    let clamped = plan.ops.iter().filter_map(|op| {
+        let Op::ClampMss {
+            netns: Netns::Node(node),
+            dev,
+            ipv6: false,
+            mss,
+        } = op
+        else {
+            return None;
+        };
+        Some((format!("{node} {dev}"), *mss))
+    });
+    clamped.collect()
+}
+
+fn asking(mss: Option<Mss>) -> Lab {
+    let mut lab = lab();
+    let backup = lab.sessions.get_mut("backup").unwrap();
+    if let SessionKind::Vpn(vpn) = &mut backup.kind {
+        vpn.mss = mss;
+    }
+    lab
+}
+
+#[test]
+fn the_customers_end_clamps_and_awss_does_not() {
+    let able = |xfrm| HostFacts {
+        nftables: true,
+        ..host(xfrm)
+    };
+    let both = |mss| {
+        ["dc1 backup.1", "dc1 backup.2"]
+            .map(|end| (end.to_owned(), mss))
+            .to_vec()
+    };
+    assert_eq!(clamps(&asking(None), &able(true)), both(1406));
+    assert_eq!(clamps(&asking(Some(Mss::Mtu)), &able(false)), both(1360));
+    let size = Some(Mss::Size(crate::units::Bytes::new(1379)));
+    assert_eq!(clamps(&asking(size), &able(true)), both(1379));
+    assert_eq!(clamps(&asking(Some(Mss::Unclamped)), &able(true)), []);
+}
+
+#[test]
+fn without_nftables_a_default_is_a_note_and_a_wish_is_refused() {
+    let notes = |mss| plan(&asking(mss), &host(true)).map(|plan| plan.notes.join("\n"));
+    assert_eq!(clamps(&asking(None), &host(true)), []);
+    assert!(notes(None).unwrap().contains("MSS is not clamped"));
+    assert!(!notes(Some(Mss::Unclamped)).unwrap().contains("MSS"));
+    let errors = notes(Some(Mss::Mtu)).unwrap_err();
+    assert!(errors.iter().all(PlanError::is_lack_of_host));
+    assert_eq!(
+        errors[0].to_string(),
+        "`mss` of `backup` needs nftables (module nf_tables), which this kernel lacks"
+    );
 }

@@ -136,6 +136,7 @@ fn wireguard(over: &str, underlay: [&str; 2]) -> SessionKind {
         implementation: VpnKind::Wireguard,
         over: name(over),
         underlay: underlay.map(link_name),
+        mss: None,
     })
 }
 

@@ -73,6 +73,11 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
             "vif, vpn: inside addresses by node, instead of derived ones.",
         ),
         word(
+            "mss",
+            Either(&[OneOf(&MSS), Size]),
+            "vpn: what your ends make of the MSS in TCP's SYNs: at most the tunnel's MTU less 40 (`mtu`, the default towards AWS), at most so much, or nothing (`unclamped`).",
+        ),
+        word(
             "tunnels",
             Number(1, 2),
             "ipsec: how many; default, and at AWS always, 2.",
@@ -140,6 +145,9 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
         word("unlike-aws", Flag, "Insist on what AWS does not do."),
     ],
 };
+
+/// What a VPN's ends make of TCP's MSS, beside a size.
+pub(in crate::lab::spec) static MSS: [&str; 2] = ["mtu", "unclamped"];
 
 /// How an IPsec tunnel's ends prove who they are.
 static AUTH: [&str; 2] = ["psk", "certificate"];

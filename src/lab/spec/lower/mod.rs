@@ -6,6 +6,7 @@ mod daemons;
 mod ipsec;
 mod lags;
 mod links;
+mod mss;
 mod next_hops;
 mod nodes;
 mod probes;

@@ -36,8 +36,8 @@ fn allowed(kind: &str) -> &'static [&'static str] {
             "addresses",
             "unlike-aws",
         ],
-        "vpn" => &["ends", "over", "bfd", "addresses", "unlike-aws"],
-        "ipsec" => &["vpn", "ends", "over", "bfd", "unlike-aws"],
+        "vpn" => &["ends", "over", "mss", "bfd", "addresses", "unlike-aws"],
+        "ipsec" => &["vpn", "ends", "over", "mss", "bfd", "unlike-aws"],
         "ibgp" => &["bfd", "passive", "next-hop-self"],
         _ => &["bfd", "passive"],
     }
@@ -353,6 +353,7 @@ impl Lower<'_> {
         } else {
             Some(VpnKind::Wireguard)
         };
+        let mss = self.mss(fields, to_aws && !unlike_aws);
         let over = over?;
         let underlay = self.underlay(fields.at_value("over"), &ends, &over)?;
         let addresses = self.inside(fields, &ends, to_aws && !unlike_aws);
@@ -366,6 +367,7 @@ impl Lower<'_> {
                 implementation: implementation?,
                 over,
                 underlay,
+                mss,
             }),
             ends,
             timers: [ours, theirs],
