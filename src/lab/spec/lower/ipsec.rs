@@ -26,6 +26,9 @@ const SECOND: u64 = 1_000_000_000;
 /// Lifetimes that leave room for rekeying and end within a month.
 const LIFETIME: std::ops::RangeInclusive<Span> = Span::from_secs(10)..=Span::from_secs(2_592_000);
 
+pub(super) const INSIDE_HELP: &str = "AWS takes a /30 of 169.254.0.0/16 for each tunnel, and its end has the first address; left out, it is derived from the name";
+pub(super) const RESERVED_HELP: &str = "AWS takes neither 169.254.0.0/30 to 169.254.5.0/30 nor 169.254.169.252/30; left out, a network is derived from the name";
+
 /// The keys only IPsec has.
 pub(super) const KEYS: [&str; 11] = [
     "tunnels",
@@ -161,7 +164,10 @@ impl Lower<'_> {
                 items.len(),
                 if count == 1 { "" } else { "s" }
             );
-            self.f.error(at, "tunnel-count", message);
+            let each = if count == 1 { "FIRST" } else { "FIRST, SECOND" };
+            self.f
+                .error(at, "tunnel-count", message)
+                .help(format!("write `{key}: [{each}]`"));
             return &[];
         }
         items
@@ -175,7 +181,8 @@ impl Lower<'_> {
     ) -> Vec<Ipv4Net> {
         let at = fields.at_key("inside");
         let mut networks = Vec::new();
-        for item in self.for_each_tunnel(fields, "inside", count) {
+        for (number, item) in (1..).zip(self.for_each_tunnel(fields, "inside", count)) {
+            self.declare(Section::Inside, tunnel_name(vpn.name, number), item.at);
             let Some(net) = self.f.prefix(at, item, "inside") else {
                 continue;
             };
@@ -186,14 +193,20 @@ impl Lower<'_> {
             };
             if let Some(block) = aws::RESERVED_INSIDE.iter().find(|block| **block == v4) {
                 let message = format!("`{block}` is a block that AWS keeps for itself");
-                self.f.error(item.at, "aws-inside", message);
+                self.f
+                    .error(item.at, "aws-inside", message)
+                    .help(RESERVED_HELP);
             } else if v4.prefix_len() != 30 {
                 let message = format!("a tunnel's inside network is a /30, not `{v4}`");
-                self.f.error(item.at, "aws-inside", message);
+                self.f
+                    .error(item.at, "aws-inside", message)
+                    .help(INSIDE_HELP);
             } else if vpn.strict() && !v4.addr().is_link_local() {
                 let message =
                     format!("a tunnel's inside network is a /30 of 169.254.0.0/16, not `{v4}`");
-                self.f.error(item.at, "aws-inside", message);
+                self.f
+                    .error(item.at, "aws-inside", message)
+                    .help(INSIDE_HELP);
             }
             networks.push(v4);
         }
@@ -226,7 +239,11 @@ impl Lower<'_> {
             if let Some(why) = psk_fault(key, vpn.strict()) {
                 self.f
                     .error(item.at, "aws-psk", why)
-                    .help("left out, a key is derived from the tunnel's name");
+                    .help(if vpn.strict() {
+                        "left out, a key is derived from the tunnel's name; `unlike-aws: true` on the session insists"
+                    } else {
+                        "left out, a key is derived from the tunnel's name"
+                    });
             }
             keys.push(key.to_owned());
         }

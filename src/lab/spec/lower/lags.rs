@@ -45,7 +45,12 @@ impl Lower<'_> {
                 named.len()
             );
             self.f
-                .error(fields.at_value("min-links"), "out-of-range", message);
+                .error(fields.at_value("min-links"), "out-of-range", message)
+                .help(format!(
+                    "at most {}; AWS's default is {}: its LAG counts as up without any",
+                    named.len(),
+                    aws::LAG_MIN_LINKS
+                ));
         }
         let first = &named.first()?.1.clone();
         let ends = self.link(first)?.ends.clone();
@@ -100,7 +105,9 @@ impl Lower<'_> {
         }
         if items.len() < 2 {
             let message = format!("a LAG has two links or more, but this has {}", items.len());
-            self.f.error(tree.at, "lag", message);
+            self.f
+                .error(tree.at, "lag", message)
+                .help("one link needs no LAG: sessions and cuts name the link itself");
             return None;
         }
         whole.then_some(named)

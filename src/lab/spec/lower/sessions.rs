@@ -97,7 +97,7 @@ impl Lower<'_> {
             }
         }
         let session = match *kind {
-            "vif" => self.vif(&fields),
+            "vif" => self.vif(&fields, key),
             "vpn" => self.vpn(&fields, key),
             external => self.plain(&fields, external == "ebgp"),
         }?;
@@ -131,7 +131,7 @@ impl Lower<'_> {
         Some((fields.at_value(key), text))
     }
 
-    fn vif(&mut self, fields: &Fields<'_>) -> Option<Session> {
+    fn vif(&mut self, fields: &Fields<'_>, name: &Key) -> Option<Session> {
         if !self.later(fields, "vif", &["public", "transit"]) {
             fields.choice(&mut self.f, "vif");
         }
@@ -142,6 +142,10 @@ impl Lower<'_> {
             .needed_text(fields, "vif", "gateway")
             .and_then(|(at, text)| self.node_named(at, text));
         let vlan = fields.number(&mut self.f, "vlan");
+        if fields.has("vlan") {
+            let at = fields.at_value("vlan");
+            self.declare(Section::Vlans, name.text.clone(), at);
+        }
         let unlike_aws = fields.flag(&mut self.f, "unlike-aws").unwrap_or(false);
         let timers = self.timers(fields, aws::VIF_HOLD, aws::VIF_KEEPALIVE, !unlike_aws);
         let bfd = self.vif_bfd(fields, unlike_aws);
@@ -454,7 +458,9 @@ impl Lower<'_> {
                         .find(|block| block.contains(&v4.addr()))
                     {
                         let message = format!("`{v4}` is in `{block}`, which AWS keeps for itself");
-                        self.f.error(at, "aws-inside", message);
+                        self.f
+                            .error(at, "aws-inside", message)
+                            .help(ipsec::RESERVED_HELP);
                         break;
                     }
                     if vgw_vpn && (v4.prefix_len() != 30 || !v4.addr().is_link_local()) {
@@ -462,7 +468,9 @@ impl Lower<'_> {
                             "a tunnel's inside network is a /30 of 169.254.0.0/16, not `{}`",
                             v4.trunc()
                         );
-                        self.f.error(at, "aws-inside", message);
+                        self.f
+                            .error(at, "aws-inside", message)
+                            .help(ipsec::INSIDE_HELP);
                         break;
                     }
                 }
@@ -628,21 +636,11 @@ impl Lower<'_> {
             let SessionKind::Vif(vif) = &session.kind else {
                 continue;
             };
+            self.check_vlan((name, vif), vifs.iter().take(index));
             for (other_name, other) in vifs.iter().take(index) {
                 let SessionKind::Vif(other_vif) = &other.kind else {
                     continue;
                 };
-                if vif.link == other_vif.link
-                    && (vif.vlan.is_none()
-                        || vif.vlan == other_vif.vlan
-                        || other_vif.vlan.is_none())
-                {
-                    let message = format!(
-                        "`{name}` and `{other_name}` share `{}` and need different `vlan`s",
-                        vif.link
-                    );
-                    self.f.error(at, "vlan", message);
-                }
                 if session.ends[1] == other.ends[1] && vif.gateway != other_vif.gateway {
                     let message = format!(
                         "`{}` speaks with one gateway's ASN: `{name}` and `{other_name}` have different gateways",
@@ -654,5 +652,42 @@ impl Lower<'_> {
                 }
             }
         }
+    }
+
+    /// A VIF's tag is its own on its circuit.
+    fn check_vlan<'s>(
+        &mut self,
+        (name, vif): (&SessionName, &Vif),
+        others: impl Iterator<Item = &'s (SessionName, Session)>,
+    ) {
+        let mut alike = others.filter_map(|(other_name, other)| {
+            let SessionKind::Vif(other) = &other.kind else {
+                return None;
+            };
+            let clash = vif.vlan.is_none() || other.vlan.is_none() || vif.vlan == other.vlan;
+            (vif.link == other.link && clash).then_some((other_name, other))
+        });
+        // A tag that is none has been reported.
+        let is_broken = |cx: &Self, name: &SessionName, vif: &Vif| {
+            vif.vlan.is_none() && cx.is_known(Section::Vlans, name.as_str())
+        };
+        if is_broken(self, name, vif) {
+            return;
+        }
+        let Some((other, _)) = alike.find(|(other, with)| !is_broken(self, other, with)) else {
+            return;
+        };
+        let at = if vif.vlan.is_some() {
+            self.at(Section::Vlans, name.as_str())
+        } else {
+            self.at(Section::Sessions, name.as_str())
+        };
+        let message = format!(
+            "`{name}` and `{other}` share `{}` and need different `vlan`s",
+            vif.link
+        );
+        self.f.error(at, "vlan", message).help(
+            "at AWS each VIF of a connection has a VLAN of its own, 1 to 4094; one VIF alone may be untagged here",
+        );
     }
 }

@@ -29,6 +29,10 @@ pub(super) enum Section {
     Probes,
     /// Hosts behind nodes, by their full names.
     Hosts,
+    /// Networks given to tunnels, by the tunnel.
+    Inside,
+    /// Tags given to VIFs, by the session.
+    Vlans,
 }
 
 impl Section {
@@ -43,6 +47,8 @@ impl Section {
             Self::Sessions => "session",
             Self::Probes => "probe",
             Self::Hosts => "host",
+            Self::Inside => "inside network",
+            Self::Vlans => "VLAN",
         }
     }
 }

@@ -75,11 +75,12 @@ impl Lower<'_> {
         for (name, session) in &self.lab.sessions {
             let tunnels = session.ipsec().map_or(&[][..], |ipsec| &ipsec.tunnels);
             for (number, tunnel) in (1..).zip(tunnels) {
+                let tunnel_name = tunnel_name(name.as_str(), number);
                 used.extend(tunnel.inside.map(|inside| Used {
                     net: IpNet::V4(inside),
                     node: session.ends[0].clone(),
-                    what: format!("tunnel `{}`", tunnel_name(name.as_str(), number)),
-                    at: self.at(Section::Sessions, name.as_str()),
+                    at: self.at(Section::Inside, &tunnel_name),
+                    what: format!("tunnel `{tunnel_name}`"),
                 }));
             }
             for (end, list) in session.ends.iter().zip(&session.addresses) {
@@ -112,12 +113,18 @@ impl Lower<'_> {
                             "`{}` of {} overlaps `{}` of {}",
                             second.net, second.what, first.net, first.what
                         ),
+                        second.what.starts_with("tunnel"),
                     ));
                 }
             }
         }
-        for (at, message) in found {
-            self.f.error(at, "overlap", message);
+        for (at, message, inside) in found {
+            let found = self.f.error(at, "overlap", message);
+            if inside {
+                found.help(
+                    "each tunnel of a gateway has a network of its own at AWS; left out, it is derived from the name",
+                );
+            }
         }
     }
 
