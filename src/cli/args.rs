@@ -57,7 +57,7 @@ Empty is good: the programs write what went wrong. What happened is in journal.j
 run's directory (backhoe status).";
 
 const RESTORE_HELP: &str = "\
-A label comes first; without one of that name, the link, session or node that one cut hits.
+A label comes first; without one of that name, the link, session, node or tag that one cut hits.
 
 Examples:
   backhoe cut circuit && backhoe restore circuit
@@ -104,10 +104,14 @@ How:
   kill, freeze  a node's routing daemon is killed, or stopped
   node          a whole node dies: its links go silent, then its programs are killed
 
+All that carries a tag, nodes with all their links, falls at once by silent (the usual),
+carrier or node.
+
 Examples:
   backhoe cut circuit
   backhoe cut circuit --how one-way --from dc1
   backhoe cut prod
+  backhoe cut location:EAST && backhoe restore EAST
   backhoe cut vgw --how kill --as crash && backhoe restore crash";
 
 const INSPECT_HELP: &str = "\
@@ -417,10 +421,10 @@ pub(super) struct LogsArgs {
 pub(super) struct CutArgs {
     #[command(flatten)]
     pub(super) which: Which,
-    /// A link, a session or a node
+    /// A link, a session or a node; or a tag with its value, location:EAST
     #[arg(value_name = "TARGET")]
     pub(super) target: String,
-    /// How; may be left out for a link (silent) and a session (bgp-shutdown)
+    /// How; may be left out for a link or tag (silent) and a session (bgp-shutdown)
     #[arg(long, value_name = "HOW", value_parser = PossibleValuesParser::new(How::NAMES), hide_possible_values = true)]
     pub(super) how: Option<String>,
     /// one-way: the end whose packets vanish

@@ -201,7 +201,7 @@ fn words(outcome: &Outcome, nodes: usize, cut: Option<&str>) -> String {
 /// What the scenario cuts first, or any link.
 fn first_cut(plan: &Plan) -> Option<String> {
     let in_scenario = plan.scenario.iter().find_map(|step| match step {
-        StepKind::Fault { fault, .. } => Some(fault.target().to_owned()),
+        StepKind::Fault { fault, .. } => Some(fault.target()),
         StepKind::Restore { .. } | StepKind::WaitRecovered { .. } | StepKind::Sleep(_) => None,
     });
     in_scenario.or_else(|| Some(plan.wires.first()?.link.to_string()))

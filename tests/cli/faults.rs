@@ -152,6 +152,83 @@ fn faults_that_overlap_are_undone_one_by_one_and_all_at_once() {
     all_up(&bench, &lab);
 }
 
+/// Two routers on two links of one provider, the second of them at a site of its own.
+#[test]
+fn a_tag_is_cut_and_restored_as_one_and_keeps_what_another_fault_holds() {
+    let mut bench = Bench::new("tags");
+    let lab = bench.name("tags");
+    let text = fs::read_to_string(two_routers()).unwrap();
+    let text = text
+        .replace("delay: 2ms }", "delay: 2ms, provider: acme }")
+        .replace("delay: 5ms }", "delay: 5ms, provider: acme }")
+        .replace("b: { kind: router,", "b: { kind: router, site: south,");
+    let file = bench.dir.path().join("tags.yaml");
+    fs::write(&file, text).unwrap();
+    bench.ok(&["up", file.to_str().unwrap(), "--name", &lab]);
+    let faults = || {
+        let status = bench.json(&["status", &lab, "--json"]);
+        let links = status["state"]["links"].as_array().unwrap().clone();
+        links
+            .iter()
+            .map(|link| {
+                let text = |key: &str| link[key].as_str().unwrap_or("none").to_owned();
+                (text("link"), text("fault"))
+            })
+            .collect::<Vec<_>>()
+    };
+    let all = |how: &str| {
+        let one = |link: &str| (link.to_owned(), how.to_owned());
+        // Each direction is a line.
+        vec![one("left"), one("left"), one("right"), one("right")]
+    };
+
+    let done = bench.json(&["cut", "--lab", &lab, "provider:acme", "--json"]);
+    let told = [&done["label"], &done["fault"], &done["target"]];
+    assert_eq!(told, ["acme", "silent", "provider:acme"], "{done}");
+    assert_eq!(faults(), all("silent"));
+    let (answer, _) = bench.fails_json(
+        2,
+        &[
+            "cut",
+            "--lab",
+            &lab,
+            "provider:acme",
+            "--as",
+            "again",
+            "--json",
+        ],
+    );
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains("provider:acme is already cut"), "{answer}");
+    bench.ok(&["restore", "--lab", &lab, "provider:acme"]);
+    assert_eq!(faults(), all("none"));
+
+    // Light that two faults take is back when both are gone.
+    let is_lit = |node: &str, dev: &str| {
+        let show = ["exec", "--lab", &lab, node, "--", "ip", "link", "show", dev];
+        bench.ok(&show).contains("LOWER_UP")
+    };
+    bench.ok(&["cut", "--lab", &lab, "left", "--how", "carrier"]);
+    let dark = ["cut", "--lab", &lab, "provider:acme", "--how", "carrier"];
+    bench.ok(&dark);
+    until("no light", || !is_lit("a", "left") && !is_lit("b", "right"));
+    bench.ok(&["restore", "--lab", &lab, "acme"]);
+    until("light on the right", || is_lit("b", "right"));
+    assert!(!is_lit("a", "left"), "still cut by itself");
+    bench.ok(&["restore", "--lab", &lab, "left"]);
+
+    // The machine of the site dies with its links, and comes back.
+    bench.ok(&["cut", "--lab", &lab, "site:south", "--how", "node"]);
+    assert!(waiting(&bench, &lab).contains(&"the daemon of b (node is dead)".to_owned()));
+    refused(
+        &bench,
+        &["inspect", "--lab", &lab, "b", "bgp", "--json"],
+        "b is dead; restore it first: backhoe restore south",
+    );
+    bench.ok(&["restore", "--lab", &lab, "--all"]);
+    all_up(&bench, &lab);
+}
+
 #[test]
 fn a_lab_taken_down_while_it_comes_up_is_not_said_to_stay() {
     let mut bench = Bench::new("never");

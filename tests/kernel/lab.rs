@@ -117,6 +117,7 @@ fn ring(lab: &str, size: u8) -> Plan {
         wires: Vec::new(),
         direct: Vec::new(),
         lags: Vec::new(),
+        tags: Vec::new(),
         tunnels: Vec::new(),
         sessions: Vec::new(),
         flows: Vec::new(),

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     engine::wire::{Bracket, TapConfig, Wire},
     lab::{
-        model::{Fault, Shape},
+        model::{Fault, How, Shape},
         op::{Netns, Op},
         plan::{DaemonPlan, Plan, TunnelBy, TunnelPlan, WirePlan},
     },
@@ -65,12 +65,15 @@ impl Live {
             lock(&self.applied).applying -= 1;
         }
         let at = performed?;
+        let (links, nodes) = hits_of(fault);
         self.sink().at(
             at.before,
             EventKind::FaultApplied {
                 label: label.to_owned(),
                 fault: fault.name().to_owned(),
-                target: fault.target().to_owned(),
+                target: fault.target(),
+                links,
+                nodes,
                 before: at.before,
                 after: at.after,
             },
@@ -99,11 +102,9 @@ impl Live {
         let (node, is_kill) = match fault {
             Fault::Kill { node } => (node, true),
             Fault::Freeze { node } | Fault::BgpShutdown { node, .. } => (node, false),
-            Fault::NodeDeath { node, .. } => {
-                return match self.silence(node) {
-                    Some(dead @ Silence::Dead { .. }) => Err(dead.conflict(node).into()),
-                    _ => Ok(()),
-                };
+            Fault::NodeDeath { node, .. } => return self.must_live(node),
+            Fault::Tagged { nodes, .. } => {
+                return nodes.iter().try_for_each(|node| self.must_live(node));
             }
             Fault::Silent { .. }
             | Fault::Carrier { .. }
@@ -122,6 +123,13 @@ impl Live {
             // To kill what has ended by itself makes it restorable.
             Some(Silence::Ended) if is_kill => Ok(()),
             Some(silence) => Err(silence.conflict(node).into()),
+        }
+    }
+
+    fn must_live(&self, node: &NodeName) -> anyhow::Result<()> {
+        match self.silence(node) {
+            Some(dead @ Silence::Dead { .. }) => Err(dead.conflict(node).into()),
+            _ => Ok(()),
         }
     }
 
@@ -162,12 +170,15 @@ impl Live {
             bail!("no fault named `{label}` is in force");
         };
         let at = self.undo(label, &fault)?;
+        let (links, nodes) = hits_of(&fault);
         self.sink().at(
             at.before,
             EventKind::FaultRestored {
                 label: label.to_owned(),
                 fault: fault.name().to_owned(),
-                target: fault.target().to_owned(),
+                target: fault.target(),
+                links,
+                nodes,
                 before: at.before,
                 after: at.after,
             },
@@ -200,25 +211,40 @@ impl Live {
                 self.wires()?.silence_many(self.plan().links_of(link))
             }
             Fault::Silent { link, from } => self.wires()?.silence(link, from.as_ref()),
-            Fault::Carrier { link, at } => self.carrier(link, at.as_ref(), false),
+            Fault::Carrier { link, at } => self.darken(self.plan().links_of(link), at.as_ref()),
             Fault::DropNumbered { link, packets } => self.wires()?.drop_numbered(link, *packets),
             Fault::Degrade { link, shape } => self.wires()?.reshape(link, shape),
             Fault::BgpShutdown { session, node } => self.session(session, node, false),
             Fault::Kill { node } => self.signal(&self.daemons_of(node)?, Signal::Kill),
             Fault::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Freeze),
-            Fault::NodeDeath { node, links } => {
-                // SIGKILL alone would let the kernel send FINs; a dead node sends nothing.
-                let mut all = self.daemons_of(node)?;
-                all.extend(self.tunnels.processes_of(node));
-                for endpoint in self.endpoints_of(node) {
-                    all.extend(self.daemons_of(endpoint)?);
+            Fault::NodeDeath { node, links } => self.die(std::slice::from_ref(node), links),
+            Fault::Tagged {
+                how, links, nodes, ..
+            } => match how {
+                How::Carrier => self.darken(links, None),
+                How::Node => self.die(nodes, links),
+                How::Silent | How::OneWay | How::BgpShutdown | How::Kill | How::Freeze => {
+                    self.wires()?.silence_many(links)
                 }
-                let at = self.wires()?.silence_many(links)?;
-                self.signal(&all, Signal::Kill)?;
-                self.tunnels.bury(node)?;
-                Ok(at)
+            },
+        }
+    }
+
+    /// Ends nodes, all at one instant: SIGKILL alone would let the kernel send FINs, and
+    /// a dead node sends nothing.
+    fn die(&self, nodes: &[NodeName], links: &[LinkName]) -> anyhow::Result<Bracket> {
+        let mut all = Vec::new();
+        for node in nodes {
+            all.extend(self.daemons_of(node)?);
+            all.extend(self.tunnels.processes_of(node));
+            for endpoint in self.endpoints_of(node) {
+                all.extend(self.daemons_of(endpoint)?);
             }
         }
+        let at = self.wires()?.silence_many(links)?;
+        self.signal(&all, Signal::Kill)?;
+        nodes.iter().try_for_each(|node| self.tunnels.bury(node))?;
+        Ok(at)
     }
 
     /// Undoes a fault, as far as no other in force has the same effect.
@@ -228,9 +254,7 @@ impl Live {
                 self.open(label, self.plan().links_of(link), from.as_ref())
             }
             Fault::Carrier { link, at } => {
-                let at = self.carrier(link, at.as_ref(), true)?;
-                self.silence_again(label, self.plan().links_of(link))?;
-                Ok(at)
+                self.relight(label, self.plan().links_of(link), at.as_ref())
             }
             Fault::DropNumbered { link, .. } => self.wires()?.drop_numbered(link, 0),
             Fault::Degrade { link, .. } => {
@@ -250,6 +274,16 @@ impl Live {
             Fault::NodeDeath { node, links } => {
                 let at = self.open(label, links, None)?;
                 self.revive(label, node)?;
+                Ok(at)
+            }
+            Fault::Tagged {
+                how: How::Carrier,
+                links,
+                ..
+            } => self.relight(label, links, None),
+            Fault::Tagged { links, nodes, .. } => {
+                let at = self.open(label, links, None)?;
+                nodes.iter().try_for_each(|node| self.revive(label, node))?;
                 Ok(at)
             }
         }
@@ -315,12 +349,35 @@ impl Live {
                     && sender.is_none_or(|sender| sender == *from)
             }
             Fault::NodeDeath { links, .. } => links.contains(link),
+            Fault::Tagged { how, links, .. } => how != How::Carrier && links.contains(link),
             Fault::Carrier { .. }
             | Fault::DropNumbered { .. }
             | Fault::Degrade { .. }
             | Fault::BgpShutdown { .. }
             | Fault::Kill { .. }
             | Fault::Freeze { .. } => false,
+        })
+    }
+
+    /// Whether a fault other than `label` keeps the light from `end` of `link`.
+    fn is_dark(&self, label: &str, link: &LinkName, end: &NodeName) -> bool {
+        self.others(label).any(|fault| match fault {
+            Fault::Carrier { link: cut, at } => {
+                self.plan().links_of(&cut).contains(link) && at.is_none_or(|at| at == *end)
+            }
+            Fault::Tagged {
+                how: How::Carrier,
+                links,
+                ..
+            } => links.contains(link),
+            Fault::Silent { .. }
+            | Fault::DropNumbered { .. }
+            | Fault::BgpShutdown { .. }
+            | Fault::Kill { .. }
+            | Fault::Freeze { .. }
+            | Fault::NodeDeath { .. }
+            | Fault::Degrade { .. }
+            | Fault::Tagged { .. } => false,
         })
     }
 
@@ -336,10 +393,7 @@ impl Live {
     fn revive(&self, label: &str, node: &NodeName) -> anyhow::Result<()> {
         let others: Vec<Fault> = self.others(label).collect();
         let is = |wanted: &Fault| others.contains(wanted);
-        let node_is_dead = others
-            .iter()
-            .any(|other| matches!(other, Fault::NodeDeath { node: dead, .. } if dead == node));
-        if node_is_dead {
+        if others.iter().any(|other| other.is_death_of(node)) {
             return Ok(());
         }
         self.restart_tunnels(node)?;
@@ -366,34 +420,62 @@ impl Live {
     }
 
     /// Light is lost when the wire's end goes down; all ends in one batch.
-    fn carrier(&self, link: &LinkName, at: Option<&NodeName>, up: bool) -> anyhow::Result<Bracket> {
-        let links = self.plan().links_of(link);
-        let plans = links.iter().map(|link| self.wire_plan(link));
-        let plans = plans.collect::<anyhow::Result<Vec<_>>>()?;
-        let ops: Vec<Op> = plans
-            .iter()
-            .flat_map(|plan| &plan.ends)
-            .filter(|end| at.is_none_or(|node| end.node == *node))
-            .map(|end| {
-                let (netns, dev) = (Netns::Wire, end.wire_if.clone());
-                if up {
-                    Op::SetUp { netns, dev }
-                } else {
-                    Op::SetDown { netns, dev }
-                }
-            })
-            .collect();
+    fn darken(&self, links: &[LinkName], at: Option<&NodeName>) -> anyhow::Result<Bracket> {
+        let mut ops = Vec::new();
+        for link in links {
+            let ends = self.wire_plan(link)?.ends.iter();
+            let ends = ends.filter(|end| at.is_none_or(|node| end.node == *node));
+            ops.extend(ends.map(|end| Op::SetDown {
+                netns: Netns::Wire,
+                dev: end.wire_if.clone(),
+            }));
+        }
         let wire = self.wires()?;
         let mut kernel = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
         bracketed(|| {
-            if up {
-                light(&mut kernel, &ops)?;
-                links.iter().try_for_each(|link| wire.relight(link))
-            } else {
-                links.iter().try_for_each(|link| wire.darken(link))?;
-                Ok(kernel.apply(&ops)?)
-            }
+            links.iter().try_for_each(|link| wire.darken(link))?;
+            Ok(kernel.apply(&ops)?)
         })
+    }
+
+    /// Undoes [`darken`](Self::darken), but where another fault keeps the light away.
+    fn relight(
+        &self,
+        label: &str,
+        links: &[LinkName],
+        at: Option<&NodeName>,
+    ) -> anyhow::Result<Bracket> {
+        let mut ops = Vec::new();
+        let mut whole = Vec::new();
+        for link in links {
+            let ends = &self.wire_plan(link)?.ends;
+            let lit = ends
+                .iter()
+                .filter(|end| !self.is_dark(label, link, &end.node));
+            let mut count = 0;
+            for end in lit {
+                count += 1;
+                if at.is_none_or(|node| end.node == *node) {
+                    ops.push(Op::SetUp {
+                        netns: Netns::Wire,
+                        dev: end.wire_if.clone(),
+                    });
+                }
+            }
+            if count == ends.len() {
+                whole.push(link.clone());
+            }
+        }
+        let wire = self.wires()?;
+        let done = {
+            let mut kernel = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
+            bracketed(|| {
+                light(&mut kernel, &ops)?;
+                whole.iter().try_for_each(|link| wire.relight(link))
+            })?
+        };
+        self.silence_again(label, &whole)?;
+        Ok(done)
     }
 
     fn session(&self, session: &SessionName, node: &NodeName, up: bool) -> anyhow::Result<Bracket> {
@@ -509,9 +591,20 @@ fn links_of<'f>(plan: &'f Plan, fault: &'f Fault) -> &'f [LinkName] {
         | Fault::Carrier { link, .. }
         | Fault::DropNumbered { link, .. }
         | Fault::Degrade { link, .. } => plan.links_of(link),
-        Fault::NodeDeath { links, .. } => links,
+        Fault::NodeDeath { links, .. } | Fault::Tagged { links, .. } => links,
         Fault::BgpShutdown { .. } | Fault::Kill { .. } | Fault::Freeze { .. } => &[],
     }
+}
+
+/// What a tag names, as the journal tells it: of other faults the target says it.
+fn hits_of(fault: &Fault) -> (Vec<String>, Vec<String>) {
+    let Fault::Tagged { links, nodes, .. } = fault else {
+        return (Vec::new(), Vec::new());
+    };
+    (
+        links.iter().map(ToString::to_string).collect(),
+        nodes.iter().map(ToString::to_string).collect(),
+    )
 }
 
 fn bracketed(operation: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Bracket> {

@@ -98,9 +98,7 @@ impl Live {
         };
         let killed = Fault::Kill { node: node.clone() };
         let frozen = Fault::Freeze { node: node.clone() };
-        if let Some(label) =
-            by(&|fault| matches!(fault, Fault::NodeDeath { node: dead, .. } if dead == machine))
-        {
+        if let Some(label) = by(&|fault| fault.is_death_of(machine)) {
             return Some(Silence::Dead { label });
         }
         if let Some(label) = by(&|fault| *fault == killed) {

@@ -219,7 +219,7 @@ impl Live {
                 .map(|(label, applied)| FaultStatus {
                     label,
                     fault: applied.fault.name().to_owned(),
-                    target: applied.fault.target().to_owned(),
+                    target: applied.fault.target(),
                     since: applied.at.before,
                 })
                 .collect(),
@@ -427,7 +427,7 @@ fn hits(fault: &Fault, link: &LinkName, from: &NodeName) -> bool {
         Fault::Carrier { link: cut, .. }
         | Fault::DropNumbered { link: cut, .. }
         | Fault::Degrade { link: cut, .. } => cut == link,
-        Fault::NodeDeath { links, .. } => links.contains(link),
+        Fault::NodeDeath { links, .. } | Fault::Tagged { links, .. } => links.contains(link),
         Fault::BgpShutdown { .. } | Fault::Kill { .. } | Fault::Freeze { .. } => false,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt};
 
 use crate::lab::{
-    model::Fault,
+    model::{Fault, How},
     plan::{LagPlan, Medium, Plan, SessionPlan},
 };
 
@@ -54,6 +54,9 @@ fn loses_a_member(lag: &LagPlan, fault: &Fault) -> bool {
     match fault {
         Fault::Silent { link, .. } => lag.links.contains(link) || lag.lag == *link,
         Fault::NodeDeath { node, .. } => lag.ends.iter().any(|end| end.node == *node),
+        Fault::Tagged { how, links, .. } => {
+            *how != How::Carrier && lag.links.iter().any(|link| links.contains(link))
+        }
         Fault::Carrier { .. }
         | Fault::DropNumbered { .. }
         | Fault::BgpShutdown { .. }
@@ -79,6 +82,10 @@ fn concerns(plan: &Plan, session: &SessionPlan, fault: &Fault) -> bool {
         Fault::BgpShutdown { session: name, .. } => session.session == *name,
         Fault::Kill { node } | Fault::Freeze { node } | Fault::NodeDeath { node, .. } => {
             at(node.as_str())
+        }
+        Fault::Tagged { links, nodes, .. } => {
+            links.iter().any(|link| over(link.as_str()))
+                || nodes.iter().any(|node| at(node.as_str()))
         }
     }
 }

@@ -33,9 +33,18 @@ impl Supervisor {
             CutError::Unknown { .. } => Refusal::NotFound(error.to_string()),
             CutError::Unfit(_) => Refusal::Wrong(error.to_string()),
         })?;
-        let label = ask.label.as_deref().unwrap_or(&ask.target);
+        // `EAST` of `location:EAST`: a name has no colon.
+        let usual = if let Fault::Tagged { value, .. } = &fault {
+            value
+        } else {
+            &ask.target
+        };
+        let label = ask.label.as_deref().unwrap_or(usual);
         // A label is typed like any other name.
-        LinkName::new(label).map_err(|error| Refusal::Wrong(error.to_string()))?;
+        LinkName::new(label).map_err(|error| match &ask.label {
+            Some(_) => Refusal::Wrong(error.to_string()),
+            None => Refusal::Wrong(format!("{error}; name this cut: --as LABEL")),
+        })?;
         if label != ask.target
             && let Some(what) = plan::what_is(self.live.plan(), label)
         {
@@ -137,7 +146,7 @@ fn named(name: &str, faults: &Faults) -> Result<String, Refusal> {
     }
     let hits: Vec<&String> = faults
         .iter()
-        .filter(|(_, applied)| applied.fault.target() == name)
+        .filter(|(_, applied)| applied.fault.is_of(name))
         .map(|(label, _)| label)
         .collect();
     match hits.as_slice() {
@@ -145,8 +154,9 @@ fn named(name: &str, faults: &Faults) -> Result<String, Refusal> {
         [] => {
             let words = faults
                 .iter()
-                .flat_map(|(label, applied)| [label.as_str(), applied.fault.target()]);
-            let hint = match nearest(name, words) {
+                .flat_map(|(label, applied)| [label.clone(), applied.fault.target()]);
+            let words: Vec<String> = words.collect();
+            let hint = match nearest(name, words.iter().map(String::as_str)) {
                 Some(near) => format!("; did you mean `{near}`?"),
                 None if faults.is_empty() => "; nothing is".to_owned(),
                 None => {
@@ -172,7 +182,7 @@ fn done(label: &str, fault: &Fault, (before, after): (u64, u64)) -> FaultDone {
     FaultDone {
         label: label.to_owned(),
         fault: fault.name().to_owned(),
-        target: fault.target().to_owned(),
+        target: fault.target(),
         before,
         after,
     }

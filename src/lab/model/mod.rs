@@ -16,7 +16,7 @@ mod routing;
 mod scenario;
 mod session;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use ipsec::{
     Authentication, Dpd, EspSizes, For, Ipsec, IpsecTunnel, LIBIPSEC_MTU, OwnSwanctl, Proposal,
@@ -26,7 +26,7 @@ pub use lag::{Lag, MAX_MEMBERS};
 pub use link::{DEFAULT_MTU, Link, MAX_MTU, MIN_MTU, Shape};
 pub use node::{Daemon, External, Host, Kind, Node, OwnConfig, StaticRoute, Tags, Via, Vrf};
 pub use routing::{Announce, Routing, Rules, Shorthand};
-pub use scenario::{Endpoint, Expect, ExpectAfter, Fault, How, Probe, Step, StepKind};
+pub use scenario::{Endpoint, Expect, ExpectAfter, Fault, How, Probe, Step, StepKind, Tag};
 pub use session::{BgpTimers, Mss, Session, SessionKind, TUNNEL_OVERHEAD, Vif, Vpn, VpnKind};
 
 use crate::units::{LabName, LinkName, NodeName, ProbeName, SessionName};
@@ -64,4 +64,29 @@ pub struct Lab {
     pub expect: Vec<Expect>,
     /// Warnings that every report should repeat.
     pub notes: Vec<String>,
+}
+
+impl Lab {
+    /// The values of a tag, each once, in order.
+    pub fn values_of(&self, tag: Tag) -> BTreeSet<&str> {
+        let nodes = self.nodes.values().map(|node| &node.tags);
+        let links = self.links.values().map(|link| &link.tags);
+        nodes.chain(links).filter_map(|tags| tag.of(tags)).collect()
+    }
+
+    /// What carries a tag: the links that do, with all links of the nodes that do; and
+    /// those nodes, as far as they are machines, which a vpc is not.
+    pub fn tagged(&self, tag: Tag, value: &str) -> (Vec<LinkName>, Vec<NodeName>) {
+        let has = |tags: &Tags| tag.of(tags) == Some(value);
+        let at_tagged = |end: &NodeName| self.nodes.get(end).is_some_and(|node| has(&node.tags));
+        let links = self.links.iter();
+        let links = links.filter(|(_, link)| has(&link.tags) || link.ends.iter().any(at_tagged));
+        let machines = self.nodes.iter();
+        let machines =
+            machines.filter(|(_, node)| has(&node.tags) && !matches!(node.kind, Kind::Vpc { .. }));
+        (
+            links.map(|(name, _)| name.clone()).collect(),
+            machines.map(|(name, _)| name.clone()).collect(),
+        )
+    }
 }

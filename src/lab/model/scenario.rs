@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Shape;
+use super::{Shape, Tags};
 use crate::units::{Bytes, Family, HostName, LinkName, NodeName, ProbeName, SessionName, Span};
 
 /// A pair of flows between two hosts.
@@ -80,8 +80,55 @@ pub enum StepKind {
     Sleep(Span),
 }
 
+/// A tag that nodes and links carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tag {
+    /// Direct Connect location or building.
+    Location,
+    /// Whose it is.
+    Provider,
+    /// The customer's site.
+    Site,
+}
+
+impl Tag {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Location, Self::Provider, Self::Site];
+
+    /// The lab file's word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Location => "location",
+            Self::Provider => "provider",
+            Self::Site => "site",
+        }
+    }
+
+    /// The tag a word means.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tag| tag.word() == word)
+    }
+
+    /// What a node or link says of itself.
+    pub fn of(self, tags: &Tags) -> Option<&str> {
+        match self {
+            Self::Location => tags.location.as_deref(),
+            Self::Provider => tags.provider.as_deref(),
+            Self::Site => tags.site.as_deref(),
+        }
+    }
+}
+
+impl std::fmt::Display for Tag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.word())
+    }
+}
+
 /// The words of a cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum How {
     /// Packets vanish both ways; carrier stays up.
     Silent,
@@ -125,13 +172,34 @@ impl How {
         })
     }
 
-    /// The words that fit a `link`, a `session` or a `node`.
+    /// Its word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::OneWay => "one-way",
+            Self::Carrier => "carrier",
+            Self::BgpShutdown => "bgp-shutdown",
+            Self::Kill => "kill",
+            Self::Freeze => "freeze",
+            Self::Node => "node",
+        }
+    }
+
+    /// The words that fit a `link`, a `session`, a `node` or a tag.
     pub fn of(target: &str) -> Vec<&'static str> {
-        let fits = |word: &&str| Self::parse(word).is_some_and(|how| how.hits() == target);
+        let fits = |word: &&str| Self::parse(word).is_some_and(|how| how.fits(target));
         Self::NAMES.into_iter().filter(fits).collect()
     }
 
-    /// What it cuts: a `link`, a `session` or a `node`.
+    /// Whether it cuts a `link`, a `session`, a `node` or all that carries a tag.
+    pub fn fits(self, target: &str) -> bool {
+        if Tag::parse(target).is_some() {
+            return matches!(self, Self::Silent | Self::Carrier | Self::Node);
+        }
+        self.hits() == target
+    }
+
+    /// What single thing it cuts: a `link`, a `session` or a `node`.
     pub fn hits(self) -> &'static str {
         match self {
             Self::Silent | Self::OneWay | Self::Carrier => "link",
@@ -153,15 +221,7 @@ impl How {
 
 impl std::fmt::Display for How {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Silent => "silent",
-            Self::OneWay => "one-way",
-            Self::Carrier => "carrier",
-            Self::BgpShutdown => "bgp-shutdown",
-            Self::Kill => "kill",
-            Self::Freeze => "freeze",
-            Self::Node => "node",
-        })
+        f.write_str(self.word())
     }
 }
 
@@ -215,6 +275,19 @@ pub enum Fault {
         /// Its links.
         links: Vec<LinkName>,
     },
+    /// All that carries a tag falls at once.
+    Tagged {
+        /// The tag.
+        tag: Tag,
+        /// Its value, in the file's own spelling.
+        value: String,
+        /// `Silent`, `Carrier` (at both ends), or `Node`: silent, and the nodes die.
+        how: How,
+        /// The links that carry it, and all links of the nodes that do.
+        links: Vec<LinkName>,
+        /// The nodes that die: none unless `how` is `Node`.
+        nodes: Vec<NodeName>,
+    },
     /// The link's shape changes: what the step gives replaces, the rest stays.
     Degrade {
         /// The link.
@@ -237,20 +310,43 @@ impl Fault {
             Self::Freeze { .. } => "freeze",
             Self::NodeDeath { .. } => "node",
             Self::Degrade { .. } => "degrade",
+            Self::Tagged { how, .. } => how.word(),
         }
     }
 
-    /// What it hits.
-    pub fn target(&self) -> &str {
+    /// What it hits: a name, or a tag and its value as in `location:EAST`.
+    pub fn target(&self) -> String {
         match self {
             Self::Silent { link, .. }
             | Self::Carrier { link, .. }
             | Self::DropNumbered { link, .. }
-            | Self::Degrade { link, .. } => link.as_str(),
-            Self::BgpShutdown { session, .. } => session.as_str(),
+            | Self::Degrade { link, .. } => link.to_string(),
+            Self::BgpShutdown { session, .. } => session.to_string(),
             Self::Kill { node } | Self::Freeze { node } | Self::NodeDeath { node, .. } => {
-                node.as_str()
+                node.to_string()
             }
+            Self::Tagged { tag, value, .. } => format!("{tag}:{value}"),
+        }
+    }
+
+    /// Whether `name` is what it hits, as somebody writes who wants it undone.
+    pub fn is_of(&self, name: &str) -> bool {
+        let is_value = matches!(self, Self::Tagged { value, .. } if value == name);
+        is_value || self.target() == name
+    }
+
+    /// Whether the node dies of it, all of it.
+    pub fn is_death_of(&self, node: &NodeName) -> bool {
+        match self {
+            Self::NodeDeath { node: dead, .. } => dead == node,
+            Self::Tagged { nodes, .. } => nodes.contains(node),
+            Self::Silent { .. }
+            | Self::Carrier { .. }
+            | Self::DropNumbered { .. }
+            | Self::BgpShutdown { .. }
+            | Self::Kill { .. }
+            | Self::Freeze { .. }
+            | Self::Degrade { .. } => false,
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::{
-    DirectPlan, LagEnd, LagPlan, Plan, PlanError, SessionPlan, TunnelBy, TunnelEnd, TunnelPlan,
-    WireEnd, WirePlan,
+    DirectPlan, LagEnd, LagPlan, Plan, PlanError, SessionPlan, TagPlan, TunnelBy, TunnelEnd,
+    TunnelPlan, WireEnd, WirePlan,
     facts::HostFacts,
     flows::flows,
     ipsec, mss,
@@ -15,7 +15,7 @@ use super::{
     routing::{Leg, legs, speakers},
     statics::{outer_address, outer_of, outer_ports, statics},
 };
-use crate::lab::model::{DEFAULT_MTU, Lab, SessionKind};
+use crate::lab::model::{DEFAULT_MTU, Lab, SessionKind, Tag};
 
 /// Where IKE is spoken first (RFC 7296 §2).
 const IKE_PORT: u16 = 500;
@@ -63,6 +63,7 @@ fn assemble(
         wires: net.cables().filter_map(wire).collect(),
         direct: net.cables().filter_map(direct).collect(),
         lags: lags(net)?,
+        tags: tags(net.lab),
         tunnels,
         sessions: legs.iter().map(|leg| session(net, leg)).collect(),
         flows: flows(net)?,
@@ -133,6 +134,20 @@ fn lags(net: &Net<'_>) -> Result<Vec<LagPlan>, PlanError> {
         });
     }
     Ok(plans)
+}
+
+fn tags(lab: &Lab) -> Vec<TagPlan> {
+    let plan = |tag: Tag, value: &str| {
+        let (links, nodes) = lab.tagged(tag, value);
+        TagPlan {
+            tag,
+            value: value.to_owned(),
+            links,
+            nodes,
+        }
+    };
+    let of = |tag: Tag| lab.values_of(tag).into_iter().map(move |v| plan(tag, v));
+    Tag::ALL.into_iter().flat_map(of).collect()
 }
 
 fn tunnels(net: &Net<'_>, host: &HostFacts) -> Result<Vec<TunnelPlan>, PlanError> {

@@ -3,16 +3,16 @@
 
 use super::{DaemonPlan, LagPlan, NodePlan, Plan};
 use crate::{
-    lab::model::{Fault, How, Kind},
+    lab::model::{Fault, How, Kind, Tag},
     units::{LinkName, NodeName, SessionName, nearest},
 };
 
 /// What somebody wants cut.
 #[derive(Debug, Clone, Copy)]
 pub struct Cut<'a> {
-    /// A link, a session or a node.
+    /// A link, a session or a node; or a tag and its value, `location:EAST`.
     pub target: &'a str,
-    /// How; left out, a link goes silent and a session is shut down.
+    /// How; left out, links go silent and a session is shut down.
     pub how: Option<How>,
     /// For `one-way`: the end whose packets vanish.
     pub from: Option<&'a str>,
@@ -26,7 +26,7 @@ pub enum CutError {
     /// The target's name means nothing that can be cut this way.
     #[error("no {what} is called `{name}`{hint}")]
     Unknown {
-        /// `link`, `session`, `node`, or all three.
+        /// `link`, `session`, `node`, all three, or a tag.
         what: &'static str,
         /// What was written.
         name: String,
@@ -43,6 +43,11 @@ pub enum CutError {
 /// # Errors
 /// In words for the user: an unknown name, or a combination that makes no sense.
 pub fn cut(plan: &Plan, cut: &Cut<'_>) -> Result<Fault, CutError> {
+    if let Some((tag, value)) = cut.target.split_once(':')
+        && let Some(tag) = Tag::parse(tag)
+    {
+        return of_tag(plan, cut, tag, value);
+    }
     let how = match cut.how {
         Some(how) => how,
         None => usual(plan, cut.target)?,
@@ -182,6 +187,47 @@ fn of_node(plan: &Plan, target: &str, how: How) -> Result<Fault, CutError> {
         Fault::Kill { node }
     } else {
         Fault::Freeze { node }
+    })
+}
+
+fn of_tag(plan: &Plan, cut: &Cut<'_>, tag: Tag, value: &str) -> Result<Fault, CutError> {
+    let how = cut.how.unwrap_or(How::Silent);
+    if !how.fits(tag.word()) {
+        return Err(CutError::Unfit(format!(
+            "a {how} cut hits a {}, and `{}` is a tag: silent, carrier or node",
+            how.hits(),
+            cut.target
+        )));
+    }
+    if let Some(key) = [("from", cut.from), ("at", cut.at)]
+        .into_iter()
+        .find_map(|(key, given)| given.map(|_| key))
+    {
+        return Err(CutError::Unfit(format!(
+            "a cut by {tag} has no `{key}`: it hits both ends"
+        )));
+    }
+    let values = || plan.tags.iter().filter(|known| known.tag == tag);
+    let Some(found) = values().find(|known| known.value == value) else {
+        let values = values().map(|known| known.value.as_str());
+        return Err(unknown(tag.word(), value, values));
+    };
+    if found.links.is_empty() {
+        return Err(CutError::Unfit(format!(
+            "nothing of `{}` has a link to cut",
+            cut.target
+        )));
+    }
+    Ok(Fault::Tagged {
+        tag,
+        value: value.to_owned(),
+        how,
+        links: found.links.clone(),
+        nodes: if how == How::Node {
+            found.nodes.clone()
+        } else {
+            Vec::new()
+        },
     })
 }
 

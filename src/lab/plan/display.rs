@@ -7,15 +7,15 @@ use std::{
 };
 
 use super::{
-    DaemonPlan, DirectPlan, FlowPlan, LagPlan, Medium, NodePlan, Plan, SessionPlan, TunnelBy,
-    TunnelPlan, WirePlan,
+    DaemonPlan, DirectPlan, FlowPlan, LagPlan, Medium, NodePlan, Plan, SessionPlan, TagPlan,
+    TunnelBy, TunnelPlan, WirePlan,
 };
 use crate::{
     lab::{
         model::{Expect, ExpectAfter, Fault, Shape, StepKind},
         op::{Netns, Op},
     },
-    units::{Distribution, Percent, Span},
+    units::{Distribution, LinkName, Percent, Span},
 };
 
 impl Display for Plan {
@@ -34,6 +34,7 @@ impl Display for Plan {
         section(f, "wires", &self.wires)?;
         section(f, "direct", &self.direct)?;
         section(f, "LAGs", &self.lags)?;
+        section(f, "tags", &self.tags)?;
         section(f, "tunnels", &self.tunnels)?;
         section(f, "sessions", &self.sessions)?;
         section(f, "flows", &self.flows)?;
@@ -316,7 +317,15 @@ impl Display for Fault {
             Self::Carrier { at: Some(node), .. } => write!(f, " at {node}"),
             Self::DropNumbered { packets, .. } => write!(f, " {packets} of each flow"),
             Self::BgpShutdown { node, .. } => write!(f, " by {node}"),
-            Self::NodeDeath { links, .. } => links.iter().try_for_each(|l| write!(f, " {l}")),
+            Self::NodeDeath { links, .. } => write_hits(f, links),
+            Self::Tagged { links, nodes, .. } => {
+                write_hits(f, links)?;
+                if nodes.is_empty() {
+                    return Ok(());
+                }
+                f.write_str("; dead:")?;
+                nodes.iter().try_for_each(|node| write!(f, " {node}"))
+            }
             Self::Degrade { shape, .. } => {
                 f.write_str(" to ")?;
                 both_ways(f, shape)
@@ -326,6 +335,27 @@ impl Display for Fault {
             | Self::Kill { .. }
             | Self::Freeze { .. } => Ok(()),
         }
+    }
+}
+
+fn write_hits(f: &mut Formatter<'_>, links: &[LinkName]) -> fmt::Result {
+    links.iter().try_for_each(|link| write!(f, " {link}"))
+}
+
+impl Display for TagPlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.tag, self.value)?;
+        if !self.nodes.is_empty() {
+            f.write_str(" nodes")?;
+            self.nodes
+                .iter()
+                .try_for_each(|node| write!(f, " {node}"))?;
+        }
+        if !self.links.is_empty() {
+            f.write_str(" links")?;
+            write_hits(f, &self.links)?;
+        }
+        Ok(())
     }
 }
 

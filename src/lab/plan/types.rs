@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     lab::{
-        model::{Expect, Shape, StepKind},
+        model::{Expect, Shape, StepKind, Tag},
         op::{Netns, Op},
     },
     units::{
@@ -35,6 +35,9 @@ pub struct Plan {
     /// Bundles of links.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lags: Vec<LagPlan>,
+    /// What falls together when a tag is cut.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<TagPlan>,
     /// VPN tunnels.
     pub tunnels: Vec<TunnelPlan>,
     /// Routing sessions, as seen from outside: what readiness and status look at.
@@ -192,6 +195,19 @@ pub struct LagPlan {
     pub min_links: u8,
     /// Its two ends, as its first member declares them.
     pub ends: [LagEnd; 2],
+}
+
+/// A tag's value and what carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagPlan {
+    /// The tag.
+    pub tag: Tag,
+    /// Its value, in the file's own spelling.
+    pub value: String,
+    /// The links that carry it, and all links of the nodes that do.
+    pub links: Vec<LinkName>,
+    /// The machines that carry it.
+    pub nodes: Vec<NodeName>,
 }
 
 /// One end of a LAG.

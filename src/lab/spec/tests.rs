@@ -3,8 +3,8 @@
 use super::{check, parse};
 use crate::{
     lab::model::{
-        Daemon, Endpoint, Expect, ExpectAfter, External, Fault, Kind, Lab, OwnConfig, Routing,
-        SessionKind, StepKind, Via,
+        Daemon, Endpoint, Expect, ExpectAfter, External, Fault, How, Kind, Lab, OwnConfig, Routing,
+        SessionKind, StepKind, Tag, Via,
     },
     units::{
         Bytes, Community, Family, LinkName, Match, NodeName, PolicySource, PrefixMatch, Set, Span,
@@ -335,6 +335,32 @@ expect:
     assert_eq!(
         lab.expect[1].after,
         ExpectAfter::Restore("degrade".to_owned())
+    );
+}
+
+#[test]
+fn a_tag_falls_with_its_links_and_the_links_of_its_nodes() {
+    let lab = lab(&include_str!("../../../labs/dx-vpn-backup.yaml")
+        .replace("kind: dx-location }", "kind: dx-location, location: EAST }")
+        .replace("link: circuit, how: silent", "location: EAST, how: node")
+        .replace("restore: circuit", "restore: EAST"));
+    let StepKind::Fault { label, fault } = &lab.scenario[0].kind else {
+        panic!("{:?}", lab.scenario[0])
+    };
+    assert_eq!(label, "cut");
+    assert_eq!(
+        fault,
+        &Fault::Tagged {
+            tag: Tag::Location,
+            value: "EAST".to_owned(),
+            how: How::Node,
+            links: vec![name("backbone"), name("circuit")],
+            nodes: vec![name("east")],
+        }
+    );
+    assert_eq!(
+        fault.to_string(),
+        "node location:EAST backbone circuit; dead: east"
     );
 }
 

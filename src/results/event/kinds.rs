@@ -269,6 +269,12 @@ pub enum EventKind {
         fault: String,
         /// What it hit.
         target: String,
+        /// Of a cut by tag: the links that carry it or are a node's that does.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        links: Vec<String>,
+        /// Of a cut by tag: the nodes that die.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        nodes: Vec<String>,
         /// Clock just before the operation.
         before: MonoNs,
         /// Clock just after it.
@@ -282,6 +288,12 @@ pub enum EventKind {
         fault: String,
         /// What it had hit.
         target: String,
+        /// Of a cut by tag: the links that carry it or are a node's that does.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        links: Vec<String>,
+        /// Of a cut by tag: the nodes that die.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        nodes: Vec<String>,
         /// Clock just before the operation.
         before: MonoNs,
         /// Clock just after it.

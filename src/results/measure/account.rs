@@ -334,9 +334,7 @@ impl<'a> Account<'a> {
         let [before, _] = situation.paths;
         let cut_underlay = situation.window.is_some_and(|w| {
             w.transition == Transition::Initial
-                && !before
-                    .iter()
-                    .any(|hop| self.map.is_part(&hop.link, &w.target))
+                && !before.iter().any(|hop| self.map.is_hit(&hop.link, w))
                 && matches!(
                     w.fault.as_str(),
                     "silent" | "one-way" | "carrier" | "node" | "degrade"
@@ -396,15 +394,13 @@ impl<'a> Account<'a> {
         window.is_some_and(|w| {
             let ends_here = || {
                 let links = &self.map.topology.links;
-                let mut hit = links
-                    .iter()
-                    .filter(|l| self.map.is_part(&l.name, &w.target));
+                let mut hit = links.iter().filter(|l| self.map.is_hit(&l.name, w));
                 hit.any(|l| l.ends.iter().any(|end| end == node))
             };
             w.transition == Transition::Initial
                 && match w.fault.as_str() {
                     "carrier" => ends_here(),
-                    "node" | "kill" | "freeze" => w.target == node,
+                    "node" | "kill" | "freeze" => w.hits().any(|hit| hit == node),
                     _ => false,
                 }
         })

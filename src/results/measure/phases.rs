@@ -90,7 +90,7 @@ fn pivot(scene: &Scene<'_>, view: &FlowView<'_>, window: &Window, ways: &Ways) -
     ways.before
         .iter()
         .chain(&ways.after)
-        .find(|hop| scene.map.is_part(&hop.link, &window.target))
+        .find(|hop| scene.map.is_hit(&hop.link, window))
         .map(|hop| hop.from.clone())
 }
 
@@ -383,8 +383,8 @@ impl<'a> Witness<'a> {
             Transition::Reversion => &self.ways.after,
         };
         let map = &self.scene.map;
-        map.is_part(link, &self.window.target)
-            || map.is_part(&self.window.target, link)
+        map.is_hit(link, self.window)
+            || self.window.hits().any(|hit| map.is_part(hit, link))
             || path.iter().any(|hop| map.is_part(&hop.link, link))
     }
 
@@ -407,8 +407,8 @@ impl<'a> Witness<'a> {
     fn concerns_session(&self, name: &str) -> bool {
         self.window.target == name
             || self.scene.map.session(name).is_some_and(|session| {
-                session.nodes.contains(&self.window.target)
-                    || self.concerns_vif(&session.over, session.vlan)
+                let hit = |node: &String| self.window.hits().any(|hit| hit == node);
+                session.nodes.iter().any(hit) || self.concerns_vif(&session.over, session.vlan)
             })
     }
 
@@ -441,7 +441,7 @@ impl<'a> Witness<'a> {
             let by_bfd = session.bfd.is_some();
             return predict::detection(session, node, delay_over(&session.over), by_bfd);
         }
-        let lag = map.lag_of(&self.window.target)?;
+        let lag = self.window.hits().find_map(|hit| map.lag_of(hit))?;
         predict::lacp(lag, node, delay_over(&lag.name))
     }
 }

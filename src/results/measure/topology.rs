@@ -8,6 +8,7 @@ use std::{
 use super::{
     input::{LagInput, SessionInput, Topology},
     result::Hop,
+    window::Window,
 };
 
 /// Questions about the topology.
@@ -99,6 +100,11 @@ impl<'a> Map<'a> {
     /// Whether `link` is what `name` names: itself, or a member of the LAG so called.
     pub(super) fn is_part(&self, link: &str, name: &str) -> bool {
         link == name || self.lag_of(link).is_some_and(|lag| lag.name == name)
+    }
+
+    /// Whether `link` is among what the fault of `window` hit, or a part of it.
+    pub(super) fn is_hit(&self, link: &str, window: &Window) -> bool {
+        window.hits().any(|hit| self.is_part(link, hit))
     }
 
     pub(super) fn session(&self, name: &str) -> Option<&'a SessionInput> {

@@ -18,6 +18,10 @@ pub(super) struct Window {
     pub(super) label: String,
     pub(super) fault: String,
     pub(super) target: String,
+    /// Of a cut by tag, all links that fell with it; of others none, the target says it.
+    pub(super) links: Vec<String>,
+    /// Of a cut by tag, all nodes that died of it.
+    pub(super) nodes: Vec<String>,
     pub(super) before: MonoNs,
     pub(super) after: MonoNs,
     pub(super) end: MonoNs,
@@ -27,6 +31,12 @@ impl Window {
     /// Middle of the bracket: zero of every `_ms` in the result.
     pub(super) fn zero(&self) -> MonoNs {
         self.before + self.after.saturating_sub(self.before) / 2
+    }
+
+    /// The names of what the fault hit.
+    pub(super) fn hits(&self) -> impl Iterator<Item = &str> {
+        let all = self.links.iter().chain(&self.nodes);
+        std::iter::once(self.target.as_str()).chain(all.map(String::as_str))
     }
 
     /// Milliseconds from the event to `at`.
@@ -40,28 +50,38 @@ pub(super) fn windows(events: &[Event], end: MonoNs) -> Vec<Window> {
     let mut windows: Vec<Window> = events
         .iter()
         .filter_map(|event| {
-            let (transition, (label, fault, target, before, after)) = match &event.kind {
-                EventKind::FaultApplied {
-                    label,
-                    fault,
-                    target,
-                    before,
-                    after,
-                } => (Transition::Initial, (label, fault, target, before, after)),
-                EventKind::FaultRestored {
-                    label,
-                    fault,
-                    target,
-                    before,
-                    after,
-                } => (Transition::Reversion, (label, fault, target, before, after)),
-                _ => return None,
+            let transition = match &event.kind {
+                EventKind::FaultApplied { .. } => Transition::Initial,
+                _ => Transition::Reversion,
+            };
+            let (EventKind::FaultApplied {
+                label,
+                fault,
+                target,
+                links,
+                nodes,
+                before,
+                after,
+            }
+            | EventKind::FaultRestored {
+                label,
+                fault,
+                target,
+                links,
+                nodes,
+                before,
+                after,
+            }) = &event.kind
+            else {
+                return None;
             };
             Some(Window {
                 transition,
                 label: label.clone(),
                 fault: fault.clone(),
                 target: target.clone(),
+                links: links.clone(),
+                nodes: nodes.clone(),
                 before: *before,
                 after: *after,
                 end,

@@ -37,7 +37,11 @@ pub(in crate::lab::spec) static STEP: Table = Table {
     what: "a step",
     others: None,
     keys: &[
-        word("cut", Keys(&CUT), "Cut a link, a session or a node."),
+        word(
+            "cut",
+            Keys(&CUT),
+            "Cut a link, a session, a node, or all that carries a tag.",
+        ),
         word(
             "degrade",
             Keys(&DEGRADE),
@@ -51,7 +55,7 @@ pub(in crate::lab::spec) static STEP: Table = Table {
         word(
             "restore",
             Text,
-            "Undo the fault with this name or on this link, node or session.",
+            "Undo the fault with this name or on this link, node, session or tag's value.",
         ),
         word(
             "wait",
@@ -77,10 +81,17 @@ pub(in crate::lab::spec) static CUT: Table = Table {
             Name,
             "The node: kill or freeze its daemon, or the whole node.",
         ),
+        word(
+            "location",
+            Text,
+            "All links with this tag, and all links of nodes with it, at once: silent, carrier, or node (the nodes die too).",
+        ),
+        word("provider", Text, "The same of this tag."),
+        word("site", Text, "The same of this tag."),
         needed(
             "how",
             OneOf(&How::NAMES),
-            "`silent`, `one-way` or `carrier` for a link, `bgp-shutdown` for a session, `kill`, `freeze` or `node` for a node.",
+            "`silent`, `one-way` or `carrier` for a link, `bgp-shutdown` for a session, `kill`, `freeze` or `node` for a node, `silent`, `carrier` or `node` for a tag.",
         ),
         word(
             "from",

@@ -12,13 +12,17 @@ use super::{
 };
 use crate::{
     lab::model::{
-        Daemon, Expect, ExpectAfter, Fault, How, Kind, SessionKind, Step, StepKind, tunnel_name,
+        Daemon, Expect, ExpectAfter, Fault, How, Kind, SessionKind, Step, StepKind, Tag,
+        tunnel_name,
     },
     units::{LinkName, NodeName, Span},
 };
 
 /// Longest wait or sleep.
 const MAX_WAIT: Span = Span::from_secs(3600);
+
+/// What a cut may name: one thing, or all that carries a tag.
+const TARGETS: [&str; 6] = ["link", "session", "node", "location", "provider", "site"];
 
 /// A fault that has been read, for `restore` and `expect`.
 struct Done {
@@ -104,7 +108,7 @@ impl Lower<'_> {
         self.faults.push(label.clone());
         done.push(Done {
             label: label.clone(),
-            target: ["link", "session", "node"]
+            target: TARGETS
                 .into_iter()
                 .find_map(|key| fields.text(&mut self.f, key))
                 .unwrap_or_default()
@@ -136,13 +140,10 @@ impl Lower<'_> {
 
     fn cut(&mut self, fields: &Fields<'_>) -> Option<Fault> {
         let how = self.how(fields);
-        let given: Vec<&str> = ["link", "session", "node"]
-            .into_iter()
-            .filter(|key| fields.has(key))
-            .collect();
+        let given: Vec<&str> = TARGETS.into_iter().filter(|key| fields.has(key)).collect();
         let [what] = given.as_slice() else {
             let message = if given.is_empty() {
-                "a cut needs a `link`, a `session` or a `node`".to_owned()
+                "a cut needs a `link`, a `session`, a `node` or a tag".to_owned()
             } else {
                 format!("a cut hits one thing, not {}", and_list(&given))
             };
@@ -151,7 +152,7 @@ impl Lower<'_> {
         };
         let how = how?;
         let needs = how.hits();
-        if *what != needs {
+        if !how.fits(what) {
             let help = self.what_instead(fields, how, what);
             let message = format!("`how: {how}` cuts a {needs}, not a {what}");
             self.f
@@ -159,11 +160,18 @@ impl Lower<'_> {
                 .help(help);
             return None;
         }
+        let tag = Tag::parse(what);
         for (key, fits) in [("from", how.takes_from()), ("at", how.takes_at())] {
-            if fields.has(key) && !fits {
+            if fields.has(key) && tag.is_some() {
+                let message = format!("a cut by `{what}` has no `{key}`: it hits both ends");
+                self.f.error(fields.at_key(key), "foreign-key", message);
+            } else if fields.has(key) && !fits {
                 let message = format!("`how: {how}` has no `{key}`");
                 self.f.error(fields.at_key(key), "foreign-key", message);
             }
+        }
+        if let Some(tag) = tag {
+            return self.cut_tagged(fields, tag, how);
         }
         match how {
             How::Silent | How::OneWay | How::Carrier => self.cut_link(fields, how),
@@ -378,6 +386,42 @@ impl Lower<'_> {
                 None
             }
         }
+    }
+
+    fn cut_tagged(&mut self, fields: &Fields<'_>, tag: Tag, how: How) -> Option<Fault> {
+        let value = fields.text(&mut self.f, tag.word())?;
+        let values = self.lab.values_of(tag);
+        if values.contains(value) {
+            let (links, nodes) = self.lab.tagged(tag, value);
+            if links.is_empty() {
+                let at = fields.at_value(tag.word());
+                let message = format!("nothing of `{tag}: {value}` has a link to cut");
+                self.f.error(at, "cut-target", message);
+                return None;
+            }
+            return Some(Fault::Tagged {
+                tag,
+                value: value.to_owned(),
+                how,
+                links,
+                nodes: if how == How::Node { nodes } else { Vec::new() },
+            });
+        }
+        let values: Vec<String> = values.into_iter().map(str::to_owned).collect();
+        // What was not understood may carry it.
+        if self.links_complete() && self.nodes_complete() {
+            let message = format!("no node and no link has `{tag}: {value}`");
+            let at = fields.at_value(tag.word());
+            let found = self.f.error(at, "unknown-name", message);
+            if values.is_empty() {
+                found.help(format!(
+                    "`{tag}` is a key of nodes and links; nothing in this lab has it"
+                ));
+            } else {
+                found.one_of(value, values.iter().map(String::as_str));
+            }
+        }
+        None
     }
 
     fn degrade(&mut self, fields: &Fields<'_>) -> Option<Fault> {

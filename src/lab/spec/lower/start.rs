@@ -154,12 +154,18 @@ impl Lower<'_> {
 
     /// Whether every declared link and LAG was understood, so that a missing one is missing.
     pub(super) fn links_complete(&self) -> bool {
-        let complete = |section, understood: usize| {
-            let names = self.known.get(&section);
-            names.is_none_or(|names| names.len() == understood)
-        };
-        complete(Section::Links, self.lab.links.len())
-            && complete(Section::Lags, self.lab.lags.len())
+        self.is_complete(Section::Links, self.lab.links.len())
+            && self.is_complete(Section::Lags, self.lab.lags.len())
+    }
+
+    /// The same of nodes.
+    pub(super) fn nodes_complete(&self) -> bool {
+        self.is_complete(Section::Nodes, self.lab.nodes.len())
+    }
+
+    fn is_complete(&self, section: Section, understood: usize) -> bool {
+        let names = self.known.get(&section);
+        names.is_none_or(|names| names.len() == understood)
     }
 
     /// Where a thing is declared.

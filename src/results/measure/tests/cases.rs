@@ -238,6 +238,41 @@ fn what_returned_with_the_circuit_belongs_to_the_transition_it_was_sent_in() {
     assert!(near(reversion.phases_ms.recovered, 100.2));
 }
 
+/// The same run, once told as the cut of a link and once as that of a tag that the link carries.
+#[test]
+fn a_cut_by_tag_is_explained_like_the_cut_of_what_carries_it() {
+    for how in ["silent", "carrier"] {
+        let told = |links: &[&str], target: &str| {
+            let mut input = lab::clean_silent_cut(true);
+            lab::without_faults(&mut input);
+            lab::fault(&mut input, "cut", how, target, CUT);
+            lab::restore(&mut input, "cut", how, target, lab::RESTORE);
+            for event in &mut input.events {
+                if let EventKind::FaultApplied { links: hit, .. }
+                | EventKind::FaultRestored { links: hit, .. } = &mut event.kind
+                {
+                    *hit = links.iter().map(|link| (*link).to_owned()).collect();
+                }
+            }
+            let mut result = measure(&input);
+            for outage in &mut result.outages {
+                assert_eq!(outage.target, target);
+                outage.target.clear();
+            }
+            (result.outages, result.warnings)
+        };
+        let by_link = told(&[], "circuit");
+        assert!(by_link.0.iter().any(|outage| outage.lost > 0));
+        assert!(
+            by_link
+                .0
+                .iter()
+                .any(|outage| outage.phases_ms.detected.is_some())
+        );
+        assert_eq!(told(&["backbone", "circuit"], "location:EAST"), by_link);
+    }
+}
+
 /// Two faults 30 ms apart, restored 35 ms apart: each transition begins with the path
 /// that packets took when it began, be that but 15 ms old, and not with the one before.
 #[test]

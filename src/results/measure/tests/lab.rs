@@ -291,6 +291,8 @@ pub(in crate::results) fn fault(
         label: label.to_owned(),
         fault: fault.to_owned(),
         target: target.to_owned(),
+        links: Vec::new(),
+        nodes: Vec::new(),
         before: when - 30_000,
         after: when + 30_000,
     };
@@ -308,6 +310,8 @@ pub(in crate::results) fn restore(
         label: label.to_owned(),
         fault: fault.to_owned(),
         target: target.to_owned(),
+        links: Vec::new(),
+        nodes: Vec::new(),
         before: when - 30_000,
         after: when + 30_000,
     };
