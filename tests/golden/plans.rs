@@ -76,7 +76,9 @@ fn every_plan_is_the_expected_one() {
     let mut inputs = yaml_files("tests/golden/plan");
     assert!(!inputs.is_empty());
     inputs.push(root().join("labs/dx-vpn-backup.yaml"));
-    inputs.push(root().join("labs/dx-ipsec-backup.yaml"));
+    for lab in ["dx-ipsec-backup", "sitelink", "tgw-dx-vpn"] {
+        inputs.push(root().join("labs").join(format!("{lab}.yaml")));
+    }
     let mut golden = Golden::default();
     for path in inputs {
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();

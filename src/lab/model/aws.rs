@@ -42,6 +42,12 @@ pub const VIF_BFD: BfdConfig = BfdConfig {
 pub const VIF_MAX_PREFIX: u32 = 100;
 /// Prefixes a VGW accepts on a VPN.
 pub const VPN_MAX_PREFIX: u32 = 100;
+/// Prefixes a TGW accepts on a VPN.
+pub const TGW_VPN_MAX_PREFIX: u32 = 1000;
+/// VGWs of one Direct Connect gateway.
+pub const DXGW_MAX_VGWS: usize = 20;
+/// TGWs of one Direct Connect gateway.
+pub const DXGW_MAX_TGWS: usize = 6;
 /// Equally good ways that AWS's gateways use at once. AWS publishes no number; four
 /// VIFs of two locations fit.
 pub const MULTIPATH: u8 = 16;
@@ -49,8 +55,8 @@ pub const MULTIPATH: u8 = 16;
 pub const VIF_MTU: Bytes = Bytes::new(1500);
 /// The MTUs a private VIF may have.
 pub const PRIVATE_VIF_MTUS: [Bytes; 2] = [VIF_MTU, Bytes::new(9001)];
-/// The MTU of a transit VIF with jumbo frames.
-pub const TRANSIT_VIF_JUMBO: Bytes = Bytes::new(8500);
+/// The MTUs a transit VIF may have.
+pub const TRANSIT_VIF_MTUS: [Bytes; 2] = [VIF_MTU, Bytes::new(8500)];
 /// The largest packet inside a VPN, at best; AWS's VPNs carry no jumbo frames.
 pub const VPN_MTU: Bytes = Bytes::new(1446);
 /// Most members of a LAG, by the rate of each.

@@ -15,12 +15,12 @@ use crate::units::{Asn, HostName, IfName, LinkName, NodeName, Suite};
 pub struct Node {
     /// What it is.
     pub kind: Kind,
-    /// Its AS. Always there for a `vgw`, and for a `router` or `data-center`
+    /// Its AS. Always there for a `vgw`, `dxgw` and `tgw`, and for a `router` or `data-center`
     /// that is an end of a session. Never there for other kinds: a
     /// `dx-location` speaks with the AS of its VIF's gateway.
     pub asn: Option<Asn>,
-    /// What speaks for it. `None` for every kind but `router`, `data-center`,
-    /// `vgw` and `dx-location`; `Embedded` for the two AWS kinds.
+    /// What speaks for it. `None` for every kind but `router`, `data-center` and
+    /// those of AWS that speak; `Embedded` for the latter.
     pub daemon: Daemon,
     /// The BGP Identifier, where the file sets it.
     pub router_id: Option<Ipv4Addr>,
@@ -69,10 +69,25 @@ pub enum Kind {
     DxLocation,
     /// A virtual private gateway.
     Vgw,
+    /// A Direct Connect gateway: between VIFs and the gateways of VPCs.
+    Dxgw {
+        /// The gateways associated with it, all vgws or all tgws, each linked to it by
+        /// exactly one link, with its allowed prefixes. Of a vgw: what its VPC's ranges
+        /// must be inside of to be advertised; none means all are. Of a tgw: what is
+        /// advertised for it.
+        associations: BTreeMap<NodeName, Vec<IpNet>>,
+    },
+    /// A transit gateway with its default route table.
+    Tgw {
+        /// Its option "VPN ECMP support".
+        vpn_ecmp: bool,
+    },
     /// A virtual private cloud.
     Vpc {
-        /// The `vgw` it is attached to.
+        /// The `vgw` or `tgw` it is attached to.
         attach: NodeName,
+        /// Whether it tells a tgw's route table its ranges. Always at a vgw.
+        propagate: bool,
         /// Its address ranges: at least one IPv4, at most one IPv6 (/56).
         cidrs: Vec<IpNet>,
     },
@@ -89,6 +104,8 @@ impl Kind {
             Self::Internet => "internet",
             Self::DxLocation => "dx-location",
             Self::Vgw => "vgw",
+            Self::Dxgw { .. } => "dxgw",
+            Self::Tgw { .. } => "tgw",
             Self::Vpc { .. } => "vpc",
         }
     }
@@ -100,12 +117,25 @@ impl Kind {
 
     /// Whether AWS runs it.
     pub fn is_aws(&self) -> bool {
-        matches!(self, Self::DxLocation | Self::Vgw | Self::Vpc { .. })
+        self.speaks_for_aws() || matches!(self, Self::Vpc { .. })
     }
 
     /// The same of a kind's word.
     pub fn is_word_of_aws(word: &str) -> bool {
-        matches!(word, "dx-location" | "vgw" | "vpc")
+        matches!(word, "dx-location" | "vgw" | "dxgw" | "tgw" | "vpc")
+    }
+
+    /// Whether it is AWS's and speaks BGP.
+    pub fn speaks_for_aws(&self) -> bool {
+        matches!(
+            self,
+            Self::DxLocation | Self::Vgw | Self::Dxgw { .. } | Self::Tgw { .. }
+        )
+    }
+
+    /// Whether AWS's VPNs end there.
+    pub fn has_aws_vpn(&self) -> bool {
+        matches!(self, Self::Vgw | Self::Tgw { .. })
     }
 }
 

@@ -76,10 +76,13 @@ pub enum SessionKind {
 }
 
 impl SessionKind {
-    /// `private-vif`, `vpn`, `ebgp` or `ibgp`.
+    /// `private-vif`, `transit-vif`, `vpn`, `ebgp` or `ibgp`.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Vif(_) => "private-vif",
+            Self::Vif(vif) => match vif.kind {
+                VifKind::Private => "private-vif",
+                VifKind::Transit => "transit-vif",
+            },
             Self::Vpn(_) => "vpn",
             Self::Ebgp { .. } => "ebgp",
             Self::Ibgp { .. } => "ibgp",
@@ -96,12 +99,25 @@ impl SessionKind {
     }
 }
 
-/// A private virtual interface.
+/// What is behind a virtual interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VifKind {
+    /// A `vgw`, or a `dxgw` with vgws.
+    Private,
+    /// A `dxgw` with tgws.
+    Transit,
+}
+
+/// A private or transit virtual interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vif {
+    /// What is behind it.
+    pub kind: VifKind,
+    /// Its routes reach the other VIFs of its dxgw that have SiteLink too, and theirs it.
+    pub sitelink: bool,
     /// The circuit: a link or LAG between a customer's router and a `dx-location`.
     pub link: LinkName,
-    /// The `vgw` behind the location; linked to it.
+    /// The `vgw` or `dxgw` behind the location; linked to it.
     pub gateway: NodeName,
     /// The link between location and gateway: AWS's inside.
     pub backbone: LinkName,

@@ -364,7 +364,7 @@ pub(super) fn lag_of<'a>(lab: &'a Lab, link: &LinkName) -> Option<&'a LinkName> 
 /// The VPCs with the gateway each is attached to.
 pub(super) fn attached(lab: &Lab) -> impl Iterator<Item = (&NodeName, &NodeName, &[IpNet])> {
     lab.nodes.iter().filter_map(|(name, node)| {
-        if let Kind::Vpc { attach, cidrs } = &node.kind {
+        if let Kind::Vpc { attach, cidrs, .. } = &node.kind {
             Some((name, attach, cidrs.as_slice()))
         } else {
             None

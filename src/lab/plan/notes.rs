@@ -54,7 +54,7 @@ pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<Strin
     }
     if legs.iter().any(|leg| leg.modelled) {
         stand_ins.push(
-            "AWS's inside (location to gateway) is modelled: iBGP with BFD 300 ms x 3; \
+            "AWS's inside (location to gateway) is modelled: BGP with BFD 300 ms x 3; \
              AWS publishes no figure"
                 .to_owned(),
         );

@@ -1,5 +1,6 @@
 //! Sessions and what each speaker does on them.
 
+mod gateways;
 mod legs;
 mod policy;
 
@@ -14,14 +15,8 @@ use super::{
     net::{Net, attached},
 };
 use crate::{
-    lab::{
-        model::{Announce, Kind, Node, Routing, aws},
-        plan::Medium,
-    },
-    units::{
-        Asn, Attachment, BfdConfig, NodeName, Origination, PeerConfig, RouteChoice, SpeakerConfig,
-        VrfConfig,
-    },
+    lab::model::{Announce, Kind, Node, Routing, aws},
+    units::{Asn, BfdConfig, NodeName, Origination, PeerConfig, SpeakerConfig, VrfConfig},
 };
 
 /// Packets of a directly connected external session carry this TTL, AWS's rule as well.
@@ -39,9 +34,10 @@ pub(super) fn speakers(
             .iter()
             .flat_map(|leg| [0, 1].map(|side| (leg, side)))
             .filter(|&(leg, side)| leg.ends[side].node == *name)
-            .map(|(leg, side)| peer(net, leg, side))
+            .map(|(leg, side)| peer(net, legs, leg, side))
             .collect();
-        if peers.is_empty() {
+        let statics = gateways::statics(net, name, node)?;
+        if peers.is_empty() && statics.is_empty() {
             continue;
         }
         let config = SpeakerConfig {
@@ -49,14 +45,14 @@ pub(super) fn speakers(
             asn: asn_of(net, name)?,
             router_id: identifier(net, name, node),
             vrf: vrf_of(net, legs, name),
-            choice: choice_of(&node.kind),
+            choice: gateways::choice(&node.kind),
             multipath: if node.kind.is_aws() {
                 aws::MULTIPATH
             } else {
                 node.multipath
             },
             originate: originations(net, name, node),
-            statics: Vec::new(),
+            statics,
             peers,
         };
         speakers.insert(name.clone(), config);
@@ -75,17 +71,17 @@ fn vrf_of(net: &Net<'_>, legs: &[Leg], name: &NodeName) -> Option<VrfConfig> {
     })
 }
 
-fn peer(net: &Net<'_>, leg: &Leg, side: usize) -> PeerConfig {
+fn peer(net: &Net<'_>, legs: &[Leg], leg: &Leg, side: usize) -> PeerConfig {
     let (own, far) = (&leg.ends[side], &leg.ends[1 - side]);
-    let policy = policy::of(net.lab, leg, side);
+    let policy = policy::of(net.lab, legs, leg, side);
     PeerConfig {
         session: leg.session.clone(),
         local: own.address,
         remote: far.address,
         interface: Some(own.interface.clone()),
         remote_asn: far.asn,
-        attachment: attachment(net, leg, side),
-        transparent: false,
+        attachment: gateways::attachment(net.lab, leg, side),
+        transparent: leg.transparent,
         families: leg.families.clone(),
         hold: leg.timers[side].hold,
         keepalive: leg.timers[side].keepalive,
@@ -103,31 +99,6 @@ fn peer(net: &Net<'_>, leg: &Leg, side: usize) -> PeerConfig {
         max_prefix: policy.max_prefix,
         import: policy.import,
         export: policy.export,
-    }
-}
-
-/// Whose rules a node chooses its ways by.
-fn choice_of(kind: &Kind) -> RouteChoice {
-    match kind {
-        Kind::Vgw => RouteChoice::Vgw,
-        Kind::DxLocation => RouteChoice::DirectConnect,
-        Kind::Host
-        | Kind::Router
-        | Kind::Switch
-        | Kind::DataCenter
-        | Kind::Internet
-        | Kind::Vpc { .. } => RouteChoice::Standard,
-    }
-}
-
-/// How the far end of a leg is attached, if this end is a gateway of AWS's.
-fn attachment(net: &Net<'_>, leg: &Leg, side: usize) -> Option<Attachment> {
-    let kind = &net.lab.nodes.get(&leg.ends[side].node)?.kind;
-    match (kind, &leg.over) {
-        (Kind::DxLocation, _) => (!leg.modelled).then_some(Attachment::DirectConnect),
-        (Kind::Vgw, Medium::Link(_)) => Some(Attachment::DirectConnect),
-        (Kind::Vgw, Medium::Tunnel(_)) => Some(Attachment::Vpn),
-        _ => None,
     }
 }
 

@@ -32,8 +32,16 @@ pub(super) fn statics(net: &Net<'_>) -> Result<Vec<Static>, PlanError> {
     vpcs(net, &mut routes)?;
     pins(net, &mut routes)?;
     for (name, node) in &net.lab.nodes {
+        // A transit gateway's compete with what it learns: its speaker has them.
+        if matches!(node.kind, Kind::Tgw { .. }) {
+            continue;
+        }
         for route in &node.routes {
-            routes.push(written(net, name, route)?);
+            routes.push(Static {
+                node: name.clone(),
+                prefix: route.prefix,
+                to: target(net, name, route)?,
+            });
         }
     }
     let mut once: Vec<Static> = Vec::new();
@@ -106,7 +114,7 @@ pub(super) fn forwards(net: &Net<'_>, name: &NodeName) -> bool {
         .is_some_and(|node| !matches!(node.kind, Kind::Host | Kind::Switch))
 }
 
-/// A VPC sends everything to its gateway, and the gateway knows its ranges.
+/// A VPC sends everything to its gateway, and a vgw knows its ranges.
 fn vpcs(net: &Net<'_>, routes: &mut Vec<Static>) -> Result<(), PlanError> {
     for (vpc, gateway, cidrs) in attached(net.lab) {
         let ports = net.attachments.get(vpc);
@@ -116,11 +124,16 @@ fn vpcs(net: &Net<'_>, routes: &mut Vec<Static>) -> Result<(), PlanError> {
         ) else {
             return Err(PlanError::Broken(format!("that `{vpc}` is attached")));
         };
+        let is_tgw = net
+            .lab
+            .nodes
+            .get(gateway)
+            .is_some_and(|node| matches!(node.kind, Kind::Tgw { .. }));
         for cidr in cidrs {
             if let Some(next) = beyond.address_like(cidr) {
                 routes.push(via(vpc, default_like(cidr), next.addr()));
             }
-            if let Some(next) = own.address_like(cidr) {
+            if let (Some(next), false) = (own.address_like(cidr), is_tgw) {
                 routes.push(via(gateway, *cidr, next.addr()));
             }
         }
@@ -208,8 +221,13 @@ pub(super) fn outer_of(a: &Port, b: &Port) -> Result<(IpNet, IpNet), PlanError> 
         })
 }
 
-fn written(net: &Net<'_>, name: &NodeName, route: &StaticRoute) -> Result<Static, PlanError> {
-    let to = match &route.via {
+/// Where a static route of the file leads.
+pub(super) fn target(
+    net: &Net<'_>,
+    name: &NodeName,
+    route: &StaticRoute,
+) -> Result<RouteTarget, PlanError> {
+    Ok(match &route.via {
         Via::Address(gateway) => RouteTarget::Via(*gateway),
         Via::Blackhole => RouteTarget::Blackhole,
         Via::Link(link) => {
@@ -221,10 +239,5 @@ fn written(net: &Net<'_>, name: &NodeName, route: &StaticRoute) -> Result<Static
             })?;
             RouteTarget::Via(gateway.addr())
         }
-    };
-    Ok(Static {
-        node: name.clone(),
-        prefix: route.prefix,
-        to,
     })
 }

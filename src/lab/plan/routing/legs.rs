@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::{super::net::Port, Net, PlanError, asn_of};
 use crate::{
     lab::{
-        model::{BgpTimers, Lab, Session, SessionKind, Vif, aws},
+        model::{BgpTimers, Kind, Lab, Session, SessionKind, Vif, aws},
         plan::{Medium, SessionEnd},
     },
     units::{BfdConfig, Family, IfName, LinkName, NodeName, SessionName, Span},
@@ -39,6 +39,8 @@ pub(in crate::lab::plan) struct Leg {
     pub(super) next_hop_self: bool,
     /// Part of AWS's inside.
     pub(in crate::lab::plan) modelled: bool,
+    /// Routes pass as they are.
+    pub(super) transparent: bool,
 }
 
 /// Every session by name, the modelled ones last.
@@ -52,7 +54,16 @@ pub(in crate::lab::plan) fn legs(net: &Net<'_>) -> Result<Vec<Leg>, Vec<PlanErro
         }
     }
     for vif in backbones(net.lab).into_values() {
-        match modelled(net, vif.0, vif.1) {
+        let ends = [vif.0, &vif.1.gateway];
+        match modelled(net, ends, &vif.1.backbone) {
+            Ok(leg) => legs.push(leg),
+            Err(error) => errors.push(error),
+        }
+    }
+    for (dxgw, gateway) in associations(net.lab) {
+        let leg = association(net.lab, dxgw, gateway)
+            .and_then(|link| modelled(net, [dxgw, gateway], link));
+        match leg {
             Ok(leg) => legs.push(leg),
             Err(error) => errors.push(error),
         }
@@ -85,6 +96,30 @@ fn backbones(lab: &Lab) -> BTreeMap<&LinkName, (&NodeName, &Vif)> {
     vifs(lab)
         .map(|(location, vif)| (&vif.backbone, (location, vif)))
         .collect()
+}
+
+/// Every Direct Connect gateway with each gateway behind it.
+fn associations(lab: &Lab) -> impl Iterator<Item = (&NodeName, &NodeName)> {
+    lab.nodes
+        .iter()
+        .filter_map(|(name, node)| match &node.kind {
+            Kind::Dxgw { associations } => Some((name, associations)),
+            _ => None,
+        })
+        .flat_map(|(name, associations)| associations.keys().map(move |gateway| (name, gateway)))
+}
+
+/// The link of an association: the model has exactly one.
+pub(super) fn association<'a>(
+    lab: &'a Lab,
+    dxgw: &NodeName,
+    gateway: &NodeName,
+) -> Result<&'a LinkName, PlanError> {
+    lab.links
+        .iter()
+        .find(|(_, link)| link.ends.contains(dxgw) && link.ends.contains(gateway))
+        .map(|(name, _)| name)
+        .ok_or_else(|| PlanError::Broken(format!("that `{dxgw}` and `{gateway}` are linked")))
 }
 
 /// What both ends of a session can talk with.
@@ -207,25 +242,27 @@ fn leg(
             }
         ),
         modelled: false,
+        transparent: false,
     })
 }
 
-/// AWS's inside: iBGP between the location's router and the gateway, so that the
-/// leg adds no AS hop.
-fn modelled(net: &Net<'_>, location: &NodeName, vif: &Vif) -> Result<Leg, PlanError> {
-    let session = inside_name(net.lab, &vif.backbone)?;
-    let nodes = [location, &vif.gateway];
-    let ports = [
-        net.port(&vif.backbone, location)?,
-        net.port(&vif.backbone, &vif.gateway)?,
-    ];
+/// AWS's inside: a session that adds no AS hop. Internal BGP between a location's router and
+/// a vgw; around a Direct Connect gateway one that is transparent, since its ASN is not
+/// that of the gateways behind it and it passes on what one location told to another.
+fn modelled(net: &Net<'_>, nodes: [&NodeName; 2], link: &LinkName) -> Result<Leg, PlanError> {
+    let session = inside_name(net.lab, link)?;
+    let ports = [net.port(link, nodes[0])?, net.port(link, nodes[1])?];
+    let is_dxgw = |name: &&NodeName| {
+        let node = net.lab.nodes.get(*name);
+        node.is_some_and(|node| matches!(node.kind, Kind::Dxgw { .. }))
+    };
     let transport = transport(&session, [&ports[0].addresses, &ports[1].addresses])?;
     let interfaces = [&ports[0].interface, &ports[1].interface];
     Ok(Leg {
         declared: session.clone(),
         session,
         kind: "modelled",
-        over: Medium::Link(vif.backbone.clone()),
+        over: Medium::Link(link.clone()),
         ends: ends(net, nodes, interfaces, transport.addresses)?,
         families: transport.families,
         other_family: transport.other_family,
@@ -235,6 +272,7 @@ fn modelled(net: &Net<'_>, location: &NodeName, vif: &Vif) -> Result<Leg, PlanEr
         passive: None,
         next_hop_self: true,
         modelled: true,
+        transparent: nodes.iter().any(is_dxgw),
     })
 }
 

@@ -1,11 +1,10 @@
 //! What each end of a session takes and gives.
 //!
-//! The customer's side is the file's. AWS's side is closed; what it prefers is no
-//! policy, but how its gateways choose ([`crate::units::RouteChoice`]).
+//! The customer's side is the file's, AWS's side is [`gateways`]'.
 
-use super::Leg;
+use super::{Leg, gateways};
 use crate::{
-    lab::model::{Kind, Lab, Routing, Rules, Session, Shorthand, aws, tunnel_name},
+    lab::model::{Lab, Routing, Rules, Session, Shorthand, tunnel_name},
     units::{Match, Policy, PolicySource, PrefixMatch, Rule, SessionName, Set, Verdict},
 };
 
@@ -16,45 +15,20 @@ pub(super) struct Sides {
     pub(super) max_prefix: Option<u32>,
 }
 
-pub(super) fn of(lab: &Lab, leg: &Leg, side: usize) -> Sides {
-    let node = &leg.ends[side].node;
-    match lab.nodes.get(node).map(|node| &node.kind) {
-        _ if leg.modelled => Sides {
-            import: Policy::accept_all(),
-            export: Policy::accept_all(),
-            max_prefix: None,
-        },
-        Some(Kind::DxLocation) => Sides {
-            import: Policy::accept_all(),
-            export: Policy::accept_all(),
-            max_prefix: Some(aws::VIF_MAX_PREFIX),
-        },
-        Some(Kind::Vgw) => Sides {
-            import: Policy::accept_all(),
-            export: Policy::accept_all(),
-            max_prefix: Some(aws::VPN_MAX_PREFIX),
-        },
-        Some(
-            Kind::Host
-            | Kind::Router
-            | Kind::Switch
-            | Kind::DataCenter
-            | Kind::Internet
-            | Kind::Vpc { .. },
-        )
-        | None => {
-            let all = lab.routing.get(node);
-            let routing = all.and_then(|all| {
-                // What a tunnel is given by name goes before what its VPN is given.
-                all.get(&leg.session).or_else(|| all.get(&leg.declared))
-            });
-            let mut sides = customer(routing);
-            for policy in [&mut sides.import, &mut sides.export] {
-                name_tunnels(lab, policy);
-            }
-            sides
-        }
+pub(super) fn of(lab: &Lab, legs: &[Leg], leg: &Leg, side: usize) -> Sides {
+    if let Some(sides) = gateways::sides(lab, legs, leg, side) {
+        return sides;
     }
+    let all = lab.routing.get(&leg.ends[side].node);
+    let routing = all.and_then(|all| {
+        // What a tunnel is given by name goes before what its VPN is given.
+        all.get(&leg.session).or_else(|| all.get(&leg.declared))
+    });
+    let mut sides = customer(routing);
+    for policy in [&mut sides.import, &mut sides.export] {
+        name_tunnels(lab, policy);
+    }
+    sides
 }
 
 /// Routes learned over an IPsec VPN come over the sessions of its tunnels.
@@ -155,7 +129,7 @@ fn changes(short: &Shorthand) -> Vec<Set> {
         .collect()
 }
 
-fn accept(matches: Vec<Match>, set: Vec<Set>) -> Policy {
+pub(super) fn accept(matches: Vec<Match>, set: Vec<Set>) -> Policy {
     Policy {
         rules: vec![Rule {
             matches,

@@ -8,7 +8,7 @@ use crate::{
     lab::model::{
         Announce, BgpTimers, DEFAULT_MTU, Daemon, Endpoint, Expect, ExpectAfter, Fault, Host, Kind,
         Lab, Link, Node, Probe, Routing, Session, SessionKind, Shape, Shorthand, Step, StepKind,
-        Tags, Vif, Vpn, VpnKind, aws,
+        Tags, Vif, VifKind, Vpn, VpnKind, aws,
     },
     units::{
         Asn, Bytes, Family, HostName, LabName, LinkName, NodeName, ProbeName, SessionName, Span,
@@ -123,6 +123,8 @@ pub(super) fn announce(prefixes: &[&str], local_pref: Option<u32>) -> Routing {
 
 fn vif(link: &str, gateway: &str, backbone: &str) -> SessionKind {
     SessionKind::Vif(Vif {
+        kind: VifKind::Private,
+        sitelink: false,
         link: link_name(link),
         gateway: name(gateway),
         backbone: link_name(backbone),
@@ -146,6 +148,7 @@ pub(super) fn dx_vpn_backup() -> Lab {
     let dc1 = node(Kind::DataCenter, Some(65001), Daemon::Embedded);
     let vpc = Kind::Vpc {
         attach: name("vgw"),
+        propagate: true,
         cidrs: vec![net("172.31.0.0/16")],
     };
     lab.nodes = BTreeMap::from([

@@ -1,7 +1,9 @@
 //! Nodes: what they are, what runs in them, what they originate.
 
 use super::{
-    Holds::{self, Either, Keys, ListOf, MapOf, Name, Number, OneOf, OneOrList, Prefix, Text},
+    Holds::{
+        self, Either, Flag, Keys, ListOf, MapOf, Name, Number, OneOf, OneOrList, Prefix, Text,
+    },
     LOCATION, PROVIDER, SITE, Table, needed, word,
 };
 
@@ -13,7 +15,7 @@ pub(in crate::lab::spec) static NODE: Table = Table {
         word(
             "asn",
             Number(1, 4_294_967_294),
-            "Its autonomous system. A vgw without one has 64512.",
+            "Its autonomous system. A vgw, dxgw or tgw without one has 64512.",
         ),
         word(
             "daemon",
@@ -55,8 +57,23 @@ pub(in crate::lab::spec) static NODE: Table = Table {
             MapOf(&ListOf(&Name)),
             "Routing tables of their own: a name, and the node's links, LAGs and hosts in it.",
         ),
-        word("attach", Name, "vpc: the vgw it is attached to."),
+        word("attach", Name, "vpc: the vgw or tgw it is attached to."),
         word("cidr", OneOrList(&Prefix), "vpc: its address ranges."),
+        word(
+            "propagate",
+            Flag,
+            "vpc at a tgw: whether the tgw's route table learns its ranges; default true.",
+        ),
+        word(
+            "associate",
+            MapOf(&OneOrList(&Prefix)),
+            "dxgw: the vgws or tgws behind it, each with its allowed prefixes. Of a vgw, `[]`: all.",
+        ),
+        word(
+            "vpn-ecmp",
+            Flag,
+            "tgw: whether equal VPN tunnels share traffic; default true.",
+        ),
         PROVIDER,
         LOCATION,
         SITE,
@@ -64,7 +81,7 @@ pub(in crate::lab::spec) static NODE: Table = Table {
 };
 
 /// Kinds of node in this version.
-pub(in crate::lab::spec) static KINDS: [&str; 8] = [
+pub(in crate::lab::spec) static KINDS: [&str; 10] = [
     "host",
     "router",
     "switch",
@@ -72,6 +89,8 @@ pub(in crate::lab::spec) static KINDS: [&str; 8] = [
     "internet",
     "dx-location",
     "vgw",
+    "dxgw",
+    "tgw",
     "vpc",
 ];
 

@@ -14,8 +14,8 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
     keys: &[
         word(
             "vif",
-            OneOf(&["private"]),
-            "A Direct Connect virtual interface; with `link` and `gateway`.",
+            OneOf(&["private", "transit"]),
+            "A Direct Connect virtual interface; with `link` and `gateway`. transit: to a dxgw with tgws.",
         ),
         word(
             "vpn",
@@ -33,7 +33,8 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
             "Internal BGP between the two routers of this link or LAG.",
         ),
         word("link", Name, "vif: the circuit, a link or LAG."),
-        word("gateway", Name, "vif: the vgw behind the location."),
+        word("gateway", Name, "vif: the vgw or dxgw behind the location."),
+        word("sitelink", Flag, "vif at a dxgw: SiteLink; default false."),
         word(
             "vlan",
             Number(1, 4094),
@@ -42,7 +43,7 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
         word(
             "mtu",
             Size,
-            "vif: largest IP packet, 1500B (the default) or 9001B.",
+            "vif: largest IP packet, 1500B (the default), or 9001B (private) or 8500B (transit).",
         ),
         word("ends", ListOf(&Name), "vpn: the two nodes."),
         word("over", Name, "vpn: the internet node between them."),

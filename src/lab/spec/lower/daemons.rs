@@ -22,8 +22,7 @@ impl Lower<'_> {
         asn: Option<Asn>,
     ) -> Option<Daemon> {
         if kind.is_aws() {
-            let speaks = matches!(kind, Kind::Vgw | Kind::DxLocation);
-            return Some(if speaks {
+            return Some(if kind.speaks_for_aws() {
                 Daemon::Embedded
             } else {
                 Daemon::None

@@ -131,11 +131,13 @@ impl Lower<'_> {
                 "vpc" => {
                     self.f
                         .error(at, "wrong-kind", "a vpc has no links")
-                        .help("it reaches the world through the vgw it is attached to");
+                        .help("it reaches the world through the gateway it is attached to");
                     return;
                 }
-                "dx-location" => &["router", "data-center", "vgw", "switch"],
-                "vgw" => &["dx-location", "internet"],
+                "dx-location" => &["router", "data-center", "vgw", "dxgw", "switch"],
+                "vgw" => &["dx-location", "dxgw", "internet"],
+                "dxgw" => &["dx-location", "vgw", "tgw"],
+                "tgw" => &["dxgw", "internet", "tgw"],
                 _ => continue,
             };
             if !allowed.contains(&other) {

@@ -3,6 +3,7 @@
 //! node is not also reported as missing by everyone who mentions it.
 
 mod daemons;
+mod gateways;
 mod ipsec;
 mod lags;
 mod links;
@@ -18,6 +19,7 @@ mod start;
 mod swanctl;
 mod timers;
 mod unusable;
+mod vif;
 mod vrfs;
 mod whole;
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Kinds of AWS that a later version will have.
-const LATER: [&str; 4] = ["dxgw", "tgw", "cgw", "igw"];
+const LATER: [&str; 2] = ["cgw", "igw"];
 
 /// Which keys a kind may have, beside `kind` and the tags.
 fn allowed(kind: &str) -> &'static [&'static str] {
@@ -42,7 +42,9 @@ fn allowed(kind: &str) -> &'static [&'static str] {
         "host" => &["routes"],
         "internet" => &["hosts", "routes"],
         "vgw" => &["asn"],
-        "vpc" => &["attach", "cidr", "hosts"],
+        "dxgw" => &["asn", "associate"],
+        "tgw" => &["asn", "vpn-ecmp", "routes"],
+        "vpc" => &["attach", "cidr", "propagate", "hosts"],
         _ => &[],
     }
 }
@@ -75,6 +77,7 @@ impl Lower<'_> {
                 let (attach, cidrs) = self.vpc(&fields);
                 Kind::Vpc {
                     attach: attach?,
+                    propagate: fields.flag(&mut self.f, "propagate").unwrap_or(true),
                     cidrs,
                 }
             }
@@ -84,6 +87,12 @@ impl Lower<'_> {
             "data-center" => Kind::DataCenter,
             "internet" => Kind::Internet,
             "dx-location" => Kind::DxLocation,
+            "dxgw" => Kind::Dxgw {
+                associations: self.associations(&fields),
+            },
+            "tgw" => Kind::Tgw {
+                vpn_ecmp: fields.flag(&mut self.f, "vpn-ecmp").unwrap_or(true),
+            },
             _ => Kind::Vgw,
         };
         let asn = self.asn(&fields, &kind);
@@ -140,10 +149,15 @@ impl Lower<'_> {
                 ("dx-location", "asn") => {
                     found.help("a dx-location speaks with the ASN of its VIF's gateway");
                 }
-                ("dx-location" | "vgw" | "vpc", "daemon" | "multipath" | "router-id") => {
+                (
+                    "dx-location" | "vgw" | "dxgw" | "tgw" | "vpc",
+                    "daemon" | "multipath" | "router-id",
+                ) => {
                     found.help("AWS's side is as AWS has it");
                 }
-                ("vgw" | "dx-location", "hosts") => found.help("hosts in AWS are behind a `vpc`"),
+                ("vgw" | "dxgw" | "tgw" | "dx-location", "hosts") => {
+                    found.help("hosts in AWS are behind a `vpc`")
+                }
                 ("switch" | "host", "hosts") => {
                     found.help("declare a node of kind `host` and link it");
                 }
@@ -159,7 +173,7 @@ impl Lower<'_> {
                 if !fields.has("attach") {
                     self.f
                         .error(fields.at, "missing-key", "a vpc needs `attach`")
-                        .help("name the `vgw` it is attached to");
+                        .help("name the `vgw` or `tgw` it is attached to");
                 }
                 None
             }
@@ -216,7 +230,7 @@ impl Lower<'_> {
 
     fn asn(&mut self, fields: &Fields<'_>, kind: &Kind) -> Option<Asn> {
         if !fields.has("asn") {
-            return matches!(kind, Kind::Vgw)
+            return is_gateway(kind)
                 .then(|| Asn::new(aws::DEFAULT_ASN))
                 .flatten();
         }
@@ -235,7 +249,7 @@ impl Lower<'_> {
             );
             return None;
         }
-        if matches!(kind, Kind::Vgw)
+        if is_gateway(kind)
             && !aws::GATEWAY_ASNS
                 .iter()
                 .any(|range| range.contains(&number))
@@ -396,27 +410,42 @@ impl Lower<'_> {
         }
     }
 
-    /// Every vpc hangs on a vgw of its own.
+    /// Every vpc hangs on a vgw of its own, or on a tgw.
     fn check_attachments(&mut self) {
         let mut taken: BTreeMap<NodeName, NodeName> = BTreeMap::new();
-        let vpcs: Vec<(NodeName, NodeName)> = self
+        let vpcs: Vec<(NodeName, NodeName, bool)> = self
             .lab
             .nodes
             .iter()
             .filter_map(|(name, node)| {
-                let Kind::Vpc { attach, .. } = &node.kind else {
+                let Kind::Vpc {
+                    attach, propagate, ..
+                } = &node.kind
+                else {
                     return None;
                 };
-                Some((name.clone(), attach.clone()))
+                Some((name.clone(), attach.clone(), *propagate))
             })
             .collect();
-        for (vpc, attach) in vpcs {
+        for (vpc, attach, propagate) in vpcs {
             let at = self.at(Section::Nodes, vpc.as_str());
             match self.kind(&attach) {
+                Some(Kind::Tgw { .. }) => continue,
+                Some(Kind::Vgw) if !propagate => {
+                    self.f
+                        .error(
+                            at,
+                            "aws-propagate",
+                            format!(
+                                "`{vpc}` is attached to a vgw, which always knows its vpc's ranges"
+                            ),
+                        )
+                        .help("`propagate` is for a vpc attached to a tgw");
+                }
                 None | Some(Kind::Vgw) => {}
                 Some(kind) => {
                     let message = format!(
-                        "`{vpc}` is attached to `{attach}`, which is no vgw but {}",
+                        "`{vpc}` is attached to `{attach}`, which is no vgw or tgw but {}",
                         an(kind.word())
                     );
                     self.f.error(at, "wrong-kind", message);
@@ -512,6 +541,11 @@ impl Lower<'_> {
             .into_iter()
             .collect()
     }
+}
+
+/// Whether it is one of Amazon's that has an ASN of its own.
+fn is_gateway(kind: &Kind) -> bool {
+    matches!(kind, Kind::Vgw | Kind::Dxgw { .. } | Kind::Tgw { .. })
 }
 
 /// Which address of its network this is, from 0; large for far ones.

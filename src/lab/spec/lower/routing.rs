@@ -169,17 +169,17 @@ impl Lower<'_> {
             .collect()
     }
 
-    /// What a vgw's VPN cannot carry.
+    /// What a VPN to AWS cannot carry: a vgw's has no IPv6, and a tgw's none here.
     fn check_families(&mut self, fields: &Fields<'_>, name: &SessionName, routing: &Routing) {
         let Some(session) = self.session(name) else {
             return;
         };
-        let to_vgw = matches!(session.kind, SessionKind::Vpn(_))
+        let to_aws = matches!(session.kind, SessionKind::Vpn(_))
             && session
                 .ends
                 .iter()
-                .any(|end| matches!(self.kind(end), Some(Kind::Vgw)));
-        if !to_vgw || session.unlike_aws {
+                .any(|end| self.kind(end).is_some_and(Kind::has_aws_vpn));
+        if !to_aws || session.unlike_aws {
             return;
         }
         if let Routing::Shorthand(short) = routing
@@ -189,10 +189,19 @@ impl Lower<'_> {
                 .find(|a| matches!(a.prefix, IpNet::V6(_)))
         {
             let message = format!(
-                "a vgw's VPN carries no IPv6, so `{}` cannot be announced on `{name}`",
+                "{} carries no IPv6, so `{}` cannot be announced on `{name}`",
+                self.vpn_of(&session.ends[1]),
                 v6.prefix
             );
             self.f.error(fields.at_key("announce"), "aws-ipv6", message);
+        }
+    }
+
+    /// A gateway's VPN in words. A vgw's carries no IPv6 at AWS, a tgw's none here.
+    pub(super) fn vpn_of(&self, gateway: &NodeName) -> &'static str {
+        match self.kind(gateway) {
+            Some(Kind::Tgw { .. }) => "here a tgw's VPN",
+            _ => "a vgw's VPN",
         }
     }
 
@@ -249,8 +258,9 @@ impl Lower<'_> {
         };
         let vpns = to_vgw(self, |kind| matches!(kind, SessionKind::Vpn(_)));
         let Some(vpn) = vpns.into_iter().find(|name| {
-            self.session(name)
-                .is_some_and(|s| !s.unlike_aws && matches!(self.kind(&s.ends[1]), Some(Kind::Vgw)))
+            self.session(name).is_some_and(|s| {
+                !s.unlike_aws && self.kind(&s.ends[1]).is_some_and(Kind::has_aws_vpn)
+            })
         }) else {
             return;
         };
@@ -269,7 +279,7 @@ impl Lower<'_> {
             if announces_v6 {
                 let at = self.at(Section::Sessions, vpn.as_str());
                 let message = format!(
-                    "IPv6 is announced on `{vif}`, but the vgw's VPN `{vpn}` carries none: IPv6 dies with the circuit"
+                    "IPv6 is announced on `{vif}`, but the VPN `{vpn}` carries none: IPv6 dies with the circuit"
                 );
                 self.f.warn(at, "aws-ipv6", message);
             }

@@ -15,10 +15,8 @@ use super::{
     ipsec::{self, Named},
 };
 use crate::{
-    lab::model::{
-        DEFAULT_MTU, Daemon, Kind, MAX_MTU, MIN_MTU, Session, SessionKind, Vif, Vpn, VpnKind, aws,
-    },
-    units::{Asn, Bytes, LinkName, NodeName, SessionName},
+    lab::model::{Daemon, Kind, Session, SessionKind, Vpn, VpnKind, aws},
+    units::{Asn, LinkName, NodeName, SessionName},
 };
 
 /// The keys that say what a session is.
@@ -34,6 +32,7 @@ fn allowed(kind: &str) -> &'static [&'static str] {
             "mtu",
             "bfd",
             "addresses",
+            "sitelink",
             "unlike-aws",
         ],
         "vpn" => &["ends", "over", "mss", "bfd", "addresses", "unlike-aws"],
@@ -105,7 +104,7 @@ impl Lower<'_> {
         Some(session)
     }
 
-    fn later(&mut self, fields: &Fields<'_>, key: &str, words: &[&str]) -> bool {
+    pub(super) fn later(&mut self, fields: &Fields<'_>, key: &str, words: &[&str]) -> bool {
         if let Some((_, tree)) = fields.get(key)
             && let Value::Text(text) = &tree.value
             && words.contains(&text.as_str())
@@ -117,7 +116,7 @@ impl Lower<'_> {
         false
     }
 
-    fn needed_text<'t>(
+    pub(super) fn needed_text<'t>(
         &mut self,
         fields: &Fields<'t>,
         of: &str,
@@ -131,168 +130,7 @@ impl Lower<'_> {
         Some((fields.at_value(key), text))
     }
 
-    fn vif(&mut self, fields: &Fields<'_>, name: &Key) -> Option<Session> {
-        if !self.later(fields, "vif", &["public", "transit"]) {
-            fields.choice(&mut self.f, "vif");
-        }
-        let link = self
-            .needed_text(fields, "vif", "link")
-            .and_then(|(at, text)| self.way_named(at, text));
-        let gateway = self
-            .needed_text(fields, "vif", "gateway")
-            .and_then(|(at, text)| self.node_named(at, text));
-        let vlan = fields.number(&mut self.f, "vlan");
-        if fields.has("vlan") {
-            let at = fields.at_value("vlan");
-            self.declare(Section::Vlans, name.text.clone(), at);
-        }
-        let unlike_aws = fields.flag(&mut self.f, "unlike-aws").unwrap_or(false);
-        let timers = self.timers(fields, aws::VIF_HOLD, aws::VIF_KEEPALIVE, !unlike_aws);
-        let bfd = self.vif_bfd(fields, unlike_aws);
-        let md5 = self.md5(fields);
-        let (link, gateway) = (link?, gateway?);
-        self.check_gateway(fields.at_value("gateway"), &gateway);
-        let ends = self.circuit_ends(fields.at_value("link"), &link)?;
-        let backbone = self.backbone(fields.at_value("gateway"), &ends[1], &gateway)?;
-        let mtu = self.vif_mtu(fields, (&link, &backbone), unlike_aws);
-        let addresses = self.inside(fields, &ends, false);
-        Some(Session {
-            kind: SessionKind::Vif(Vif {
-                link,
-                gateway,
-                backbone,
-                vlan,
-                mtu,
-            }),
-            ends,
-            timers: [timers, Self::aws_timers(aws::VIF_HOLD, aws::VIF_KEEPALIVE)],
-            bfd,
-            md5,
-            addresses,
-            passive: None,
-            unlike_aws,
-            line: fields.at.line,
-        })
-    }
-
-    /// AWS's classes; at most what the circuit and AWS's inside carry.
-    fn vif_mtu(
-        &mut self,
-        fields: &Fields<'_>,
-        (circuit, backbone): (&LinkName, &LinkName),
-        unlike_aws: bool,
-    ) -> Bytes {
-        let carried = match self.lab.lags.get(circuit) {
-            Some(lag) => lag.mtu,
-            None => self.link(circuit).map_or(DEFAULT_MTU, |link| link.mtu),
-        };
-        let Some(mtu) = fields.parse::<Bytes>(&mut self.f, "mtu") else {
-            return aws::VIF_MTU.min(carried);
-        };
-        let at = fields.at_value("mtu");
-        if !unlike_aws && !aws::PRIVATE_VIF_MTUS.contains(&mtu) {
-            let [plain, jumbo] = aws::PRIVATE_VIF_MTUS;
-            let found = self.f.error(
-                at,
-                "aws-mtu",
-                format!("the MTU of a private VIF is {plain} or {jumbo}, not {mtu}"),
-            );
-            if mtu == aws::TRANSIT_VIF_JUMBO {
-                found.help("that is a transit VIF's");
-            } else {
-                found.help("`unlike-aws: true` on the session insists");
-            }
-            return carried;
-        }
-        if !(MIN_MTU..=MAX_MTU).contains(&mtu) {
-            let message = format!("`mtu` is {mtu}, but may be {MIN_MTU} to {MAX_MTU}");
-            self.f.error(at, "out-of-range", message);
-            return carried;
-        }
-        if mtu > carried {
-            self.f
-                .error(
-                    at,
-                    "mtu",
-                    format!("a VIF of {mtu} on `{circuit}`, whose MTU is {carried}"),
-                )
-                .help(format!("give `{circuit}` `mtu: {mtu}`"));
-        }
-        let inside = self.link(backbone).map(|link| link.mtu);
-        if let Some(inside) = inside.filter(|&inside| inside < mtu) {
-            self.f
-                .error(
-                    at,
-                    "mtu",
-                    format!("a VIF of {mtu}, but behind it `{backbone}` carries {inside}"),
-                )
-                .help(format!(
-                    "give `{backbone}` `mtu: {mtu}`: AWS's inside carries jumbo frames"
-                ));
-        }
-        mtu
-    }
-
-    fn check_gateway(&mut self, at: At, gateway: &NodeName) {
-        match self.kind(gateway) {
-            None | Some(Kind::Vgw) => {}
-            Some(kind) => {
-                let message = format!("`{gateway}` is no vgw but {}", an(kind.word()));
-                self.f.error(at, "wrong-kind", message);
-            }
-        }
-    }
-
-    /// The customer's router and the location at the ends of a circuit.
-    fn circuit_ends(&mut self, at: At, link: &LinkName) -> Option<[NodeName; 2]> {
-        let [a, b] = self.way_ends(at, link)?;
-        let (customer, location) = match (self.kind(&a)?, self.kind(&b)?) {
-            (Kind::DxLocation, _) => (b, a),
-            (_, Kind::DxLocation) => (a, b),
-            (first, second) => {
-                let message = format!(
-                    "`{link}` is no circuit: it connects {} and {}, and neither is a dx-location",
-                    an(first.word()),
-                    an(second.word())
-                );
-                self.f.error(at, "wrong-kind", message);
-                return None;
-            }
-        };
-        let other = self.kind(&customer)?;
-        if other.is_router() {
-            return Some([customer, location]);
-        }
-        let message = format!(
-            "a VIF runs between a data-center or router and a dx-location, not from {}",
-            an(other.word())
-        );
-        self.f.error(at, "wrong-kind", message);
-        None
-    }
-
-    fn backbone(&mut self, at: At, location: &NodeName, gateway: &NodeName) -> Option<LinkName> {
-        let links = self.links_between(location, gateway);
-        if let [only] = links.as_slice() {
-            return Some(only.clone());
-        }
-        let is_vgw = self.kind(gateway) == Some(&Kind::Vgw);
-        if is_vgw && self.links_complete() {
-            let message = if links.is_empty() {
-                format!("`{location}` has no link to `{gateway}`")
-            } else {
-                format!(
-                    "`{location}` has several links to `{gateway}`; a location has one to its gateway"
-                )
-            };
-            self.f
-                .error(at, "no-backbone", message)
-                .help("AWS's own way from the location to the gateway is a link too");
-        }
-        None
-    }
-
-    fn md5(&mut self, fields: &Fields<'_>) -> Option<String> {
+    pub(super) fn md5(&mut self, fields: &Fields<'_>) -> Option<String> {
         let key = fields.text(&mut self.f, "md5")?;
         let printable = key.bytes().all(|b| b.is_ascii_graphic());
         if key.is_empty() || key.len() > 80 || !printable {
@@ -323,11 +161,11 @@ impl Lower<'_> {
         let md5 = self.md5(fields);
         let mut ends = ends?;
         self.check_vpn_ends(fields.at_value("ends"), &ends);
-        let is_vgw = |cx: &Self, end: &NodeName| matches!(cx.kind(end), Some(Kind::Vgw));
-        if is_vgw(self, &ends[0]) {
+        let is_aws = |cx: &Self, end: &NodeName| cx.kind(end).is_some_and(Kind::has_aws_vpn);
+        if is_aws(self, &ends[0]) {
             ends.reverse();
         }
-        let to_aws = is_vgw(self, &ends[1]);
+        let to_aws = is_aws(self, &ends[1]);
         let ours = self.timers(
             fields,
             aws::VPN_HOLD,
@@ -389,18 +227,21 @@ impl Lower<'_> {
         for end in ends {
             match self.kind(end) {
                 None | Some(Kind::Router | Kind::DataCenter) => {}
-                Some(Kind::Vgw) => gateways += 1,
+                Some(Kind::Vgw | Kind::Tgw { .. }) => gateways += 1,
                 Some(kind) => {
                     let message = format!("`{end}` is {}, which has no VPN", an(kind.word()));
                     self.f
                         .error(at, "wrong-kind", message)
-                        .help("a VPN runs between routers, data-centers and a vgw");
+                        .help("a VPN runs between routers, data-centers and a vgw or tgw");
                 }
             }
         }
         if gateways == 2 {
-            self.f
-                .error(at, "wrong-kind", "a VPN does not connect two vgws");
+            self.f.error(
+                at,
+                "wrong-kind",
+                "a VPN does not connect two gateways of AWS's",
+            );
         }
     }
 
@@ -439,7 +280,7 @@ impl Lower<'_> {
     }
 
     /// Inside addresses of a VIF or VPN.
-    fn inside(
+    pub(super) fn inside(
         &mut self,
         fields: &Fields<'_>,
         ends: &[NodeName; 2],
@@ -450,6 +291,7 @@ impl Lower<'_> {
         };
         let at = fields.at_key("addresses");
         self.check_pairs(at, &addresses);
+        let vpn = self.vpn_of(&ends[1]);
         for net in addresses.iter().flatten() {
             match net {
                 IpNet::V4(v4) => {
@@ -478,7 +320,7 @@ impl Lower<'_> {
                     self.f.error(
                         at,
                         "aws-ipv6",
-                        format!("a vgw's VPN carries no IPv6, so no `{v6}` inside"),
+                        format!("{vpn} carries no IPv6, so no `{v6}` inside"),
                     );
                     break;
                 }
@@ -620,74 +462,5 @@ impl Lower<'_> {
                 )
                 .help("one session carries IPv4 and IPv6; for a second one add a second link");
         }
-    }
-
-    /// VIFs that share a circuit are told apart by their tags; a location serves one gateway.
-    fn check_circuits(&mut self) {
-        let vifs: Vec<(SessionName, Session)> = self
-            .lab
-            .sessions
-            .iter()
-            .filter(|(_, session)| matches!(session.kind, SessionKind::Vif(_)))
-            .map(|(name, session)| (name.clone(), session.clone()))
-            .collect();
-        for (index, (name, session)) in vifs.iter().enumerate() {
-            let at = self.at(Section::Sessions, name.as_str());
-            let SessionKind::Vif(vif) = &session.kind else {
-                continue;
-            };
-            self.check_vlan((name, vif), vifs.iter().take(index));
-            for (other_name, other) in vifs.iter().take(index) {
-                let SessionKind::Vif(other_vif) = &other.kind else {
-                    continue;
-                };
-                if session.ends[1] == other.ends[1] && vif.gateway != other_vif.gateway {
-                    let message = format!(
-                        "`{}` speaks with one gateway's ASN: `{name}` and `{other_name}` have different gateways",
-                        session.ends[1]
-                    );
-                    self.f
-                        .error(at, "later", message)
-                        .help("give each gateway a dx-location of its own");
-                }
-            }
-        }
-    }
-
-    /// A VIF's tag is its own on its circuit.
-    fn check_vlan<'s>(
-        &mut self,
-        (name, vif): (&SessionName, &Vif),
-        others: impl Iterator<Item = &'s (SessionName, Session)>,
-    ) {
-        let mut alike = others.filter_map(|(other_name, other)| {
-            let SessionKind::Vif(other) = &other.kind else {
-                return None;
-            };
-            let clash = vif.vlan.is_none() || other.vlan.is_none() || vif.vlan == other.vlan;
-            (vif.link == other.link && clash).then_some((other_name, other))
-        });
-        // A tag that is none has been reported.
-        let is_broken = |cx: &Self, name: &SessionName, vif: &Vif| {
-            vif.vlan.is_none() && cx.is_known(Section::Vlans, name.as_str())
-        };
-        if is_broken(self, name, vif) {
-            return;
-        }
-        let Some((other, _)) = alike.find(|(other, with)| !is_broken(self, other, with)) else {
-            return;
-        };
-        let at = if vif.vlan.is_some() {
-            self.at(Section::Vlans, name.as_str())
-        } else {
-            self.at(Section::Sessions, name.as_str())
-        };
-        let message = format!(
-            "`{name}` and `{other}` share `{}` and need different `vlan`s",
-            vif.link
-        );
-        self.f.error(at, "vlan", message).help(
-            "at AWS each VIF of a connection has a VLAN of its own, 1 to 4094; one VIF alone may be untagged here",
-        );
     }
 }

@@ -33,6 +33,8 @@ pub(super) enum Section {
     Inside,
     /// Tags given to VIFs, by the session.
     Vlans,
+    /// Gateways as a dxgw's `associate` names them.
+    Associations,
 }
 
 impl Section {
@@ -49,6 +51,7 @@ impl Section {
             Self::Hosts => "host",
             Self::Inside => "inside network",
             Self::Vlans => "VLAN",
+            Self::Associations => "association",
         }
     }
 }

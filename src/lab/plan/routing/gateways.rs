@@ -1,0 +1,290 @@
+//! How AWS's gateways choose, what is attached to them, and what they take from and give
+//! to one another.
+
+use ipnet::IpNet;
+
+use super::{
+    super::{
+        PlanError,
+        net::{Net, attached},
+        statics,
+    },
+    Leg,
+    legs::association,
+    policy::{Sides, accept},
+};
+use crate::{
+    lab::{
+        model::{Kind, Lab, Node, SessionKind, aws},
+        op::RouteTarget,
+        plan::Medium,
+    },
+    units::{
+        Attachment, Community, Match, NodeName, Policy, PolicySource, PrefixMatch, RouteChoice,
+        Rule, SessionName, Set, StaticPath, Verdict,
+    },
+};
+
+/// Marks routes of VIFs with SiteLink inside a Direct Connect gateway; from AWS's own range,
+/// so no customer's.
+const SITELINK: Community = Community(7224 << 16 | 65_000);
+
+/// Whose rules a node chooses its ways by.
+pub(super) fn choice(kind: &Kind) -> RouteChoice {
+    match kind {
+        Kind::Vgw => RouteChoice::Vgw,
+        Kind::DxLocation | Kind::Dxgw { .. } => RouteChoice::DirectConnect,
+        Kind::Tgw { vpn_ecmp } => RouteChoice::Tgw {
+            vpn_ecmp: *vpn_ecmp,
+        },
+        Kind::Host
+        | Kind::Router
+        | Kind::Switch
+        | Kind::DataCenter
+        | Kind::Internet
+        | Kind::Vpc { .. } => RouteChoice::Standard,
+    }
+}
+
+/// How the far end of a leg is attached, if this end is a gateway of AWS's.
+pub(super) fn attachment(lab: &Lab, leg: &Leg, side: usize) -> Option<Attachment> {
+    match (kind_at(lab, leg, side)?, &leg.over) {
+        (Kind::DxLocation, _) => (!leg.modelled).then_some(Attachment::DirectConnect),
+        (Kind::Dxgw { .. }, _) => {
+            is_location(lab, leg, 1 - side).then_some(Attachment::DirectConnect)
+        }
+        (Kind::Vgw | Kind::Tgw { .. }, Medium::Link(_)) => Some(Attachment::DirectConnect),
+        (Kind::Vgw | Kind::Tgw { .. }, Medium::Tunnel(_)) => Some(Attachment::Vpn),
+        _ => None,
+    }
+}
+
+/// What competes with learned routes: a transit gateway's static routes and the ranges of
+/// its VPCs, and what a Direct Connect gateway advertises for transit gateways.
+pub(super) fn statics(
+    net: &Net<'_>,
+    name: &NodeName,
+    node: &Node,
+) -> Result<Vec<StaticPath>, PlanError> {
+    match &node.kind {
+        Kind::Tgw { .. } => of_tgw(net, name, node),
+        Kind::Dxgw { associations } => {
+            let mut paths = Vec::new();
+            for (gateway, allowed) in associations {
+                if !matches!(
+                    net.lab.nodes.get(gateway).map(|node| &node.kind),
+                    Some(Kind::Tgw { .. })
+                ) {
+                    continue;
+                }
+                let link = association(net.lab, name, gateway)?;
+                let port = net.port(link, gateway)?;
+                paths.extend(allowed.iter().map(|prefix| StaticPath {
+                    prefix: *prefix,
+                    via: port.address_like(prefix).map(|address| address.addr()),
+                    propagated: None,
+                }));
+            }
+            Ok(paths)
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn of_tgw(net: &Net<'_>, name: &NodeName, node: &Node) -> Result<Vec<StaticPath>, PlanError> {
+    let mut paths = Vec::new();
+    for (vpc, _, ranges) in attached(net.lab).filter(|(_, gateway, _)| *gateway == name) {
+        let propagates = matches!(
+            net.lab.nodes.get(vpc).map(|node| &node.kind),
+            Some(Kind::Vpc {
+                propagate: true,
+                ..
+            })
+        );
+        let port = net.attachments.get(vpc).and_then(|cable| cable.at(vpc));
+        for range in ranges.iter().filter(|_| propagates) {
+            paths.push(StaticPath {
+                prefix: *range,
+                via: port
+                    .and_then(|port| port.address_like(range))
+                    .map(|address| address.addr()),
+                propagated: Some(Attachment::Vpc),
+            });
+        }
+    }
+    for route in &node.routes {
+        let via = match statics::target(net, name, route)? {
+            RouteTarget::Via(address) => Some(address),
+            _ => None,
+        };
+        paths.push(StaticPath {
+            prefix: route.prefix,
+            via,
+            propagated: None,
+        });
+    }
+    Ok(paths)
+}
+
+fn kind_at<'a>(lab: &'a Lab, leg: &Leg, side: usize) -> Option<&'a Kind> {
+    lab.nodes.get(&leg.ends[side].node).map(|node| &node.kind)
+}
+
+fn is_location(lab: &Lab, leg: &Leg, side: usize) -> bool {
+    matches!(kind_at(lab, leg, side), Some(Kind::DxLocation))
+}
+
+/// The policies of one of AWS's ends; `None`: not AWS's.
+pub(super) fn sides(lab: &Lab, legs: &[Leg], leg: &Leg, side: usize) -> Option<Sides> {
+    let kind = kind_at(lab, leg, side)?;
+    let open = || Sides {
+        import: Policy::accept_all(),
+        export: Policy::accept_all(),
+        max_prefix: None,
+    };
+    Some(match kind {
+        Kind::DxLocation if leg.modelled => open(),
+        Kind::DxLocation => Sides {
+            max_prefix: Some(aws::VIF_MAX_PREFIX),
+            ..location(lab, legs, leg)
+        },
+        Kind::Dxgw { associations } => dxgw(lab, legs, leg, side, associations),
+        Kind::Vgw if is_location(lab, leg, 1 - side) => open(),
+        // What a vgw learned over its VPNs is no business of a Direct Connect gateway's.
+        Kind::Vgw if leg.modelled => Sides {
+            export: accept(vec![Match::From(vec![PolicySource::Local])], Vec::new()),
+            ..open()
+        },
+        Kind::Vgw => Sides {
+            max_prefix: Some(aws::VPN_MAX_PREFIX),
+            ..open()
+        },
+        // Its allowed prefixes are advertised for it.
+        Kind::Tgw { .. } if leg.modelled => Sides {
+            export: Policy::default(),
+            ..open()
+        },
+        Kind::Tgw { .. } => Sides {
+            max_prefix: Some(aws::TGW_VPN_MAX_PREFIX),
+            ..open()
+        },
+        Kind::Host
+        | Kind::Router
+        | Kind::Switch
+        | Kind::DataCenter
+        | Kind::Internet
+        | Kind::Vpc { .. } => return None,
+    })
+}
+
+/// The location's end of a VIF. Behind a vgw everybody learns of everybody; behind a Direct
+/// Connect gateway a VIF learns what is behind that, and of other VIFs only where both have
+/// SiteLink.
+fn location(lab: &Lab, legs: &[Leg], leg: &Leg) -> Sides {
+    let here = &leg.ends[1].node;
+    let vifs = || {
+        lab.sessions.iter().filter_map(|(name, session)| {
+            let SessionKind::Vif(vif) = &session.kind else {
+                return None;
+            };
+            (session.ends[1] == *here).then_some((name, vif))
+        })
+    };
+    let own = vifs().find(|(name, _)| **name == leg.declared);
+    let Some((_, vif)) = own.filter(|(_, vif)| {
+        matches!(
+            lab.nodes.get(&vif.gateway).map(|node| &node.kind),
+            Some(Kind::Dxgw { .. })
+        )
+    }) else {
+        return Sides {
+            import: Policy::accept_all(),
+            export: Policy::accept_all(),
+            max_prefix: None,
+        };
+    };
+    let inside = legs
+        .iter()
+        .filter(|leg| leg.modelled && leg.ends.iter().any(|end| end.node == *here))
+        .map(|leg| leg.session.clone());
+    let unmark = vec![Set::RemoveCommunity(SITELINK)];
+    if !vif.sitelink {
+        let marked = Rule {
+            matches: vec![Match::Community(vec![SITELINK])],
+            verdict: Verdict::Reject,
+            set: Vec::new(),
+        };
+        let mut export = accept(vec![from(inside)], Vec::new());
+        export.rules.insert(0, marked);
+        return Sides {
+            import: accept(Vec::new(), unmark),
+            export,
+            max_prefix: None,
+        };
+    }
+    let others = vifs()
+        .filter(|(name, other)| other.sitelink && **name != leg.declared)
+        .map(|(name, _)| name.clone());
+    Sides {
+        import: accept(Vec::new(), vec![Set::AddCommunity(SITELINK)]),
+        export: accept(vec![from(inside.chain(others))], unmark),
+        max_prefix: None,
+    }
+}
+
+/// A Direct Connect gateway: what comes from VIFs goes to the gateways of VPCs and the other
+/// way round, never from one VPC's to another's; from VIF to VIF only with SiteLink.
+fn dxgw(
+    lab: &Lab,
+    legs: &[Leg],
+    leg: &Leg,
+    side: usize,
+    associations: &std::collections::BTreeMap<NodeName, Vec<IpNet>>,
+) -> Sides {
+    let own = &leg.ends[side].node;
+    let of = |locations: bool| {
+        legs.iter().filter_map(move |one| {
+            let side = one.ends.iter().position(|end| end.node == *own)?;
+            (is_location(lab, one, 1 - side) == locations).then_some(one.session.clone())
+        })
+    };
+    if is_location(lab, leg, 1 - side) {
+        let mut behind = from(of(false));
+        if let Match::From(sources) = &mut behind {
+            sources.push(PolicySource::Local);
+        }
+        let mut export = accept(vec![behind], Vec::new());
+        let others: Vec<_> = of(true).filter(|one| *one != leg.session).collect();
+        if !others.is_empty() {
+            let sitelink = vec![from(others.into_iter()), Match::Community(vec![SITELINK])];
+            export.rules.extend(accept(sitelink, Vec::new()).rules);
+        }
+        return Sides {
+            import: Policy::accept_all(),
+            export,
+            max_prefix: None,
+        };
+    }
+    let export = accept(vec![from(of(true))], vec![Set::RemoveCommunity(SITELINK)]);
+    let allowed = associations.get(&leg.ends[1 - side].node);
+    let import = match allowed.map(Vec::as_slice) {
+        None | Some([]) => Policy::accept_all(),
+        Some(allowed) => {
+            let wider = allowed.iter().map(|prefix| PrefixMatch {
+                prefix: *prefix,
+                ge: prefix.prefix_len(),
+                le: prefix.max_prefix_len(),
+            });
+            accept(vec![Match::Prefix(wider.collect())], Vec::new())
+        }
+    };
+    Sides {
+        import,
+        export,
+        max_prefix: None,
+    }
+}
+
+fn from(sessions: impl Iterator<Item = SessionName>) -> Match {
+    Match::From(sessions.map(PolicySource::Session).collect())
+}

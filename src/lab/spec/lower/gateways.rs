@@ -1,0 +1,231 @@
+//! Direct Connect gateways: what is associated with them, and AWS's rules for that
+//! (Direct Connect User Guide, "Direct Connect gateways" and "Allowed prefixes
+//! interactions").
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use super::{
+    super::{
+        At,
+        reader::{Fields, Findings, an},
+    },
+    Lower, Section,
+    nodes::overlaps,
+};
+use crate::{
+    lab::model::{Kind, aws},
+    units::NodeName,
+};
+
+/// Gateways behind one Direct Connect gateway with their allowed prefixes.
+type Associations = BTreeMap<NodeName, Vec<IpNet>>;
+
+impl Lower<'_> {
+    pub(super) fn associations(&mut self, fields: &Fields<'_>) -> Associations {
+        let mut associations = Associations::new();
+        let Some((at, tree)) = fields.get("associate") else {
+            self.f
+                .error(fields.at, "missing-key", "a dxgw needs `associate`")
+                .help("the gateways behind it with their allowed prefixes, `{ vgw: [] }`");
+            return associations;
+        };
+        for (key, tree) in self.f.entries(tree, at, "associate") {
+            let name = self.node_named(key.at, &key.text);
+            let mut allowed: Vec<IpNet> = Vec::new();
+            for item in Findings::one_or_list(tree) {
+                if let Some(prefix) = self.f.routed_prefix(key.at, item, "associate") {
+                    allowed.push(prefix);
+                }
+            }
+            if let Some(name) = name {
+                self.declare(Section::Associations, name.to_string(), key.at);
+                associations.insert(name, allowed);
+            }
+        }
+        associations
+    }
+
+    /// What only shows once nodes and links are known.
+    pub(super) fn check_gateways(&mut self) {
+        let mut owner: BTreeMap<NodeName, NodeName> = BTreeMap::new();
+        for (dxgw, associations) in self.dxgws() {
+            self.check_kinds(&dxgw, &associations);
+            self.check_asns(&dxgw, &associations);
+            self.check_origins(&dxgw, &associations);
+            for (gateway, allowed) in &associations {
+                let at = self.at(Section::Associations, gateway.as_str());
+                if self.kind(gateway).is_some_and(Kind::has_aws_vpn) {
+                    self.check_joined(at, &dxgw, gateway);
+                }
+                if matches!(self.kind(gateway), Some(Kind::Vgw)) {
+                    self.check_filter(at, gateway, allowed);
+                    if let Some(other) = owner.insert(gateway.clone(), dxgw.clone()) {
+                        let message = format!(
+                            "`{gateway}` is associated with `{other}` and `{dxgw}`; a vgw has one dxgw"
+                        );
+                        self.f.error(at, "aws-association", message);
+                    }
+                }
+            }
+        }
+    }
+
+    fn dxgws(&self) -> Vec<(NodeName, Associations)> {
+        let found = self.lab.nodes.iter().filter_map(|(name, node)| {
+            let Kind::Dxgw { associations } = &node.kind else {
+                return None;
+            };
+            Some((name.clone(), associations.clone()))
+        });
+        found.collect()
+    }
+
+    /// Vgws or tgws, never both, and not too many.
+    fn check_kinds(&mut self, dxgw: &NodeName, associations: &Associations) {
+        let mut vgws = Vec::new();
+        let mut tgws = Vec::new();
+        for gateway in associations.keys() {
+            let at = self.at(Section::Associations, gateway.as_str());
+            match self.kind(gateway) {
+                None => {}
+                Some(Kind::Vgw) => vgws.push((gateway, at)),
+                Some(Kind::Tgw { .. }) => tgws.push((gateway, at)),
+                Some(kind) => {
+                    let message = format!(
+                        "vgws or tgws are associated with a dxgw, and `{gateway}` is {}",
+                        an(kind.word())
+                    );
+                    self.f.error(at, "wrong-kind", message);
+                }
+            }
+        }
+        if let ([(vgw, _), ..], [(tgw, at), ..]) = (vgws.as_slice(), tgws.as_slice()) {
+            self.f
+                .error(
+                    *at,
+                    "aws-association",
+                    format!(
+                        "`{dxgw}` has the vgw `{vgw}` and the tgw `{tgw}`; a dxgw has one sort"
+                    ),
+                )
+                .help("make a second dxgw: private VIFs lead to vgws, transit VIFs to tgws");
+        }
+        for (list, most, word) in [
+            (&vgws, aws::DXGW_MAX_VGWS, "vgws"),
+            (&tgws, aws::DXGW_MAX_TGWS, "tgws"),
+        ] {
+            if let Some((_, at)) = list.get(most) {
+                let message = format!(
+                    "`{dxgw}` has {} {word}; a dxgw has at most {most} (Direct Connect quotas)",
+                    list.len()
+                );
+                self.f.error(*at, "aws-association", message);
+            }
+        }
+    }
+
+    /// A tgw's ASN is not its dxgw's.
+    fn check_asns(&mut self, dxgw: &NodeName, associations: &Associations) {
+        let asn = |cx: &Self, name: &NodeName| cx.lab.nodes.get(name).and_then(|node| node.asn);
+        let own = asn(self, dxgw);
+        for gateway in associations.keys() {
+            let is_tgw = matches!(self.kind(gateway), Some(Kind::Tgw { .. }));
+            if let (true, Some(own)) = (is_tgw && asn(self, gateway) == own, own) {
+                let at = self.at(Section::Nodes, gateway.as_str());
+                self.f
+                    .error(
+                        at,
+                        "aws-asn",
+                        format!("`{gateway}` and its dxgw `{dxgw}` both have ASN {own}; AWS refuses to associate them"),
+                    )
+                    .help("both default to 64512: give one of them another `asn`");
+            }
+        }
+    }
+
+    /// What is advertised for tgws does not overlap; for one without prefixes it is nothing.
+    fn check_origins(&mut self, dxgw: &NodeName, associations: &Associations) {
+        let mut before: Vec<(&NodeName, &IpNet)> = Vec::new();
+        for (gateway, allowed) in associations {
+            if !matches!(self.kind(gateway), Some(Kind::Tgw { .. })) {
+                continue;
+            }
+            let at = self.at(Section::Associations, gateway.as_str());
+            if allowed.is_empty() {
+                self.f
+                    .warn(
+                        at,
+                        "aws-allowed",
+                        format!("`{gateway}` has no allowed prefixes, so `{dxgw}` advertises nothing for it"),
+                    )
+                    .help("a tgw's allowed prefixes are what its VIFs advertise");
+            }
+            for prefix in allowed {
+                if let Some((other, theirs)) =
+                    before.iter().find(|(_, theirs)| overlaps(theirs, prefix))
+                {
+                    let message = format!(
+                        "allowed prefix `{prefix}` of `{gateway}` overlaps `{theirs}` of `{other}`"
+                    );
+                    self.f.error(at, "aws-allowed", message);
+                }
+                before.push((gateway, prefix));
+            }
+        }
+    }
+
+    /// A vgw's allowed prefix is its VPC's range or wider; a narrower one lets nothing by.
+    fn check_filter(&mut self, at: At, vgw: &NodeName, allowed: &[IpNet]) {
+        let ranges: Vec<IpNet> = self
+            .lab
+            .nodes
+            .values()
+            .filter_map(|node| match &node.kind {
+                Kind::Vpc { attach, cidrs, .. } if attach == vgw => Some(cidrs.clone()),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        for prefix in allowed {
+            if let Some(range) = ranges
+                .iter()
+                .find(|range| range.contains(prefix) && *range != prefix)
+            {
+                self.f
+                    .error(
+                        at,
+                        "aws-allowed",
+                        format!("allowed prefix `{prefix}` is narrower than `{range}`, the range of the vpc at `{vgw}`, and lets nothing by"),
+                    )
+                    .help(format!("write `{range}` or a wider prefix: of a vgw they filter, and the whole range is advertised"));
+            }
+        }
+        let passes = |range: &IpNet| allowed.iter().any(|prefix| prefix.contains(range));
+        let narrower = |range: &IpNet| allowed.iter().any(|prefix| range.contains(prefix));
+        for range in ranges {
+            if !allowed.is_empty() && !passes(&range) && !narrower(&range) {
+                let message =
+                    format!("no allowed prefix of `{vgw}` holds `{range}`: it is not advertised");
+                self.f.warn(at, "aws-allowed", message);
+            }
+        }
+    }
+
+    /// AWS's own way between the two is a link, and one.
+    fn check_joined(&mut self, at: At, dxgw: &NodeName, gateway: &NodeName) {
+        let links = self.links_between(dxgw, gateway);
+        if links.len() == 1 || !self.links_complete() {
+            return;
+        }
+        let message = if links.is_empty() {
+            format!("`{dxgw}` has no link to `{gateway}`")
+        } else {
+            format!("`{dxgw}` has several links to `{gateway}`; an association is one")
+        };
+        self.f
+            .error(at, "no-backbone", message)
+            .help("AWS's own way between the gateways is a link too");
+    }
+}

@@ -1,0 +1,311 @@
+//! Virtual interfaces: which circuit, which gateway, and AWS's rules for both.
+
+use super::{
+    super::{
+        At,
+        raw::Key,
+        reader::{Fields, an},
+    },
+    Lower, Section,
+};
+use crate::{
+    lab::model::{DEFAULT_MTU, Kind, MAX_MTU, MIN_MTU, Session, SessionKind, Vif, VifKind, aws},
+    units::{Bytes, LinkName, NodeName, SessionName},
+};
+
+impl Lower<'_> {
+    pub(super) fn vif(&mut self, fields: &Fields<'_>, name: &Key) -> Option<Session> {
+        let kind = self.vif_kind(fields);
+        let link = self
+            .needed_text(fields, "vif", "link")
+            .and_then(|(at, text)| self.way_named(at, text));
+        let gateway = self
+            .needed_text(fields, "vif", "gateway")
+            .and_then(|(at, text)| self.node_named(at, text));
+        let vlan = fields.number(&mut self.f, "vlan");
+        if fields.has("vlan") {
+            let at = fields.at_value("vlan");
+            self.declare(Section::Vlans, name.text.clone(), at);
+        }
+        let unlike_aws = fields.flag(&mut self.f, "unlike-aws").unwrap_or(false);
+        let timers = self.timers(fields, aws::VIF_HOLD, aws::VIF_KEEPALIVE, !unlike_aws);
+        let bfd = self.vif_bfd(fields, unlike_aws);
+        let md5 = self.md5(fields);
+        let (link, gateway) = (link?, gateway?);
+        self.check_gateway(fields.at_value("gateway"), kind, &gateway);
+        let sitelink = self.sitelink(fields, &gateway);
+        let ends = self.circuit_ends(fields.at_value("link"), &link)?;
+        let backbone = self.backbone(fields.at_value("gateway"), &ends[1], &gateway)?;
+        let mtu = self.vif_mtu(fields, kind, (&link, &backbone), unlike_aws);
+        let addresses = self.inside(fields, &ends, false);
+        Some(Session {
+            kind: SessionKind::Vif(Vif {
+                kind,
+                sitelink,
+                link,
+                gateway,
+                backbone,
+                vlan,
+                mtu,
+            }),
+            ends,
+            timers: [timers, Self::aws_timers(aws::VIF_HOLD, aws::VIF_KEEPALIVE)],
+            bfd,
+            md5,
+            addresses,
+            passive: None,
+            unlike_aws,
+            line: fields.at.line,
+        })
+    }
+
+    /// AWS's classes; at most what the circuit and AWS's inside carry.
+    fn vif_mtu(
+        &mut self,
+        fields: &Fields<'_>,
+        kind: VifKind,
+        (circuit, backbone): (&LinkName, &LinkName),
+        unlike_aws: bool,
+    ) -> Bytes {
+        let carried = match self.lab.lags.get(circuit) {
+            Some(lag) => lag.mtu,
+            None => self.link(circuit).map_or(DEFAULT_MTU, |link| link.mtu),
+        };
+        let Some(mtu) = fields.parse::<Bytes>(&mut self.f, "mtu") else {
+            return aws::VIF_MTU.min(carried);
+        };
+        let at = fields.at_value("mtu");
+        let (word, classes, other, others) = match kind {
+            VifKind::Private => (
+                "private",
+                aws::PRIVATE_VIF_MTUS,
+                "transit",
+                aws::TRANSIT_VIF_MTUS,
+            ),
+            VifKind::Transit => (
+                "transit",
+                aws::TRANSIT_VIF_MTUS,
+                "private",
+                aws::PRIVATE_VIF_MTUS,
+            ),
+        };
+        if !unlike_aws && !classes.contains(&mtu) {
+            let [plain, jumbo] = classes;
+            let found = self.f.error(
+                at,
+                "aws-mtu",
+                format!("the MTU of a {word} VIF is {plain} or {jumbo}, not {mtu}"),
+            );
+            if others.contains(&mtu) {
+                found.help(format!("that is a {other} VIF's"));
+            } else {
+                found.help("`unlike-aws: true` on the session insists");
+            }
+            return carried;
+        }
+        if !(MIN_MTU..=MAX_MTU).contains(&mtu) {
+            let message = format!("`mtu` is {mtu}, but may be {MIN_MTU} to {MAX_MTU}");
+            self.f.error(at, "out-of-range", message);
+            return carried;
+        }
+        if mtu > carried {
+            self.f
+                .error(
+                    at,
+                    "mtu",
+                    format!("a VIF of {mtu} on `{circuit}`, whose MTU is {carried}"),
+                )
+                .help(format!("give `{circuit}` `mtu: {mtu}`"));
+        }
+        let inside = self.link(backbone).map(|link| link.mtu);
+        if let Some(inside) = inside.filter(|&inside| inside < mtu) {
+            self.f
+                .error(
+                    at,
+                    "mtu",
+                    format!("a VIF of {mtu}, but behind it `{backbone}` carries {inside}"),
+                )
+                .help(format!(
+                    "give `{backbone}` `mtu: {mtu}`: AWS's inside carries jumbo frames"
+                ));
+        }
+        mtu
+    }
+
+    fn vif_kind(&mut self, fields: &Fields<'_>) -> VifKind {
+        if self.later(fields, "vif", &["public"]) {
+            return VifKind::Private;
+        }
+        match fields.choice(&mut self.f, "vif") {
+            Some("transit") => VifKind::Transit,
+            _ => VifKind::Private,
+        }
+    }
+
+    /// Whether the VIF has SiteLink (Direct Connect User Guide, "SiteLink").
+    fn sitelink(&mut self, fields: &Fields<'_>, gateway: &NodeName) -> bool {
+        let wanted = fields.flag(&mut self.f, "sitelink").unwrap_or(false);
+        if wanted && matches!(self.kind(gateway), Some(Kind::Vgw)) {
+            self.f
+                .error(
+                    fields.at_key("sitelink"),
+                    "aws-sitelink",
+                    format!("SiteLink is between VIFs of a Direct Connect gateway, and `{gateway}` is a vgw"),
+                )
+                .help("put a `dxgw` between the locations and the vgw");
+        }
+        wanted
+    }
+
+    /// A private VIF leads to a vgw or to a dxgw of vgws, a transit VIF to a dxgw of tgws
+    /// (Direct Connect User Guide, "Direct Connect gateways").
+    fn check_gateway(&mut self, at: At, vif: VifKind, gateway: &NodeName) {
+        let message = match (self.kind(gateway), vif) {
+            (None, _) | (Some(Kind::Vgw), VifKind::Private) => return,
+            (Some(Kind::Dxgw { associations }), vif) => {
+                let transit = vif == VifKind::Transit;
+                let is_tgw = |name: &NodeName| matches!(self.kind(name), Some(Kind::Tgw { .. }));
+                let Some(other) = associations.keys().find(|name| is_tgw(name) != transit) else {
+                    return;
+                };
+                if transit {
+                    format!("a transit VIF leads to tgws, but `{gateway}` has the vgw `{other}`")
+                } else {
+                    format!("a private VIF leads to vgws, but `{gateway}` has the tgw `{other}`")
+                }
+            }
+            (Some(Kind::Vgw), VifKind::Transit) => {
+                format!("a transit VIF leads to a dxgw, and `{gateway}` is a vgw")
+            }
+            (Some(kind @ Kind::Tgw { .. }), _) => {
+                let message = format!("a VIF does not lead to {} itself", an(kind.word()));
+                self.f
+                    .error(at, "wrong-kind", message)
+                    .help("put a `dxgw` between, and let the VIF be `vif: transit`");
+                return;
+            }
+            (Some(kind), _) => {
+                format!("`{gateway}` is no vgw or dxgw but {}", an(kind.word()))
+            }
+        };
+        self.f.error(at, "wrong-kind", message);
+    }
+
+    /// The customer's router and the location at the ends of a circuit.
+    fn circuit_ends(&mut self, at: At, link: &LinkName) -> Option<[NodeName; 2]> {
+        let [a, b] = self.way_ends(at, link)?;
+        let (customer, location) = match (self.kind(&a)?, self.kind(&b)?) {
+            (Kind::DxLocation, _) => (b, a),
+            (_, Kind::DxLocation) => (a, b),
+            (first, second) => {
+                let message = format!(
+                    "`{link}` is no circuit: it connects {} and {}, and neither is a dx-location",
+                    an(first.word()),
+                    an(second.word())
+                );
+                self.f.error(at, "wrong-kind", message);
+                return None;
+            }
+        };
+        let other = self.kind(&customer)?;
+        if other.is_router() {
+            return Some([customer, location]);
+        }
+        let message = format!(
+            "a VIF runs between a data-center or router and a dx-location, not from {}",
+            an(other.word())
+        );
+        self.f.error(at, "wrong-kind", message);
+        None
+    }
+
+    fn backbone(&mut self, at: At, location: &NodeName, gateway: &NodeName) -> Option<LinkName> {
+        let links = self.links_between(location, gateway);
+        if let [only] = links.as_slice() {
+            return Some(only.clone());
+        }
+        let is_gateway = matches!(self.kind(gateway), Some(Kind::Vgw | Kind::Dxgw { .. }));
+        if is_gateway && self.links_complete() {
+            let message = if links.is_empty() {
+                format!("`{location}` has no link to `{gateway}`")
+            } else {
+                format!(
+                    "`{location}` has several links to `{gateway}`; a location has one to its gateway"
+                )
+            };
+            self.f
+                .error(at, "no-backbone", message)
+                .help("AWS's own way from the location to the gateway is a link too");
+        }
+        None
+    }
+
+    /// VIFs that share a circuit are told apart by their tags; a location serves one gateway.
+    pub(super) fn check_circuits(&mut self) {
+        let vifs: Vec<(SessionName, Session)> = self
+            .lab
+            .sessions
+            .iter()
+            .filter(|(_, session)| matches!(session.kind, SessionKind::Vif(_)))
+            .map(|(name, session)| (name.clone(), session.clone()))
+            .collect();
+        for (index, (name, session)) in vifs.iter().enumerate() {
+            let at = self.at(Section::Sessions, name.as_str());
+            let SessionKind::Vif(vif) = &session.kind else {
+                continue;
+            };
+            self.check_vlan((name, vif), vifs.iter().take(index));
+            for (other_name, other) in vifs.iter().take(index) {
+                let SessionKind::Vif(other_vif) = &other.kind else {
+                    continue;
+                };
+                if session.ends[1] == other.ends[1] && vif.gateway != other_vif.gateway {
+                    let message = format!(
+                        "`{}` speaks with one gateway's ASN: `{name}` and `{other_name}` have different gateways",
+                        session.ends[1]
+                    );
+                    self.f
+                        .error(at, "later", message)
+                        .help("give each gateway a dx-location of its own");
+                }
+            }
+        }
+    }
+
+    /// A VIF's tag is its own on its circuit.
+    fn check_vlan<'s>(
+        &mut self,
+        (name, vif): (&SessionName, &Vif),
+        others: impl Iterator<Item = &'s (SessionName, Session)>,
+    ) {
+        let mut alike = others.filter_map(|(other_name, other)| {
+            let SessionKind::Vif(other) = &other.kind else {
+                return None;
+            };
+            let clash = vif.vlan.is_none() || other.vlan.is_none() || vif.vlan == other.vlan;
+            (vif.link == other.link && clash).then_some((other_name, other))
+        });
+        // A tag that is none has been reported.
+        let is_broken = |cx: &Self, name: &SessionName, vif: &Vif| {
+            vif.vlan.is_none() && cx.is_known(Section::Vlans, name.as_str())
+        };
+        if is_broken(self, name, vif) {
+            return;
+        }
+        let Some((other, _)) = alike.find(|(other, with)| !is_broken(self, other, with)) else {
+            return;
+        };
+        let at = if vif.vlan.is_some() {
+            self.at(Section::Vlans, name.as_str())
+        } else {
+            self.at(Section::Sessions, name.as_str())
+        };
+        let message = format!(
+            "`{name}` and `{other}` share `{}` and need different `vlan`s",
+            vif.link
+        );
+        self.f.error(at, "vlan", message).help(
+            "at AWS each VIF of a connection has a VLAN of its own, 1 to 4094; one VIF alone may be untagged here",
+        );
+    }
+}
