@@ -87,7 +87,14 @@ pub(super) fn statics(
             }
             Ok(paths)
         }
-        _ => Ok(Vec::new()),
+        Kind::Host
+        | Kind::Router
+        | Kind::Switch
+        | Kind::DataCenter
+        | Kind::Internet
+        | Kind::DxLocation
+        | Kind::Vgw
+        | Kind::Vpc { .. } => Ok(Vec::new()),
     }
 }
 

@@ -102,9 +102,11 @@ fn backbones(lab: &Lab) -> BTreeMap<&LinkName, (&NodeName, &Vif)> {
 fn associations(lab: &Lab) -> impl Iterator<Item = (&NodeName, &NodeName)> {
     lab.nodes
         .iter()
-        .filter_map(|(name, node)| match &node.kind {
-            Kind::Dxgw { associations } => Some((name, associations)),
-            _ => None,
+        .filter_map(|(name, node)| {
+            let Kind::Dxgw { associations } = &node.kind else {
+                return None;
+            };
+            Some((name, associations))
         })
         .flat_map(|(name, associations)| associations.keys().map(move |gateway| (name, gateway)))
 }

@@ -182,9 +182,11 @@ impl Lower<'_> {
             .lab
             .nodes
             .values()
-            .filter_map(|node| match &node.kind {
-                Kind::Vpc { attach, cidrs, .. } if attach == vgw => Some(cidrs.clone()),
-                _ => None,
+            .filter_map(|node| {
+                let Kind::Vpc { attach, cidrs, .. } = &node.kind else {
+                    return None;
+                };
+                (attach == vgw).then(|| cidrs.clone())
             })
             .flatten()
             .collect();
