@@ -23,6 +23,8 @@ mod answers;
 mod bench;
 #[path = "cli/faults.rs"]
 mod faults;
+#[path = "cli/graph.rs"]
+mod graph;
 #[path = "cli/interrupted.rs"]
 mod interrupted;
 #[path = "cli/test.rs"]

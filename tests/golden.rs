@@ -15,6 +15,8 @@ use backhoe::lab::spec::{self, Checked};
 
 #[path = "golden/daemons.rs"]
 mod daemons;
+#[path = "golden/pictures.rs"]
+mod pictures;
 #[path = "golden/plans.rs"]
 mod plans;
 

@@ -8,7 +8,7 @@ use clap::{
 
 use crate::{
     engine::wire::WireChoice,
-    lab::model::How,
+    lab::{graph::Format, model::How},
     units::{LabName, parse_seed},
 };
 
@@ -41,6 +41,15 @@ Nothing is done. The plan is the one for this host: what its kernel lacks is pla
 Examples:
   backhoe plan labs/two-routers.yaml
   backhoe plan labs/two-routers.yaml --json > plan.json && backhoe up plan.json";
+
+const GRAPH_HELP: &str = "\
+Nothing is built. The SVG is laid out by backhoe itself and follows the viewer's light or dark
+scheme; Mermaid is what many sites show as a picture in Markdown; DOT is for Graphviz.
+
+Examples:
+  backhoe graph labs/dx-vpn-backup.yaml --out picture.svg
+  backhoe graph labs/dx-vpn-backup.yaml --format dot | dot -Tpdf > picture.pdf
+  backhoe graph labs/dx-vpn-backup.yaml                 Mermaid on stdout";
 
 const DOWN_HELP: &str = "\
 A lab that does not answer is killed. Examples:
@@ -171,8 +180,10 @@ impl Command {
             Self::Conformance(args) => args.output.json,
             // A schema is JSON either way.
             Self::Schema(output) => output.json,
-            // Their output is another program's, or a script.
-            Self::Exec(_) | Self::Shell(_) | Self::Completions(_) | Self::Man => false,
+            // Their output is a picture, another program's, or a script.
+            Self::Graph(_) | Self::Exec(_) | Self::Shell(_) | Self::Completions(_) | Self::Man => {
+                false
+            }
         }
     }
 }
@@ -191,6 +202,9 @@ pub(super) enum Command {
     /// Print what would be done: kernel operations and every generated configuration
     #[command(after_help = PLAN_HELP)]
     Plan(PlanArgs),
+    /// Draw a lab's topology: SVG, Mermaid or DOT
+    #[command(after_help = GRAPH_HELP)]
+    Graph(GraphArgs),
     /// Build a lab and leave it up, in the background
     #[command(after_help = UP_HELP)]
     Up(UpArgs),
@@ -331,6 +345,40 @@ pub(super) struct PlanArgs {
     pub(super) lab: PathBuf,
     #[command(flatten)]
     pub(super) output: Output,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct GraphArgs {
+    /// The lab file
+    #[arg(value_name = "LAB", value_hint = ValueHint::FilePath)]
+    pub(super) lab: PathBuf,
+    /// The picture's language [default: what the name of --out ends in, otherwise mermaid]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(super) format: Option<GraphFormat>,
+    /// Write it to this file (.svg, .mmd, .dot, .gv) [default: stdout]
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// A language for pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum GraphFormat {
+    /// A finished picture
+    Svg,
+    /// A flowchart for Markdown
+    Mermaid,
+    /// For Graphviz
+    Dot,
+}
+
+impl From<GraphFormat> for Format {
+    fn from(format: GraphFormat) -> Self {
+        match format {
+            GraphFormat::Svg => Self::Svg,
+            GraphFormat::Mermaid => Self::Mermaid,
+            GraphFormat::Dot => Self::Dot,
+        }
+    }
 }
 
 #[derive(Debug, ClapArgs)]

@@ -12,6 +12,7 @@ mod down;
 mod exec;
 mod exit;
 mod finding;
+mod graph;
 mod hidden;
 mod inspect;
 mod interrupt;
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Graph(args) => graph::run(&args),
         Command::Schema(_) => schema::run(),
         Command::Conformance(args) => conformance::run(&args),
         Command::Doctor(output) => doctor::run(output),

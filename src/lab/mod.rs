@@ -1,5 +1,7 @@
-//! What the user wants, from text to plan: `spec` → `model` → `plan` → `op`. Pure.
+//! What the user wants, from text to plan: `spec` → `model` → `plan` → `op`; and its picture,
+//! `model` → `graph`. Pure.
 
+pub mod graph;
 pub mod model;
 pub mod op;
 pub mod plan;
