@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     lab::model::{
-        DEFAULT_MTU, Daemon, Endpoint, Kind, Lab, Lag, Link, Node, Probe, Session, SessionKind,
-        Shape, StepKind, Tags, Vpn, VpnKind,
+        DEFAULT_MTU, Daemon, Endpoint, Fault, Kind, Lab, Lag, Link, Node, Probe, Session,
+        SessionKind, Shape, StepKind, Tags, Vpn, VpnKind,
     },
     units::{Bytes, LinkName, NodeName, SessionName},
 };
@@ -241,25 +241,41 @@ impl Flow {
 
 /// What is done to whom, by target's sort and name, in the scenario's order.
 fn faults(lab: &Lab) -> Vec<(&'static str, String, String)> {
-    let hits = |name: &str| match name {
-        "bgp-shutdown" => "session",
-        "kill" | "freeze" | "node" => "node",
-        _ => "link",
-    };
     let mut found: Vec<(&str, String, String)> = Vec::new();
     for step in &lab.scenario {
         if let StepKind::Fault { fault, .. } = &step.kind {
-            let one = (
-                hits(fault.name()),
-                fault.target().to_owned(),
-                words::fault(fault),
-            );
-            if !found.contains(&one) {
-                found.push(one);
+            for (sort, name) in hit(lab, fault) {
+                let one = (sort, name, words::fault(fault));
+                if !found.contains(&one) {
+                    found.push(one);
+                }
             }
         }
     }
     found
+}
+
+/// What a fault is drawn at.
+fn hit(lab: &Lab, fault: &Fault) -> Vec<(&'static str, String)> {
+    if let Fault::Tagged { links, nodes, .. } = fault {
+        // A dead node's links need not say so, too.
+        let lives = |link: &&LinkName| {
+            let ends = lab.links.get(*link).map(|link| &link.ends);
+            !ends.is_some_and(|ends| ends.iter().any(|end| nodes.contains(end)))
+        };
+        let links = links
+            .iter()
+            .filter(lives)
+            .map(|link| ("link", link.to_string()));
+        let nodes = nodes.iter().map(|node| ("node", node.to_string()));
+        return links.chain(nodes).collect();
+    }
+    let sort = match fault.name() {
+        "bgp-shutdown" => "session",
+        "kill" | "freeze" | "node" => "node",
+        _ => "link",
+    };
+    vec![(sort, fault.target())]
 }
 
 /// What a node is, then its AS and program, then what it owns.
@@ -282,8 +298,21 @@ fn particulars(node: &Node) -> Vec<String> {
     if !speaks.is_empty() {
         lines.push(speaks.join(" · "));
     }
-    if let Kind::Vpc { cidrs, .. } = &node.kind {
+    if let Kind::Vpc {
+        cidrs, propagate, ..
+    } = &node.kind
+    {
         lines.extend(cidrs.iter().map(ToString::to_string));
+        lines.extend((!propagate).then(|| "no propagation".to_owned()));
+    }
+    if let Kind::Dxgw { associations } = &node.kind {
+        for (gateway, allowed) in associations
+            .iter()
+            .filter(|(_, allowed)| !allowed.is_empty())
+        {
+            let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+            lines.push(format!("{gateway}: {}", allowed.join(", ")));
+        }
     }
     for (name, vrf) in &node.vrfs {
         let links = vrf.links.iter().map(ToString::to_string);
@@ -533,16 +562,12 @@ impl Reader<'_> {
             if let Some(vlan) = vif.vlan {
                 what += &format!(" · VLAN {vlan}");
             }
-            if self
-                .lab
-                .nodes
-                .values()
-                .filter(|node| node.kind.word() == "vgw")
-                .count()
-                > 1
-            {
+            let word = |name| self.lab.nodes.get(name).map(|node| node.kind.word());
+            let same = |node: &&Node| Some(node.kind.word()) == word(&vif.gateway);
+            if self.lab.nodes.values().filter(same).count() > 1 {
                 lines.push(format!("to {}", vif.gateway));
             }
+            lines.extend(vif.sitelink.then(|| "SiteLink".to_owned()));
         }
         if let Some(ipsec) = session.ipsec() {
             let tunnels = ipsec.tunnels.len();

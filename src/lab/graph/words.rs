@@ -138,6 +138,7 @@ pub(super) fn fault(fault: &Fault) -> String {
             },
         ) => format!("cut: one-way, from {from}"),
         (_, Fault::Carrier { at: Some(at), .. }) => format!("cut: carrier, at {at}"),
+        (name, Fault::Tagged { tag, value, .. }) => format!("cut: {tag} {value}, {name}"),
         ("degrade", _) => "degrade".to_owned(),
         (name, _) => format!("cut: {name}"),
     }
