@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod credentials;
+pub mod device_counters;
 pub mod fd;
 pub mod fib;
 pub mod fib_watch;

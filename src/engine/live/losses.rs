@@ -1,15 +1,17 @@
 //! What kernels dropped while packets were counted, by their own counters: no wire
 //! sees that.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io};
 
 use super::Live;
 use crate::{
     lab::plan::{CharonPlan, DaemonPlan},
     os::{
+        device_counters::without_member,
         ip_counters::no_route,
         ipsec::{self, Losses},
     },
+    results::measure::NodeDrops,
     units::NodeName,
 };
 
@@ -18,33 +20,48 @@ use crate::{
 pub(super) struct Baseline {
     /// Of IPsec's endpoints.
     esp: BTreeMap<NodeName, Losses>,
-    /// Packets without a route, of every node.
-    no_route: BTreeMap<NodeName, u64>,
+    /// What nodes dropped.
+    nodes: BTreeMap<NodeName, NodeDrops>,
 }
 
 impl Live {
     pub(super) fn losses(&self) -> Baseline {
         Baseline {
             esp: self.esp_losses(),
-            no_route: self.no_route(),
+            nodes: self.node_drops(),
         }
     }
 
-    fn no_route(&self) -> BTreeMap<NodeName, u64> {
+    fn node_drops(&self) -> BTreeMap<NodeName, NodeDrops> {
         self.holders()
-            .filter_map(|(node, holder)| Some((node.clone(), no_route(holder.pid()).ok()?)))
+            .filter_map(|(node, holder)| {
+                let pid = holder.pid();
+                let drops = NodeDrops {
+                    no_route: no_route(pid).ok()?,
+                    no_member: self.no_member(node, pid).ok()?,
+                };
+                Some((node.clone(), drops))
+            })
             .collect()
     }
 
-    /// Packets for which each node had no route since
-    /// [`begin_counting`](Self::begin_counting).
-    pub fn without_route(&self) -> BTreeMap<NodeName, u64> {
-        let before = self.baseline().no_route;
-        let mut now = self.no_route();
-        for (node, count) in &mut now {
-            *count = count.saturating_sub(before.get(node).copied().unwrap_or(0));
+    fn no_member(&self, node: &NodeName, pid: i32) -> io::Result<u64> {
+        let ends = self.plan().lags.iter().flat_map(|lag| &lag.ends);
+        ends.filter(|end| end.node == *node)
+            .map(|end| without_member(pid, &end.interface, &end.members))
+            .sum()
+    }
+
+    /// What each node dropped since [`begin_counting`](Self::begin_counting), by its own
+    /// counters; only nodes that dropped something.
+    pub fn dropped_by_nodes(&self) -> BTreeMap<NodeName, NodeDrops> {
+        let before = self.baseline().nodes;
+        let mut now = self.node_drops();
+        for (node, drops) in &mut now {
+            let before = before.get(node).copied().unwrap_or_default();
+            *drops = drops.since(before);
         }
-        now.retain(|_, count| *count > 0);
+        now.retain(|_, drops| drops.all() > 0);
         now
     }
 

@@ -34,10 +34,10 @@ pub(super) fn input(
         flows,
         wires: live.flow_logs(),
         topology: topology(plan),
-        no_route: live
-            .without_route()
+        node_drops: live
+            .dropped_by_nodes()
             .into_iter()
-            .map(|(node, count)| (node.to_string(), count))
+            .map(|(node, drops)| (node.to_string(), drops))
             .collect(),
         expectations: plan.expect.iter().map(expectation).collect(),
         quality: Quality {

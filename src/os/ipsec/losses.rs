@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io};
 
-use crate::units::IfName;
+use crate::{os::device_counters, units::IfName};
 
 /// Counts by the kernel's name for the reason; of the interface as well.
 pub type Losses = BTreeMap<String, u64>;
@@ -29,7 +29,7 @@ pub fn losses(endpoint: i32, router: i32, interface: &IfName) -> io::Result<Loss
         Err(error) if error.kind() == io::ErrorKind::NotFound => Losses::new(),
         Err(error) => return Err(error),
     };
-    let text = fs::read_to_string(format!("/proc/{router}/net/dev"))?;
+    let text = device_counters::table(router)?;
     all.extend(of_interface(&text, interface.as_str()));
     Ok(all)
 }
@@ -44,16 +44,10 @@ fn of_states(text: &str) -> Losses {
 }
 
 fn of_interface(text: &str, interface: &str) -> Losses {
-    let line = text
-        .lines()
-        .find_map(|line| line.trim_start().strip_prefix(interface)?.strip_prefix(':'));
-    let counts: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
+    let counts = device_counters::of(text, interface);
     COLUMNS
         .iter()
-        .filter_map(|(column, name)| {
-            let count = counts.get(*column)?.parse().ok()?;
-            Some((format!("{interface} {name}"), count))
-        })
+        .filter_map(|(column, name)| Some((format!("{interface} {name}"), *counts.get(*column)?)))
         .collect()
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     flow::{Fate, FlowView},
-    input::{RunInput, Transition},
+    input::{NodeDrops, RunInput, Transition},
     result::{Hop, SilentNeighbour},
     topology::Map,
     window::Window,
@@ -18,8 +18,8 @@ use crate::results::event::{Event, EventKind, MonoNs};
 /// A packet meets a node this long before or after a change there and may have seen either state:
 /// netlink's delivery and the packet's way from its sender.
 const SLACK_NS: u64 = 50_000_000;
-/// On a busy machine the news of a lost route is read this long after it: only believed of
-/// a node that counted at least as many packets without a route as vanished there.
+/// On a busy machine the news of a lost route, or of a LAG that found its partner, is read this
+/// long after it: only believed of a node that counted at least as many drops as vanished there.
 const LATE_NS: u64 = 1_000_000_000;
 
 /// The node that a packet had reached when it was last seen.
@@ -30,10 +30,9 @@ fn place<'v>(view: &'v FlowView<'_>, passed: &'v [Hop], map: &Map<'v>) -> Option
     }
 }
 
-/// The nodes whose own counter of packets without a route covers everything that vanished
-/// there, of all flows.
+/// The nodes whose own counters cover everything that vanished there, of all flows.
 pub(super) fn counted(input: &RunInput, map: &Map<'_>) -> BTreeSet<String> {
-    if input.no_route.is_empty() {
+    if input.node_drops.is_empty() {
         return BTreeSet::new();
     }
     let mut vanished: BTreeMap<String, u64> = BTreeMap::new();
@@ -47,11 +46,11 @@ pub(super) fn counted(input: &RunInput, map: &Map<'_>) -> BTreeSet<String> {
             }
         }
     }
-    let covers = |(node, counted): (&String, &u64)| {
+    let covers = |(node, counted): (&String, &NodeDrops)| {
         let vanished = vanished.get(node).copied().unwrap_or(0);
-        (*counted >= vanished).then(|| node.clone())
+        (counted.all() >= vanished).then(|| node.clone())
     };
-    input.no_route.iter().filter_map(covers).collect()
+    input.node_drops.iter().filter_map(covers).collect()
 }
 
 /// The evidence of one flow.
@@ -60,7 +59,9 @@ pub(super) struct Account<'a> {
     changes: Vec<Change<'a>>,
     routes: Vec<Route<'a>>,
     tunnels: Vec<TunnelChange<'a>>,
-    /// Nodes that had no route for at least as many packets as vanished there.
+    /// When, and at which node, a LAG's member began or ceased to carry.
+    lacp: Vec<(MonoNs, &'a str)>,
+    /// Nodes that counted at least as many drops as vanished there.
     counted: &'a BTreeSet<String>,
 }
 
@@ -240,8 +241,13 @@ impl<'a> Account<'a> {
             }),
             _ => None,
         });
+        let lacp = events.iter().filter_map(|event| match &event.kind {
+            EventKind::Lacp { node, .. } => Some((event.at, node.as_str())),
+            _ => None,
+        });
         Self {
             map,
+            lacp: lacp.collect(),
             changes: changes.collect(),
             routes: routes.collect(),
             tunnels: tunnels.collect(),
@@ -289,7 +295,7 @@ impl<'a> Account<'a> {
             .last()
             .is_some_and(|hop| self.is_dead(&hop.link, sent));
         if without_keys
-            || self.had_no_route(view, &passed, sent)
+            || self.counted_it(view, &passed, sent)
             || self.lost_inside_tunnel(situation, &passed)
         {
             return Some(Dropped::Otherwise);
@@ -312,20 +318,20 @@ impl<'a> Account<'a> {
         nodes.iter().find_map(dropped)
     }
 
-    /// Whether the node that the packet had reached counted packets without a route, and
-    /// was seen to have lost its own soon after.
-    fn had_no_route(&self, view: &FlowView<'_>, passed: &[Hop], sent: MonoNs) -> bool {
-        place(view, passed, self.map).is_some_and(|node| {
-            let lost = |c: &&Change<'_>| {
-                c.node == node && !c.able && matches!(c.what, What::Route(_) | What::Carrier)
-            };
-            self.counted.contains(node)
-                && self
-                    .changes
-                    .iter()
-                    .filter(lost)
-                    .any(|c| (sent..sent + LATE_NS).contains(&c.at))
-        })
+    /// Whether the node that the packet had reached counted what vanished there, and was seen
+    /// to have lost its route soon after, or one of its LAGs to have changed about then: for the
+    /// instant in which a LAG goes from one aggregate to another, Linux has no member to send on.
+    fn counted_it(&self, view: &FlowView<'_>, passed: &[Hop], sent: MonoNs) -> bool {
+        let Some(node) = place(view, passed, self.map) else {
+            return false;
+        };
+        let mut lost = self.changes.iter().filter(|c| {
+            c.node == node && !c.able && matches!(c.what, What::Route(_) | What::Carrier)
+        });
+        let mut lacp = self.lacp.iter().filter(|(_, at)| *at == node);
+        self.counted.contains(node)
+            && (lost.any(|c| (sent..sent + LATE_NS).contains(&c.at))
+                || lacp.any(|(at, _)| at.abs_diff(sent) < LATE_NS))
     }
 
     /// Whether the packet was about to enter, or had entered, a tunnel whose underlay the fault

@@ -22,16 +22,41 @@ pub struct RunInput {
     pub wires: Vec<WireFlowLog>,
     /// The lab as planned.
     pub topology: Topology,
-    /// Packets for which a node had no route while probes were counted, by its own
-    /// counter.
+    /// What a node dropped while probes were counted, by its own counters.
     #[serde(default)]
-    pub no_route: BTreeMap<String, u64>,
+    pub node_drops: BTreeMap<String, NodeDrops>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
     /// How well the instrument itself worked.
     pub quality: Quality,
     /// Sentences of the plan that every report repeats.
     pub notes: Vec<String>,
+}
+
+/// Packets that a node's kernel counted as dropped, of probes and of everything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NodeDrops {
+    /// There was no route.
+    pub no_route: u64,
+    /// A LAG had no member to send them on.
+    #[serde(default)]
+    pub no_member: u64,
+}
+
+impl NodeDrops {
+    /// For whatever reason.
+    pub fn all(self) -> u64 {
+        self.no_route + self.no_member
+    }
+
+    /// What was added to `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            no_route: self.no_route.saturating_sub(before.no_route),
+            no_member: self.no_member.saturating_sub(before.no_member),
+        }
+    }
 }
 
 /// The lab as far as a measurement must know it.

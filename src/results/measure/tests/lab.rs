@@ -56,7 +56,7 @@ pub(in crate::results) fn run(v6: bool) -> RunInput {
         events: Vec::new(),
         flows: Vec::new(),
         wires: Vec::new(),
-        no_route: std::collections::BTreeMap::new(),
+        node_drops: std::collections::BTreeMap::new(),
         topology: Topology {
             hosts: [("app", "dc1"), ("db", "vgw")]
                 .map(|(name, behind)| HostInput {

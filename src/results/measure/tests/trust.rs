@@ -140,13 +140,50 @@ fn late_news_of_a_lost_route_explain_what_the_node_itself_counted() {
         let db = lab::net(false, "172.31.0.0/16", "");
         lab::fib(&mut input, CUT + ms(900.0), "dc1", db, "");
         lab::fib(&mut input, CUT + ms(901.0), "dc1", db, "backup.1");
-        input.no_route.insert("dc1".to_owned(), counted);
+        let drops = NodeDrops {
+            no_route: counted,
+            ..NodeDrops::default()
+        };
+        input.node_drops.insert("dc1".to_owned(), drops);
         input
     };
     let result = measure(&told(38));
     assert_eq!(result.outages[0].node_dropped, 38);
     assert!(result.trusted, "{:?}", result.warnings);
     untrusted(&told(37), "wire-disagrees");
+}
+
+/// Members of a LAG that finds its partner again leave one aggregate before they are in the
+/// other.
+#[test]
+fn a_lag_that_changes_explains_what_its_node_had_no_member_for() {
+    let told = |counted: u64, node: &str| {
+        let mut input = lab::run(false);
+        lab::flow(&mut input, 0, |ms| match ms {
+            ms if (742.0..1052.0).contains(&ms) => Sim::Vanished,
+            ms => lab::forth(ms, 742),
+        });
+        lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
+        let lacp = EventKind::Lacp {
+            node: node.to_owned(),
+            dev: "circuit".to_owned(),
+            link: Some("circuit".to_owned()),
+            up: true,
+        };
+        lab::at(&mut input, CUT + ms(1052.0), lacp);
+        let drops = NodeDrops {
+            no_member: counted,
+            ..NodeDrops::default()
+        };
+        input.node_drops.insert("dc1".to_owned(), drops);
+        input
+    };
+    let result = measure(&told(310, "dc1"));
+    assert_eq!(result.outages[0].node_dropped, 310);
+    assert!(result.trusted, "{:?}", result.warnings);
+    untrusted(&told(309, "dc1"), "wire-disagrees");
+    // Another node's LAG explains nothing.
+    untrusted(&told(310, "isp"), "wire-disagrees");
 }
 
 #[test]
