@@ -7,6 +7,8 @@
 
 #[path = "kernel/bird.rs"]
 mod bird;
+#[path = "kernel/certificates.rs"]
+mod certificates;
 #[path = "kernel/common.rs"]
 mod common;
 #[path = "kernel/conformance.rs"]

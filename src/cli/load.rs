@@ -88,7 +88,10 @@ pub(super) fn read(path: &Path) -> Result<Loaded, Exit> {
     let include = |name: &str| {
         let wanted = own_config::beside(path, name);
         slurp(&wanted)
-            .and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other))
+            .and_then(|bytes| {
+                let not_text = |_| io::Error::other("binary, not text");
+                String::from_utf8(bytes).map_err(not_text)
+            })
             .map_err(|error| format!("{}: {error}", wanted.display()))
     };
     let checked = spec::check(&file, &text, &include);

@@ -6,6 +6,7 @@ use super::{Exit, finding::Finding, output};
 use crate::{
     engine::daemon::{Installed, strongswan},
     lab::model::{Daemon, Lab, OwnConfig, tunnel_name},
+    os::clock,
     units::{NodeName, Suite},
 };
 
@@ -26,6 +27,7 @@ pub(super) fn check(lab_file: &str, lab: &Lab) -> Result<(), Exit> {
         }
     }
     findings.extend(of_tunnels(Path::new(lab_file), lab)?);
+    findings.extend(out_of_date(Path::new(lab_file), lab));
     if findings.is_empty() {
         return Ok(());
     }
@@ -34,6 +36,32 @@ pub(super) fn check(lab_file: &str, lab: &Lab) -> Result<(), Exit> {
         .for_each(|finding| output::talk(&finding.to_string()));
     let text = format!("{lab_file}: a daemon refuses its configuration; nothing was built");
     Err(Exit::LabFile(text, findings))
+}
+
+/// Certificates of the user's own that are not valid now.
+fn out_of_date(lab_file: &Path, lab: &Lab) -> Vec<Finding> {
+    let now = i64::try_from(clock::real_ns() / 1_000_000_000).unwrap_or(i64::MAX);
+    let own = lab.sessions.iter().filter_map(|(name, session)| {
+        let own = session.ipsec()?.own.as_ref()?;
+        let why = if own.until.seconds <= now {
+            format!("expired {}", own.until.text)
+        } else if own.since.seconds > now {
+            format!("not valid before {}", own.since.text)
+        } else {
+            return None;
+        };
+        let file = beside(lab_file, &own.certificate.path);
+        Some(Finding::at(
+            &file.display().to_string(),
+            (1, None),
+            "certificate",
+            format!(
+                "the certificate of session `{name}`, or one that vouches for it in `{}`: {why}",
+                own.ca
+            ),
+        ))
+    });
+    own.collect()
 }
 
 /// What swanctl refuses in the users' own files, where strongSwan is installed.

@@ -17,6 +17,8 @@ pub struct Ipsec {
     pub tunnels: Vec<IpsecTunnel>,
     /// How the ends prove who they are.
     pub auth: Authentication,
+    /// Certificate and key of the first end, in place of the lab's own.
+    pub own: Option<OwnCredentials>,
     /// Dead peer detection.
     pub dpd: Dpd,
     /// Longest life of an IKE SA; whole seconds.
@@ -38,6 +40,33 @@ pub enum Authentication {
     PreSharedKey,
     /// By certificates that the lab's own authority has signed.
     Certificate,
+}
+
+/// The certificate of the first end that the user brought, in PEM and known to fit
+/// together; one for all tunnels, as a customer gateway has at AWS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnCredentials {
+    /// The end's certificate, alone in its file.
+    pub certificate: OwnConfig,
+    /// Its private key, PKCS #8.
+    pub key: OwnConfig,
+    /// The path of the file with the authorities.
+    pub ca: String,
+    /// Their certificates, each by itself: a root, and what is between it and the end.
+    pub authorities: Vec<String>,
+    /// All of them are valid from here,
+    pub since: Moment,
+    /// to here.
+    pub until: Moment,
+}
+
+/// An instant of the calendar. Ordered by time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    /// Seconds since 1970.
+    pub seconds: i64,
+    /// As people read it.
+    pub text: String,
 }
 
 /// One tunnel of a connection.

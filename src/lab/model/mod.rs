@@ -19,8 +19,8 @@ mod session;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use ipsec::{
-    Authentication, Dpd, EspSizes, For, Ipsec, IpsecTunnel, LIBIPSEC_MTU, OwnSwanctl, Proposal,
-    endpoint_name, tunnel_name,
+    Authentication, Dpd, EspSizes, For, Ipsec, IpsecTunnel, LIBIPSEC_MTU, Moment, OwnCredentials,
+    OwnSwanctl, Proposal, endpoint_name, tunnel_name,
 };
 pub use lag::{Lag, MAX_MEMBERS};
 pub use link::{DEFAULT_MTU, Link, MAX_MTU, MIN_MTU, Shape};

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     DaemonPlan, DirectPlan, FlowPlan, LagPlan, Medium, NodePlan, Plan, SessionPlan, TagPlan,
-    TunnelBy, TunnelPlan, WirePlan,
+    TunnelBy, TunnelPlan, WirePlan, config::swanctl::KEY,
 };
 use crate::{
     lab::{
@@ -98,7 +98,19 @@ fn write_files(f: &mut Formatter<'_>, node: &NodePlan) -> fmt::Result {
     }
     for (path, text) in node.files.iter().filter(|(path, _)| *path != "/etc/hosts") {
         writeln!(f, "\n{}:{path}", node.name)?;
-        write_indented(f, text)?;
+        // What the lab makes up is no secret; what the user brought may be.
+        let own_key = match &node.daemon {
+            DaemonPlan::Charon(charon) if path == KEY => charon.own_key.as_ref(),
+            DaemonPlan::None
+            | DaemonPlan::Embedded(_)
+            | DaemonPlan::Frr { .. }
+            | DaemonPlan::Bird { .. }
+            | DaemonPlan::Charon(_) => None,
+        };
+        match own_key {
+            Some(own) => writeln!(f, "  (the user's own key, {own})")?,
+            None => write_indented(f, text)?,
+        }
     }
     Ok(())
 }

@@ -15,7 +15,9 @@ use super::{
     statics::outer_address,
 };
 use crate::{
-    lab::model::{Authentication, DEFAULT_MTU, Ipsec, LIBIPSEC_MTU, Session, SessionKind},
+    lab::model::{
+        Authentication, DEFAULT_MTU, Ipsec, LIBIPSEC_MTU, OwnCredentials, Session, SessionKind,
+    },
     units::{Bytes, LabName, NodeName, SessionName},
 };
 
@@ -166,9 +168,15 @@ impl End<'_> {
                     ipsec: self.ipsec,
                     local: self.outer[0],
                     remote: self.outer[1],
-                    secret: match self.ipsec.auth {
-                        Authentication::PreSharedKey => Secret::Key(psk),
-                        Authentication::Certificate => Secret::Certificate,
+                    secret: match (self.ipsec.auth, &self.ipsec.own) {
+                        (Authentication::PreSharedKey, _) => Secret::Key(psk),
+                        (Authentication::Certificate, None) => Secret::Certificate,
+                        (Authentication::Certificate, Some(_)) if initiates => {
+                            Secret::OwnCertificate
+                        }
+                        (Authentication::Certificate, Some(own)) => {
+                            Secret::AgainstOwn(own.authorities.len())
+                        }
                     },
                     initiates,
                     backend: self.backend,
@@ -200,24 +208,44 @@ impl End<'_> {
                 initiates,
                 if_id,
                 own_config: config.map(|own| own.file.path.clone()),
+                own_key: self.own_key().map(|own| own.key.path.clone()),
             },
             files,
         })
     }
 
+    /// What the user brought, at the end it is for.
+    fn own_key(&self) -> Option<&OwnCredentials> {
+        self.ipsec.own.as_ref().filter(|_| self.side == 0)
+    }
+
+    /// The lab's own authority vouches for every end but that of the user's certificate.
     fn credentials(
         &self,
         lab: &LabName,
         endpoint: &NodeName,
-    ) -> Result<impl Iterator<Item = (String, String)>, PlanError> {
-        let [own, _] = self.outer;
-        let identity = certificate::identity(lab.as_str(), endpoint.as_str(), own)
+    ) -> Result<Vec<(String, String)>, PlanError> {
+        let [local, _] = self.outer;
+        let derived = certificate::identity(lab.as_str(), endpoint.as_str(), local)
             .map_err(|error| PlanError::Broken(format!("a certificate: {error}")))?;
-        let texts = [identity.ca, identity.certificate, identity.key];
-        Ok(swanctl::CREDENTIALS
-            .map(str::to_owned)
-            .into_iter()
-            .zip(texts))
+        let (certificate, key) = match self.own_key() {
+            Some(own) => (own.certificate.text.clone(), own.key.text.clone()),
+            None => (derived.certificate, derived.key),
+        };
+        let trusted = match &self.ipsec.own {
+            Some(own) if self.side == 1 => own.authorities.clone(),
+            _ => vec![derived.ca],
+        };
+        let mut files: Vec<(String, String)> = (1..)
+            .zip(trusted)
+            .map(|(number, text)| {
+                let name = swanctl::authority(number);
+                (format!("{}/{name}", swanctl::AUTHORITIES), text)
+            })
+            .collect();
+        files.push((swanctl::CERTIFICATE.to_owned(), certificate));
+        files.push((swanctl::KEY.to_owned(), key));
+        Ok(files)
     }
 }
 

@@ -126,6 +126,9 @@ pub struct CharonPlan {
     /// The file that the user wrote as swanctl.conf, as the lab file calls it;
     /// backhoe changes nothing in it.
     pub own_config: Option<String>,
+    /// The file with the private key that the user brought for this end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_key: Option<String>,
 }
 
 /// What encrypts an IPsec tunnel's packets.

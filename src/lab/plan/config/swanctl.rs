@@ -39,14 +39,28 @@ pub enum Secret<'a> {
     Key(&'a str),
     /// The key of a certificate, in files of its own.
     Certificate,
+    /// The same, but the certificate is the user's: it need not name the end's address,
+    /// so the end is called as the certificate's subject.
+    OwnCertificate,
+    /// The peer has such a certificate, for which so many authorities vouch.
+    AgainstOwn(usize),
 }
 
-/// Where an end has its authority's certificate, its own, and its own key.
-pub const CREDENTIALS: [&str; 3] = [
-    "/etc/swanctl/x509ca/ca.pem",
-    "/etc/swanctl/x509/end.pem",
-    "/etc/swanctl/private/end.pem",
-];
+/// Where an end has the certificates of authorities it trusts, its own, and its own key.
+pub const AUTHORITIES: &str = "/etc/swanctl/x509ca";
+/// See [`AUTHORITIES`].
+pub const CERTIFICATE: &str = "/etc/swanctl/x509/end.pem";
+/// See [`AUTHORITIES`].
+pub const KEY: &str = "/etc/swanctl/private/end.pem";
+
+/// What the `number`th authority's file is called, from 1.
+pub fn authority(number: usize) -> String {
+    if number == 1 {
+        "ca.pem".to_owned()
+    } else {
+        format!("ca-{number}.pem")
+    }
+}
 
 impl EndConfig<'_> {
     /// `/etc/swanctl/swanctl.conf`.
@@ -86,11 +100,11 @@ impl EndConfig<'_> {
     dpd_delay = {dpd}s
     local {{
       auth = {auth}
-      id = {local}
+      {local_id}
     }}
     remote {{
       auth = {auth}
-      id = {remote}
+      {remote_id}
     }}
     children {{
       {CONNECTION} {{
@@ -106,7 +120,22 @@ impl EndConfig<'_> {
 ",
             auth = match self.secret {
                 Secret::Key(_) => "psk",
-                Secret::Certificate => "pubkey",
+                Secret::Certificate | Secret::OwnCertificate | Secret::AgainstOwn(_) => "pubkey",
+            },
+            local_id = match self.secret {
+                Secret::OwnCertificate => "certs = end.pem".to_owned(),
+                Secret::Key(_) | Secret::Certificate | Secret::AgainstOwn(_) => {
+                    format!("id = {local}")
+                }
+            },
+            remote_id = match self.secret {
+                Secret::AgainstOwn(count) => {
+                    let names: Vec<String> = (1..=count).map(authority).collect();
+                    format!("id = %any\n      cacerts = {}", names.join(", "))
+                }
+                Secret::Key(_) | Secret::Certificate | Secret::OwnCertificate => {
+                    format!("id = {remote}")
+                }
             },
             encap = yes_no(encap),
             ike_proposal = ipsec.ike.text,

@@ -32,6 +32,7 @@ fn lab() -> Lab {
     vpn.implementation = VpnKind::Ipsec(Box::new(Ipsec {
         tunnels: vec![tunnel.clone(), tunnel],
         auth: Authentication::PreSharedKey,
+        own: None,
         dpd: Dpd {
             delay: aws::DPD_DELAY,
             timeout: aws::DPD_TIMEOUT,

@@ -13,7 +13,7 @@ pub(super) use links::{LAG, LINK};
 pub(super) use nodes::{ANNOUNCEMENT, DAEMONS, INSTALLED, KINDS, NODE};
 pub(super) use routing::{MATCH, ROUTING, RULE, SET};
 pub(super) use scenario::{CUT, DEGRADE, DROP, EXPECT, OUTCOME, PROBE, RESTORED, STEP, WAIT};
-pub(super) use sessions::{BFD, DPD, MSS, SESSION};
+pub(super) use sessions::{AUTH, BFD, CREDENTIALS, DPD, MSS, SESSION};
 
 pub(super) static LAB: Table = Table {
     what: "a lab",

@@ -90,8 +90,8 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
         ),
         word(
             "auth",
-            OneOf(&AUTH),
-            "ipsec: how the ends prove who they are; default `psk`.",
+            Either(&[OneOf(&AUTH), Keys(&CREDENTIALS)]),
+            "ipsec: how the ends prove who they are; default `psk`. `certificate`: the lab's own; or files of yours.",
         ),
         word(
             "psk",
@@ -151,7 +151,29 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
 pub(in crate::lab::spec) static MSS: [&str; 2] = ["mtu", "unclamped"];
 
 /// How an IPsec tunnel's ends prove who they are.
-static AUTH: [&str; 2] = ["psk", "certificate"];
+pub(in crate::lab::spec) static AUTH: [&str; 2] = ["psk", "certificate"];
+
+pub(in crate::lab::spec) static CREDENTIALS: Table = Table {
+    what: "a certificate of your own",
+    others: None,
+    keys: &[
+        needed(
+            "certificate",
+            Text,
+            "Path of the customer's end's certificate: PEM, alone in its file.",
+        ),
+        needed(
+            "key",
+            Text,
+            "Path of its private key: PEM, PKCS #8, not encrypted.",
+        ),
+        needed(
+            "ca",
+            Text,
+            "Path of the certificates that vouch for it, up to the root; AWS's end trusts them.",
+        ),
+    ],
+};
 
 pub(in crate::lab::spec) static DPD: Table = Table {
     what: "dead peer detection",

@@ -5,16 +5,16 @@ use ipnet::{IpNet, Ipv4Net};
 use super::{
     super::{
         At,
-        keys::DPD,
-        raw::Tree,
+        keys::{AUTH, CREDENTIALS, DPD},
+        raw::{Tree, Value},
         reader::{Fields, Findings},
     },
     Lower, Section,
 };
 use crate::{
     lab::model::{
-        Authentication, Dpd, For, Ipsec, IpsecTunnel, Kind, OwnSwanctl, Proposal, aws,
-        endpoint_name, tunnel_name,
+        Authentication, Dpd, For, Ipsec, IpsecTunnel, Kind, OwnCredentials, OwnSwanctl, Proposal,
+        aws, endpoint_name, tunnel_name,
     },
     units::{NodeName, SessionName, Span},
 };
@@ -68,7 +68,7 @@ impl Lower<'_> {
         self.check_names(vpn, count);
         let inside = self.inside_networks(fields, vpn, count);
         let keys = self.pre_shared_keys(fields, vpn, count);
-        let auth = self.authentication(fields);
+        let (auth, own) = self.authentication(fields);
         let configs = self.own_configs(fields, vpn, count);
         let dpd = self.dpd(fields, vpn);
         let ike_lifetime = self.lifetime(fields, "ike-lifetime", aws::IKE_LIFETIME, vpn);
@@ -97,6 +97,7 @@ impl Lower<'_> {
         Some(Ipsec {
             tunnels,
             auth,
+            own,
             dpd,
             ike_lifetime,
             child_lifetime,
@@ -213,15 +214,27 @@ impl Lower<'_> {
         networks
     }
 
-    fn authentication(&mut self, fields: &Fields<'_>) -> Authentication {
-        if fields.choice(&mut self.f, "auth") != Some("certificate") {
-            return Authentication::PreSharedKey;
-        }
+    /// A word, or files of the user's own.
+    fn authentication(&mut self, fields: &Fields<'_>) -> (Authentication, Option<OwnCredentials>) {
+        let own = match fields.get("auth") {
+            Some((at, tree)) if matches!(tree.value, Value::Map(_)) => {
+                let inner = self.f.fields(tree, &CREDENTIALS, at);
+                inner.and_then(|inner| self.own_credentials(&inner))
+            }
+            Some((at, tree)) => {
+                let word = self.f.choice(at, tree, "auth", &AUTH);
+                if word != Some("certificate") {
+                    return (Authentication::PreSharedKey, None);
+                }
+                None
+            }
+            None => return (Authentication::PreSharedKey, None),
+        };
         if fields.has("psk") {
-            let message = "with `auth: certificate` there is no pre-shared key";
+            let message = "with a certificate there is no pre-shared key";
             self.f.error(fields.at_key("psk"), "auth", message);
         }
-        Authentication::Certificate
+        (Authentication::Certificate, own)
     }
 
     fn pre_shared_keys(
