@@ -167,7 +167,7 @@ fn private_key(text: &str) -> Result<KeyPair, Fault> {
     match block.label.as_str() {
         "PRIVATE KEY" => KeyPair::try_from(block.contents.as_slice()).or_else(|_| {
             of_sort(
-                "a key that AWS takes for none",
+                "a private key of another sort than those read here",
                 "RSA of 2048 to 4096 bits, ECDSA on P-256 or P-384, or Ed25519",
             )
         }),
