@@ -18,7 +18,7 @@ use crate::{
         probe::{self, Probes},
     },
     lab::{
-        model::{Fault, StepKind},
+        model::{ExpectAfter, Fault, StepKind},
         plan::FlowPlan,
     },
     os::{clock, pressure},
@@ -173,10 +173,6 @@ struct Experiment<'a> {
 }
 
 impl Experiment<'_> {
-    fn flows(&self) -> Vec<&FlowPlan> {
-        self.live.plan().flows.iter().collect()
-    }
-
     fn step(&mut self, step: &StepKind) -> anyhow::Result<()> {
         match step {
             StepKind::Fault { label, fault } => self.fault(label, fault),
@@ -279,9 +275,27 @@ impl Experiment<'_> {
         self.until_steady(clock::mono_ns());
     }
 
+    /// The flows that are not said to stay away after a fault that is still in force.
+    fn awaited(&self) -> Vec<&FlowPlan> {
+        let faults = self.live.faults();
+        let plan = self.live.plan();
+        let away = |flow: &FlowPlan| {
+            plan.expect.iter().any(|expect| {
+                expect.recovered == Some(false)
+                    && expect.probe == flow.probe
+                    && matches!(&expect.after, ExpectAfter::Fault(label) if faults.contains_key(label))
+            })
+        };
+        plan.flows.iter().filter(|flow| !away(flow)).collect()
+    }
+
     /// Waits until all flows have delivered without a loss for a while, all sent after `after`.
     fn until_steady(&self, after: MonoNs) {
-        let flows = self.flows();
+        let flows = self.awaited();
+        if flows.is_empty() {
+            pass(SUSTAINED_NS, self.stopped);
+            return;
+        }
         let lost = flows
             .iter()
             .filter(|flow| {

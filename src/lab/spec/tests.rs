@@ -339,6 +339,33 @@ expect:
 }
 
 #[test]
+fn a_count_of_prefixes_is_as_many_networks_in_a_row() {
+    let text = include_str!("../../../labs/two-routers.yaml").replace(
+        "announce: [10.1.0.0/24, \"2001:db8:1::/64\"], local-pref: 200",
+        "announce: [{ prefix: 10.99.254.0/24, count: 3 }, { prefix: \"2001:db8:1:ffff::/64\", count: 2 }]",
+    );
+    let lab = lab(&text);
+    let Routing::Shorthand(short) = &lab.routing["a"]["primary"] else {
+        panic!("{:?}", lab.routing)
+    };
+    let prefixes: Vec<String> = short
+        .announce
+        .iter()
+        .map(|announce| announce.prefix.to_string())
+        .collect();
+    assert_eq!(
+        prefixes,
+        [
+            "10.99.254.0/24",
+            "10.99.255.0/24",
+            "10.100.0.0/24",
+            "2001:db8:1:ffff::/64",
+            "2001:db8:2::/64"
+        ]
+    );
+}
+
+#[test]
 fn a_tag_falls_with_its_links_and_the_links_of_its_nodes() {
     let lab = lab(&include_str!("../../../labs/dx-vpn-backup.yaml")
         .replace("kind: dx-location }", "kind: dx-location, location: EAST }")

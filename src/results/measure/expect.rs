@@ -19,7 +19,8 @@ fn concerns(expectation: &Expectation, outage: &Outage) -> bool {
         && outage.transition == expectation.transition
 }
 
-/// Judges one line; every flow of its probe must satisfy it.
+/// Judges one line; every flow of its probe must satisfy it. But traffic does not come back
+/// where one way of two does not.
 pub(super) fn judge(expectation: &Expectation, outages: &[Outage], map: &Map<'_>) -> ExpectResult {
     let concerned: Vec<&Outage> = outages
         .iter()
@@ -33,7 +34,11 @@ pub(super) fn judge(expectation: &Expectation, outages: &[Outage], map: &Map<'_>
         (None, format!("not measured: {} {what}", expectation.label))
     } else {
         let verdicts = concerned.iter().map(|o| judge_one(expectation, o, map));
-        let met = verdicts.reduce(both).flatten();
+        let met = if expectation.recovered == Some(false) {
+            verdicts.reduce(either).flatten()
+        } else {
+            verdicts.reduce(both).flatten()
+        };
         let texts: Vec<String> = concerned.iter().map(|o| describe(o)).collect();
         (met, texts.join("; "))
     };
@@ -51,6 +56,15 @@ fn both(a: Option<bool>, b: Option<bool>) -> Option<bool> {
         (Some(false), _) | (_, Some(false)) => Some(false),
         (None, _) | (_, None) => None,
         (Some(true), Some(true)) => Some(true),
+    }
+}
+
+/// One flow that stays away decides; one unmeasured leaves the line unmeasured.
+fn either(a: Option<bool>, b: Option<bool>) -> Option<bool> {
+    match (a, b) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (None, _) | (_, None) => None,
+        (Some(false), Some(false)) => Some(false),
     }
 }
 

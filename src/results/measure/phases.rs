@@ -375,27 +375,37 @@ impl<'a> Witness<'a> {
             })
     }
 
-    /// Whether a link has to do with this transition: the fault's target, or on the path that
-    /// went away or came.
+    /// Whether a link has to do with this transition: on the path that went away or came, or the
+    /// fault's target. Of much that a tag took at once, only what this flow was on.
     fn concerns(&self, link: &str) -> bool {
-        let path = match self.window.transition {
+        let map = &self.scene.map;
+        let on_path = || self.path().iter().any(|hop| map.is_part(&hop.link, link));
+        let hit = || {
+            map.is_hit(link, self.window) || self.window.hits().any(|hit| map.is_part(hit, link))
+        };
+        on_path() || (!self.was_on_the_tagged() && hit())
+    }
+
+    /// Whether the fault was of a tag, and the flow's path of what carries it.
+    fn was_on_the_tagged(&self) -> bool {
+        let map = &self.scene.map;
+        let mut path = self.path().iter();
+        !self.window.links.is_empty() && path.any(|hop| map.is_hit(&hop.link, self.window))
+    }
+
+    /// The path that went away or came.
+    fn path(&self) -> &'a [Hop] {
+        match self.window.transition {
             Transition::Initial => &self.ways.before,
             Transition::Reversion => &self.ways.after,
-        };
-        let map = &self.scene.map;
-        map.is_hit(link, self.window)
-            || self.window.hits().any(|hit| map.is_part(hit, link))
-            || path.iter().any(|hop| map.is_part(&hop.link, link))
+        }
     }
 
     /// The same of one VIF of a link. All of a circuit's fall silent with it; this flow waited
     /// for the one that carried it.
     fn concerns_vif(&self, link: &str, vlan: Option<u16>) -> bool {
-        let path = match self.window.transition {
-            Transition::Initial => &self.ways.before,
-            Transition::Reversion => &self.ways.after,
-        };
-        let here = path
+        let here = self
+            .path()
             .iter()
             .filter(|hop| self.scene.map.is_part(&hop.link, link));
         let mut carried = here.filter_map(|hop| hop.vlan).peekable();

@@ -116,6 +116,11 @@ pub(in crate::lab::spec) static ANNOUNCEMENT: Table = Table {
     keys: &[
         needed("prefix", Prefix, "The prefix."),
         word(
+            "count",
+            Number(2, 1000),
+            "So many networks of this size, one after the other, `prefix` the first.",
+        ),
+        word(
             "while-known",
             Prefix,
             "Announced only while a route strictly inside this prefix is known.",

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use ipnet::IpNet;
@@ -16,6 +16,7 @@ use super::{
     },
     Lower, Section,
     next_hops::NextHop,
+    unusable::is_unrouted,
 };
 use crate::{
     lab::model::{Announce, Host, Kind, Node, StaticRoute, Tags, Via, aws},
@@ -520,7 +521,7 @@ impl Lower<'_> {
     fn route_prefixes(&mut self, key: &Key, via: &str) -> Vec<IpNet> {
         let default = |v6: bool| {
             let any: IpAddr = if v6 {
-                std::net::Ipv6Addr::UNSPECIFIED.into()
+                Ipv6Addr::UNSPECIFIED.into()
             } else {
                 Ipv4Addr::UNSPECIFIED.into()
             };
@@ -578,35 +579,41 @@ pub(super) fn announcements(f: &mut Findings, fields: &Fields<'_>, key: &str) ->
     };
     let mut list: Vec<Announce> = Vec::new();
     for item in Findings::one_or_list(tree) {
-        let Some(announce) = announcement(f, at, item, key) else {
-            continue;
-        };
-        if list.iter().any(|other| other.prefix == announce.prefix) {
-            let message = format!("`{}` is here twice", announce.prefix);
-            f.error(item.at, "duplicate", message);
-        } else {
+        for announce in announcement(f, at, item, key) {
+            if list.iter().any(|other| other.prefix == announce.prefix) {
+                let message = format!("`{}` is here twice", announce.prefix);
+                f.error(item.at, "duplicate", message);
+                break;
+            }
             list.push(announce);
         }
     }
     list
 }
 
-fn announcement(f: &mut Findings, at: At, item: &Tree, key: &str) -> Option<Announce> {
+/// One item of a list of prefixes: mostly one prefix, with a `count` as many.
+fn announcement(f: &mut Findings, at: At, item: &Tree, key: &str) -> Vec<Announce> {
+    let plain = |prefix| Announce {
+        prefix,
+        while_known: None,
+    };
     if !matches!(item.value, Value::Map(_)) {
-        let prefix = f.routed_prefix(at, item, key)?;
-        return Some(Announce {
-            prefix,
-            while_known: None,
-        });
+        let prefix = f.routed_prefix(at, item, key);
+        return prefix.map(plain).into_iter().collect();
     }
-    let fields = f.fields(item, &ANNOUNCEMENT, item.at)?;
+    let Some(fields) = f.fields(item, &ANNOUNCEMENT, item.at) else {
+        return Vec::new();
+    };
     let prefix = fields
         .get("prefix")
         .and_then(|(at, tree)| f.routed_prefix(at, tree, "prefix"));
     let while_known = fields
         .get("while-known")
         .and_then(|(at, tree)| f.prefix(at, tree, "while-known"));
-    let prefix = prefix?;
+    let count: Option<usize> = fields.number(f, "count");
+    let Some(prefix) = prefix else {
+        return Vec::new();
+    };
     if let Some(inner) = while_known
         && !prefix.contains(&inner)
     {
@@ -616,8 +623,42 @@ fn announcement(f: &mut Findings, at: At, item: &Tree, key: &str) -> Option<Anno
             format!("`{inner}` is not inside `{prefix}`"),
         );
     }
-    Some(Announce {
-        prefix,
-        while_known,
-    })
+    let Some(count) = count else {
+        return vec![Announce {
+            prefix,
+            while_known,
+        }];
+    };
+    if fields.has("while-known") {
+        let message = "`while-known` is a condition of one prefix, and `count` makes several";
+        f.error(fields.at_key("count"), "foreign-key", message);
+    }
+    let many: Vec<Announce> = consecutive(prefix).take(count).map(plain).collect();
+    let last = many.last().map_or(prefix, |last| last.prefix);
+    if many.len() < count || many.iter().any(|one| is_unrouted(&one.prefix)) {
+        let message =
+            format!("{count} networks from `{prefix}` on run into addresses that nobody routes");
+        f.error(fields.at_value("count"), "out-of-range", message)
+            .help(format!(
+                "the last would be `{last}`; begin lower or take fewer"
+            ));
+    }
+    many
+}
+
+/// The networks of one size from this one on, to the end of the address space.
+fn consecutive(first: IpNet) -> impl Iterator<Item = IpNet> {
+    let step = |net: &IpNet| match net {
+        IpNet::V4(v4) => {
+            let size = 1u64 << (32 - v4.prefix_len());
+            let next = u32::try_from(u64::from(v4.network().to_bits()) + size).ok()?;
+            IpNet::new(Ipv4Addr::from_bits(next).into(), v4.prefix_len()).ok()
+        }
+        IpNet::V6(v6) => {
+            let size = 1u128.checked_shl(u32::from(128 - v6.prefix_len()))?;
+            let next = v6.network().to_bits().checked_add(size)?;
+            IpNet::new(Ipv6Addr::from_bits(next).into(), v6.prefix_len()).ok()
+        }
+    };
+    std::iter::successors(Some(first), step)
 }

@@ -77,6 +77,11 @@ impl Findings {
     }
 }
 
+/// Whether nobody routes this.
+pub(super) fn is_unrouted(net: &IpNet) -> bool {
+    unrouted(net).is_some()
+}
+
 /// Why no interface has this address.
 pub(super) fn special(address: IpAddr) -> Option<&'static str> {
     match address {

@@ -244,6 +244,24 @@ fn a_cut_by_tag_is_explained_like_the_cut_of_what_carries_it() {
     for how in ["silent", "carrier"] {
         let told = |links: &[&str], target: &str| {
             let mut input = lab::clean_silent_cut(true);
+            // Another session of the same two routers, whose BFD is faster by chance.
+            let prod = &input.topology.sessions[0];
+            let other = SessionInput {
+                name: "other".to_owned(),
+                over: "other".to_owned(),
+                ..prod.clone()
+            };
+            input.topology.sessions.push(other);
+            for (node, after) in [("dc1", 601.0), ("east", 602.0)] {
+                let kind = EventKind::Bfd {
+                    session: "other".to_owned(),
+                    node: node.to_owned(),
+                    state: "Down".to_owned(),
+                    diagnostic: None,
+                    detect_us: None,
+                };
+                lab::at(&mut input, CUT + ms(after), kind);
+            }
             lab::without_faults(&mut input);
             lab::fault(&mut input, "cut", how, target, CUT);
             lab::restore(&mut input, "cut", how, target, lab::RESTORE);
@@ -269,7 +287,10 @@ fn a_cut_by_tag_is_explained_like_the_cut_of_what_carries_it() {
                 .iter()
                 .any(|outage| outage.phases_ms.detected.is_some())
         );
-        assert_eq!(told(&["backbone", "circuit"], "location:EAST"), by_link);
+        assert_eq!(
+            told(&["backbone", "circuit", "other"], "location:EAST"),
+            by_link
+        );
     }
 }
 

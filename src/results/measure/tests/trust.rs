@@ -535,6 +535,10 @@ fn what_is_not_to_come_back_is_no_surprise_when_it_stays_away() {
     let result = measure(&input);
     assert_eq!(result.expect[0].met, Some(true));
     assert!(warning(&result, "not-recovered").is_none());
+    // Questions without answers are no traffic that came back.
+    let forth = |ms: f64| lab::forth(ms, 742);
+    lab::flow(&mut input, 0, forth);
+    assert_eq!(measure(&input).expect[0].met, Some(true));
     let mut back = lab::clean_silent_cut(false);
     back.expectations = vec![stays];
     assert_eq!(measure(&back).expect[0].met, Some(false));
