@@ -44,10 +44,12 @@ pub(super) fn tell(scene: &Scene<'_>, view: &FlowView<'_>, window: &Window, ways
         ..Story::default()
     };
     let mut ripple = 0;
+    let witness = Witness::new(scene, view, window, ways);
     if let Some(pivot) = &pivot {
-        let witness = Witness::new(scene, view, window, ways);
         ripple = witness.way_to(pivot);
         witness.explain(pivot, recovered, &mut story);
+    } else if let Some(reason) = witness.ended_session() {
+        story.critical.push(reason);
     }
     if let Some(at) = recovered {
         let what = if ways.recovered.is_some() {
@@ -304,6 +306,32 @@ impl<'a> Witness<'a> {
                 };
                 let what = format!("{what} {word}");
                 Some(Notice { at, what, session })
+            })
+    }
+
+    /// Why traffic is gone of whose path the fault hit nothing: the first session on it that a
+    /// daemon ended, in the daemon's own words.
+    fn ended_session(&self) -> Option<CriticalStep> {
+        let is_gone = self.ways.after.is_empty() && self.window.transition == Transition::Initial;
+        let on_path = |name: &str| {
+            let session = self.scene.map.session(name);
+            session.is_some_and(|session| {
+                let mut path = self.path().iter();
+                path.any(|hop| self.scene.map.is_part(&hop.link, &session.over))
+            })
+        };
+        self.events()
+            .take_while(|(at, _)| is_gone && *at < self.window.end)
+            .find_map(|(at, kind)| match kind {
+                EventKind::Session {
+                    session,
+                    node,
+                    state,
+                    reason: Some(reason),
+                } if !state.eq_ignore_ascii_case("Established") && on_path(session) => {
+                    Some(self.step(at, node, &format!("ended {session}: {reason}")))
+                }
+                _ => None,
             })
     }
 

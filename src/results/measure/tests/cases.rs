@@ -238,6 +238,46 @@ fn what_returned_with_the_circuit_belongs_to_the_transition_it_was_sent_in() {
     assert!(near(reversion.phases_ms.recovered, 100.2));
 }
 
+/// A cut elsewhere makes AWS end the session: the path itself was never hit.
+#[test]
+fn a_session_that_a_limit_ends_is_named_with_its_reason() {
+    let mut input = lab::run(false);
+    lab::without_faults(&mut input);
+    lab::fault(&mut input, "cut", "silent", "uplink", CUT);
+    for (node, after, reason) in [
+        ("east", 351.0, "more than 100 prefixes"),
+        (
+            "dc1",
+            356.0,
+            "received Maximum Number of Prefixes Reached (6/1)",
+        ),
+    ] {
+        let kind = EventKind::Session {
+            session: "prod".to_owned(),
+            node: node.to_owned(),
+            state: "Idle".to_owned(),
+            reason: Some(reason.to_owned()),
+        };
+        lab::at(&mut input, CUT + ms(after), kind);
+    }
+    let gone = |ms: f64| if ms < 352.0 { Sim::Prod } else { Sim::Vanished };
+    lab::flow(&mut input, 0, gone);
+    lab::flow(&mut input, 1, gone);
+    let result = measure(&input);
+    for outage in &result.outages {
+        assert!(!outage.recovered);
+        let [only] = outage.critical_path.as_slice() else {
+            panic!("{:?}", outage.critical_path)
+        };
+        assert_eq!(
+            (only.node.as_str(), only.what.as_str()),
+            ("east", "ended prod: more than 100 prefixes")
+        );
+        assert!((only.at_ms - 351.0).abs() < 0.1, "{}", only.at_ms);
+    }
+    assert_eq!(result.outages.len(), 2);
+}
+
 /// The same run, once told as the cut of a link and once as that of a tag that the link carries.
 #[test]
 fn a_cut_by_tag_is_explained_like_the_cut_of_what_carries_it() {
