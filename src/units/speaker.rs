@@ -57,6 +57,9 @@ pub enum RouteChoice {
     /// Direct Connect's, at a location and in a Direct Connect gateway (Direct Connect
     /// User Guide, "Routing policies and BGP communities").
     DirectConnect,
+    /// A VPC's route table: what is written before what its vgw propagates (VPC User
+    /// Guide, "Route priority").
+    Vpc,
     /// A transit gateway's (Transit Gateway Guide, "Route evaluation order").
     Tgw {
         /// Its option "VPN ECMP support".

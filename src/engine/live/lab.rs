@@ -285,6 +285,7 @@ impl Live {
             | Op::SetUp { .. }
             | Op::SetDown { .. }
             | Op::ClampMss { .. }
+            | Op::AddRule { .. }
             | Op::AddRoute { .. } => None,
         })
     }

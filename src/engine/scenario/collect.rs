@@ -1,9 +1,12 @@
 //! Everything a measurement needs, as plain data.
 
+use std::collections::BTreeSet;
+
 use crate::{
     engine::{live::Live, probe::ProbeQuality},
     lab::{
         model::{Expect, ExpectAfter, Shape},
+        op::{Netns, Op},
         plan::{Plan, TunnelBy},
     },
     results::{
@@ -58,6 +61,21 @@ pub(super) fn input(
     }
 }
 
+/// Nodes that take from outside only what is for themselves.
+fn no_transit(plan: &Plan) -> BTreeSet<String> {
+    let of = |op: &Op| {
+        let Op::AddRule {
+            netns: Netns::Node(node),
+            ..
+        } = op
+        else {
+            return None;
+        };
+        Some(node.to_string())
+    };
+    plan.ops.iter().filter_map(of).collect()
+}
+
 fn topology(plan: &Plan) -> Topology {
     let wired = plan.wires.iter().map(|wire| LinkInput {
         name: wire.link.to_string(),
@@ -83,6 +101,7 @@ fn topology(plan: &Plan) -> Topology {
             })
             .collect(),
         links: wired.chain(direct).collect(),
+        no_transit: no_transit(plan).into_iter().collect(),
         lags: plan
             .lags
             .iter()

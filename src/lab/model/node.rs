@@ -20,7 +20,8 @@ pub struct Node {
     /// `dx-location` speaks with the AS of its VIF's gateway.
     pub asn: Option<Asn>,
     /// What speaks for it. `None` for every kind but `router`, `data-center` and
-    /// those of AWS that speak; `Embedded` for the latter.
+    /// those of AWS that speak; `Embedded` for the latter, and for a `vpc` into whose
+    /// table routes are propagated one by one.
     pub daemon: Daemon,
     /// The BGP Identifier, where the file sets it.
     pub router_id: Option<Ipv4Addr>,

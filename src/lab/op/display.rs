@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{BOND_MIIMON_MS, Netns, Op, RouteTarget};
+use super::{BOND_MIIMON_MS, INBOUND_PRIORITIES, Inbound, Netns, Op, RouteTarget};
 
 impl fmt::Display for Netns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,6 +98,30 @@ impl fmt::Display for Op {
                 )
             }
             Self::SetDown { netns, dev } => write!(f, "ip -n {netns} link set {dev} down"),
+            Self::AddRule {
+                netns,
+                dev,
+                inbound: Inbound::To(prefix),
+            } => {
+                let family = if prefix.addr().is_ipv6() { " -6" } else { "" };
+                write!(
+                    f,
+                    "ip -n {netns}{family} rule add iif {dev} to {prefix} priority {} lookup main",
+                    INBOUND_PRIORITIES[0]
+                )
+            }
+            Self::AddRule {
+                netns,
+                dev,
+                inbound: Inbound::NoOther { ipv6 },
+            } => {
+                let family = if *ipv6 { " -6" } else { "" };
+                write!(
+                    f,
+                    "ip -n {netns}{family} rule add iif {dev} priority {} unreachable",
+                    INBOUND_PRIORITIES[1]
+                )
+            }
             Self::AddRoute {
                 netns,
                 prefix,

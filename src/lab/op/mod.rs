@@ -13,6 +13,10 @@ use crate::units::{Bytes, HashPolicy, IfName, LacpRate, NodeName};
 /// How often a bond looks at its members' carrier, milliseconds.
 pub const BOND_MIIMON_MS: u32 = 10;
 
+/// Priorities of [`Inbound`]'s rules: prefixes, then all others. After what is the
+/// node's own, before the tables.
+pub const INBOUND_PRIORITIES: [u32; 2] = [100, 200];
+
 /// Tables of VRFs: the first has the first number.
 pub const VRF_TABLES: std::ops::RangeInclusive<u8> = 101..=199;
 
@@ -163,6 +167,15 @@ pub enum Op {
         /// Interface.
         dev: IfName,
     },
+    /// Add a rule for packets that come in by an interface.
+    AddRule {
+        /// Where.
+        netns: Netns,
+        /// Interface.
+        dev: IfName,
+        /// The rule.
+        inbound: Inbound,
+    },
     /// Add a static route.
     AddRoute {
         /// Where.
@@ -174,6 +187,20 @@ pub enum Op {
         /// A VRF's table; `None`: the main one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         table: Option<u8>,
+    },
+}
+
+/// What becomes of packets that come in by an interface. Their own rules come before the
+/// routing tables, prefixes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Inbound {
+    /// Those to this prefix are routed.
+    To(IpNet),
+    /// No others are; their sender is told so.
+    NoOther {
+        /// Of IPv6; otherwise of IPv4.
+        ipv6: bool,
     },
 }
 
@@ -202,6 +229,7 @@ impl Op {
             | Self::SetUp { netns, .. }
             | Self::SetDown { netns, .. }
             | Self::ClampMss { netns, .. }
+            | Self::AddRule { netns, .. }
             | Self::AddRoute { netns, .. } => netns,
             Self::AddVeth { a, .. } => &a.netns,
         }

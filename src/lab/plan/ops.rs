@@ -2,14 +2,14 @@
 //! interfaces, addresses, up, routes.
 
 use super::{
-    net::{Bridge, Cable, Net, Port, Vlan, VrfPort},
+    net::{Bridge, Cable, Net, Port, Vlan, VrfPort, attached},
     statics::{Static, forwards},
     sysctl::{Role, settings},
 };
 use crate::{
     lab::{
         model::{Kind, Lag},
-        op::{Netns, Op, RouteTarget, VethEnd},
+        op::{Inbound, Netns, Op, RouteTarget, VethEnd},
     },
     units::{Bytes, IfName, NodeName},
 };
@@ -77,7 +77,39 @@ pub(super) fn ops(net: &Net<'_>, statics: Vec<Static>) -> Result<Vec<Op>, crate:
         prefix: route.prefix,
         to: route.to,
     }));
+    ops.extend(no_transit(net));
     Ok(ops)
+}
+
+/// A VPC with peerings takes from outside only what is for itself: neither a peering nor a
+/// gateway leads through it to another (VPC Peering Guide, "Unsupported VPC peering
+/// configurations").
+fn no_transit(net: &Net<'_>) -> Vec<Op> {
+    let mut ops = Vec::new();
+    for (vpc, _, ranges) in attached(net.lab) {
+        let peerings: Vec<&Port> = net
+            .lab
+            .peerings(vpc)
+            .filter_map(|link| net.links.get(link)?.at(vpc))
+            .collect();
+        if peerings.is_empty() {
+            continue;
+        }
+        let attachment = net.attachments.get(vpc).and_then(|cable| cable.at(vpc));
+        for port in peerings.into_iter().chain(attachment) {
+            let rule = |inbound| Op::AddRule {
+                netns: Netns::Node(vpc.clone()),
+                dev: port.interface.clone(),
+                inbound,
+            };
+            ops.extend(ranges.iter().map(|range| rule(Inbound::To(*range))));
+            ops.push(rule(Inbound::NoOther { ipv6: false }));
+            if net.has_ipv6 {
+                ops.push(rule(Inbound::NoOther { ipv6: true }));
+            }
+        }
+    }
+    ops
 }
 
 fn role(net: &Net<'_>, netns: &Netns) -> Role {

@@ -102,14 +102,20 @@ fn peer(net: &Net<'_>, legs: &[Leg], leg: &Leg, side: usize) -> PeerConfig {
     }
 }
 
-/// The AS a node speaks with: its own, or that of the gateway behind a location.
+/// The AS a node speaks with: its own, or that of the gateway behind a location or in
+/// front of a VPC.
 pub(super) fn asn_of(net: &Net<'_>, name: &NodeName) -> Result<Asn, PlanError> {
     let own = net.lab.nodes.get(name).and_then(|node| node.asn);
     let gateway = || {
         let gateway = legs::gateway_of(net.lab, name)?;
         net.lab.nodes.get(gateway).and_then(|node| node.asn)
     };
+    let vgw = || {
+        let vgw = net.lab.propagates_to(name)?;
+        net.lab.nodes.get(vgw).and_then(|node| node.asn)
+    };
     own.or_else(gateway)
+        .or_else(vgw)
         .ok_or_else(|| PlanError::Broken(format!("that `{name}` has an AS number")))
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     lab::{
-        model::{Kind, SessionKind, StaticRoute, Via},
+        model::{Kind, Node, SessionKind, StaticRoute, Via},
         op::RouteTarget,
     },
     units::NodeName,
@@ -32,8 +32,8 @@ pub(super) fn statics(net: &Net<'_>) -> Result<Vec<Static>, PlanError> {
     vpcs(net, &mut routes)?;
     pins(net, &mut routes)?;
     for (name, node) in &net.lab.nodes {
-        // A transit gateway's compete with what it learns: its speaker has them.
-        if matches!(node.kind, Kind::Tgw { .. }) {
+        // Where they compete with what is learned, the speaker has them.
+        if matches!(node.kind, Kind::Tgw { .. }) || net.lab.propagates_to(name).is_some() {
             continue;
         }
         for route in &node.routes {
@@ -114,7 +114,8 @@ pub(super) fn forwards(net: &Net<'_>, name: &NodeName) -> bool {
         .is_some_and(|node| !matches!(node.kind, Kind::Host | Kind::Switch))
 }
 
-/// A VPC sends everything to its gateway, and a vgw knows its ranges.
+/// A VPC sends everything to its gateway, unless its table has more than that to choose
+/// from, and a vgw knows its ranges.
 fn vpcs(net: &Net<'_>, routes: &mut Vec<Static>) -> Result<(), PlanError> {
     for (vpc, gateway, cidrs) in attached(net.lab) {
         let ports = net.attachments.get(vpc);
@@ -130,7 +131,13 @@ fn vpcs(net: &Net<'_>, routes: &mut Vec<Static>) -> Result<(), PlanError> {
             .get(gateway)
             .is_some_and(|node| matches!(node.kind, Kind::Tgw { .. }));
         for cidr in cidrs {
-            if let Some(next) = beyond.address_like(cidr) {
+            let written = |node: &Node| {
+                let default = default_like(cidr);
+                node.routes.iter().any(|route| route.prefix == default)
+            };
+            let has_own =
+                net.lab.propagates_to(vpc).is_some() || net.lab.nodes.get(vpc).is_some_and(written);
+            if let (Some(next), false) = (beyond.address_like(cidr), has_own) {
                 routes.push(via(vpc, default_like(cidr), next.addr()));
             }
             if let (Some(next), false) = (own.address_like(cidr), is_tgw) {

@@ -268,6 +268,7 @@ impl Space {
             Op::AddRoute {
                 prefix, to, table, ..
             } => message::add_route(*prefix, to, *table)?,
+            Op::AddRule { dev, inbound, .. } => message::add_rule(dev.as_str(), *inbound),
             Op::AddNetns { .. } | Op::AddVeth { .. } | Op::Sysctl { .. } | Op::ClampMss { .. } => {
                 return Err(io::Error::other("not a request to the route socket"));
             }
@@ -310,6 +311,7 @@ fn stage(op: &Op) -> Stage {
         | Op::SetUp { .. }
         | Op::SetDown { .. }
         | Op::ClampMss { .. }
+        | Op::AddRule { .. }
         | Op::AddRoute { .. } => Stage::Inside,
     }
 }
@@ -340,6 +342,7 @@ fn means(op: &Op) -> Means {
         | Op::AddAddress { .. }
         | Op::SetUp { .. }
         | Op::SetDown { .. }
+        | Op::AddRule { .. }
         | Op::AddRoute { .. } => Means::Route,
     }
 }

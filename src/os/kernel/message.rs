@@ -17,12 +17,13 @@ use rtnetlink::{
             BondLacpRate, BondMode, BondXmitHashPolicy, InfoData, InfoVeth, LinkAttribute,
             LinkMessage,
         },
-        route::RouteType,
+        route::{RouteHeader, RouteType},
+        rule::{RuleAction, RuleAttribute, RuleMessage},
     },
 };
 
 use crate::{
-    lab::op::{BOND_MIIMON_MS, Netns, RouteTarget, VethEnd},
+    lab::op::{BOND_MIIMON_MS, INBOUND_PRIORITIES, Inbound, Netns, RouteTarget, VethEnd},
     os::netns::NetnsFd,
     units::{HashPolicy, LacpRate},
 };
@@ -187,6 +188,34 @@ pub(super) fn add_route(
     Ok(create(RouteNetlinkMessage::NewRoute(route.build())))
 }
 
+/// A rule for what comes in by the interface of this name.
+pub(super) fn add_rule(dev: &str, inbound: Inbound) -> Message {
+    let mut rule = RuleMessage::default();
+    rule.attributes.push(RuleAttribute::Iifname(dev.to_owned()));
+    let [prefixes, others] = INBOUND_PRIORITIES;
+    let (ipv6, priority) = match inbound {
+        Inbound::To(prefix) => {
+            rule.header.dst_len = prefix.prefix_len();
+            rule.header.action = RuleAction::ToTable;
+            rule.header.table = RouteHeader::RT_TABLE_MAIN;
+            rule.attributes
+                .push(RuleAttribute::Destination(prefix.network()));
+            (prefix.addr().is_ipv6(), prefixes)
+        }
+        Inbound::NoOther { ipv6 } => {
+            rule.header.action = RuleAction::Unreachable;
+            (ipv6, others)
+        }
+    };
+    rule.header.family = if ipv6 {
+        AddressFamily::Inet6
+    } else {
+        AddressFamily::Inet
+    };
+    rule.attributes.push(RuleAttribute::Priority(priority));
+    create(RouteNetlinkMessage::NewRule(rule))
+}
+
 fn create(payload: RouteNetlinkMessage) -> Message {
     request(payload, NLM_F_CREATE | NLM_F_EXCL)
 }
@@ -281,6 +310,22 @@ mod tests {
         let prefix = "192.0.2.0/24".parse().unwrap();
         let table = |table| bytes(add_route(prefix, &to, table).unwrap())[16 + 4];
         assert_eq!((table(Some(101)), table(None)), (101, 254));
+    }
+
+    #[test]
+    fn a_rule_for_what_comes_in_names_interface_prefix_and_priority() {
+        let to = bytes(add_rule("pcx", Inbound::To("10.1.0.0/16".parse().unwrap())));
+        // RTM_NEWRULE; AF_INET, 16 bits of destination, table main, FR_ACT_TO_TBL.
+        assert_eq!(to[4..6], 32u16.to_ne_bytes());
+        assert_eq!((to[16], to[17], to[20], to[23]), (2, 16, 254, 1));
+        // FRA_IIFNAME, FRA_DST, FRA_PRIORITY
+        assert!(holds(&to, &attribute(3, b"pcx\0")));
+        assert!(holds(&to, &attribute(1, &[10, 1, 0, 0])));
+        assert!(holds(&to, &attribute(6, &100u32.to_ne_bytes())));
+        let none = bytes(add_rule("pcx", Inbound::NoOther { ipv6: true }));
+        // AF_INET6, FR_ACT_UNREACHABLE.
+        assert_eq!((none[16], none[17], none[23]), (10, 0, 7));
+        assert!(holds(&none, &attribute(6, &200u32.to_ne_bytes())));
     }
 
     #[test]

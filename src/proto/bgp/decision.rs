@@ -89,6 +89,7 @@ pub fn choose(choice: RouteChoice, candidates: &[Candidate<'_>], multipath: usiz
         RouteChoice::Standard => select(candidates, multipath),
         RouteChoice::Vgw => aws::vgw(candidates, multipath),
         RouteChoice::DirectConnect => aws::direct_connect(candidates, multipath),
+        RouteChoice::Vpc => aws::vpc(candidates),
         RouteChoice::Tgw { vpn_ecmp } => aws::tgw(candidates, vpn_ecmp, multipath),
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use super::{
     flow::{Fate, FlowView},
     input::{NodeDrops, RunInput, Transition},
-    result::{Hop, SilentNeighbour},
+    result::{Hop, NoWay, SilentNeighbour},
     topology::Map,
     window::Window,
 };
@@ -30,10 +30,19 @@ fn place<'v>(view: &'v FlowView<'_>, passed: &'v [Hop], map: &Map<'v>) -> Option
     }
 }
 
-/// The nodes whose own counters cover everything that vanished there, of all flows.
-pub(super) fn counted(input: &RunInput, map: &Map<'_>) -> BTreeSet<String> {
+/// Nodes whose own counters cover everything that vanished there, of all flows.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    /// For whatever reason.
+    drops: BTreeSet<String>,
+    /// For want of a route alone.
+    no_route: BTreeSet<String>,
+}
+
+/// Which nodes' own counters cover what vanished there.
+pub(super) fn counted(input: &RunInput, map: &Map<'_>) -> Counted {
     if input.node_drops.is_empty() {
-        return BTreeSet::new();
+        return Counted::default();
     }
     let mut vanished: BTreeMap<String, u64> = BTreeMap::new();
     for log in &input.flows {
@@ -46,11 +55,17 @@ pub(super) fn counted(input: &RunInput, map: &Map<'_>) -> BTreeSet<String> {
             }
         }
     }
-    let covers = |(node, counted): (&String, &NodeDrops)| {
-        let vanished = vanished.get(node).copied().unwrap_or(0);
-        (counted.all() >= vanished).then(|| node.clone())
+    let covering = |counted: fn(&NodeDrops) -> u64| {
+        let covers = |(node, drops): (&String, &NodeDrops)| {
+            let vanished = vanished.get(node).copied().unwrap_or(0);
+            (counted(drops) >= vanished).then(|| node.clone())
+        };
+        input.node_drops.iter().filter_map(covers).collect()
     };
-    input.node_drops.iter().filter_map(covers).collect()
+    Counted {
+        drops: covering(|drops| drops.all()),
+        no_route: covering(|drops| drops.no_route),
+    }
 }
 
 /// The evidence of one flow.
@@ -61,8 +76,8 @@ pub(super) struct Account<'a> {
     tunnels: Vec<TunnelChange<'a>>,
     /// When, and at which node, a LAG's member began or ceased to carry.
     lacp: Vec<(MonoNs, &'a str)>,
-    /// Nodes that counted at least as many drops as vanished there.
-    counted: &'a BTreeSet<String>,
+    /// Nodes whose counters explain what vanished there.
+    counted: &'a Counted,
 }
 
 /// A node lost, or got back, the ability to forward to the flow's destination.
@@ -126,28 +141,40 @@ pub(super) struct Split {
     pub(super) by_node: u64,
     /// Those of them that a node dropped for want of a neighbour that answers.
     pub(super) neighbours: Vec<SilentNeighbour>,
+    /// Those of them that reached a node without a way for them.
+    pub(super) no_way: Vec<NoWay>,
     /// Nobody accounts for them.
     pub(super) by_nobody: u64,
 }
 
 impl Split {
-    fn add(&mut self, dropped: Option<Dropped<'_>>) {
+    fn add(&mut self, dropped: Option<Dropped<'_>>, map: &Map<'_>) {
         let Some(dropped) = dropped else {
             self.by_nobody += 1;
             return;
         };
         self.by_node += 1;
-        let Dropped::Neighbour(node, Neighbour { address, .. }) = dropped else {
-            return;
-        };
-        let mut known = self.neighbours.iter_mut();
-        match known.find(|known| known.node == node && known.address == address) {
-            Some(known) => known.dropped += 1,
-            None => self.neighbours.push(SilentNeighbour {
-                node: node.to_owned(),
-                address,
-                dropped: 1,
-            }),
+        match dropped {
+            Dropped::Neighbour(node, Neighbour { address, .. }) => {
+                let mut known = self.neighbours.iter_mut();
+                match known.find(|known| known.node == node && known.address == address) {
+                    Some(known) => known.dropped += 1,
+                    None => self.neighbours.push(SilentNeighbour {
+                        node: node.to_owned(),
+                        address,
+                        dropped: 1,
+                    }),
+                }
+            }
+            Dropped::NoWay(node) => match self.no_way.iter_mut().find(|known| known.node == node) {
+                Some(known) => known.dropped += 1,
+                None => self.no_way.push(NoWay {
+                    node: node.to_owned(),
+                    no_transit: map.topology.no_transit.iter().any(|one| one == node),
+                    dropped: 1,
+                }),
+            },
+            Dropped::Otherwise => {}
         }
     }
 }
@@ -157,6 +184,8 @@ impl Split {
 enum Dropped<'a> {
     /// The node, and who did not answer it.
     Neighbour(&'a str, Neighbour<'a>),
+    /// The node, which knew no way for it and counted so.
+    NoWay(&'a str),
     /// Anything else.
     Otherwise,
 }
@@ -173,7 +202,7 @@ impl<'a> Account<'a> {
         map: &'a Map<'a>,
         events: &'a [Event],
         destination: Option<IpAddr>,
-        counted: &'a BTreeSet<String>,
+        counted: &'a Counted,
     ) -> Self {
         let changes = events.iter().filter_map(|event| {
             let (node, able, what) = match &event.kind {
@@ -264,7 +293,7 @@ impl<'a> Account<'a> {
     ) -> Split {
         let mut split = Split::default();
         for &seq in lost.iter().filter(|&&s| !view.dropped_by_wire(s)) {
-            split.add(self.node_dropped(view, situation, seq));
+            split.add(self.node_dropped(view, situation, seq), self.map);
         }
         split
     }
@@ -308,14 +337,20 @@ impl<'a> Account<'a> {
         {
             return Some(Dropped::Otherwise);
         }
-        if through_the_end {
-            return None;
-        }
         let dropped = |node: &&str| match self.victim(situation.window, node) {
             true => Some(Dropped::Otherwise),
             false => self.unable(node, &next, sent),
         };
-        nodes.iter().find_map(dropped)
+        let seen = || nodes.iter().find_map(dropped);
+        let seen = if through_the_end { None } else { seen() };
+        seen.or_else(|| self.no_way(view, &passed).map(Dropped::NoWay))
+    }
+
+    /// The node that the packet had reached, if it counted no fewer packets without a route
+    /// than vanished there.
+    fn no_way(&self, view: &FlowView<'_>, passed: &[Hop]) -> Option<&'a str> {
+        let node = place(view, passed, self.map)?;
+        self.counted.no_route.get(node).map(String::as_str)
     }
 
     /// Whether the node that the packet had reached counted what vanished there, and was seen
@@ -329,7 +364,7 @@ impl<'a> Account<'a> {
             c.node == node && !c.able && matches!(c.what, What::Route(_) | What::Carrier)
         });
         let mut lacp = self.lacp.iter().filter(|(_, at)| *at == node);
-        self.counted.contains(node)
+        self.counted.drops.contains(node)
             && (lost.any(|c| (sent..sent + LATE_NS).contains(&c.at))
                 || lacp.any(|(at, _)| at.abs_diff(sent) < LATE_NS))
     }

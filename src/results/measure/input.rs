@@ -75,6 +75,9 @@ pub struct Topology {
     pub sessions: Vec<SessionInput>,
     /// Addresses of each flow.
     pub flows: Vec<FlowAddresses>,
+    /// Nodes that hand nothing on from one link to another: VPCs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub no_transit: Vec<String>,
 }
 
 /// A host behind a node.

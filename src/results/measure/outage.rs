@@ -88,6 +88,7 @@ pub(super) fn tell(
     outage.wire_dropped = dropped.len() as u64;
     outage.node_dropped = split.by_node;
     outage.silent_neighbours = split.neighbours;
+    outage.no_way = split.no_way;
     outage.wire_agrees = split.by_nobody == 0 && !contradicted;
     Told {
         outage,
@@ -152,6 +153,7 @@ fn assemble(
         wire_dropped: 0,
         node_dropped: 0,
         silent_neighbours: Vec::new(),
+        no_way: Vec::new(),
         wire_agrees: false,
         rfc6412: rfc6412(view, window, &ways, seqs, duration_ms),
         hops_before: ways.before,

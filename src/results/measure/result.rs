@@ -305,6 +305,9 @@ pub struct Outage {
     /// Of `node_dropped`: what is known to have been dropped for want of a neighbour.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub silent_neighbours: Vec<SilentNeighbour>,
+    /// Of `node_dropped`: what a node dropped that had no way for it, and had not just lost one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub no_way: Vec<NoWay>,
     /// Wires and nodes account for every lost packet, and nothing dropped was delivered.
     pub wire_agrees: bool,
     /// RFC 6412 terms.
@@ -319,6 +322,17 @@ pub struct SilentNeighbour {
     /// The neighbour's address.
     pub address: IpAddr,
     /// How many packets the node dropped.
+    pub dropped: u64,
+}
+
+/// A node that packets reached and that knew no way on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoWay {
+    /// The node.
+    pub node: String,
+    /// It is a VPC, and a VPC is no transit for others.
+    pub no_transit: bool,
+    /// How many packets it dropped.
     pub dropped: u64,
 }
 

@@ -140,7 +140,7 @@ pub(super) fn wire(outages: &[&Outage]) -> String {
         each.join(" + ")
     };
     let nodes = if outages.iter().any(|o| o.node_dropped > 0) {
-        format!(", nodes {}{}", sum(|o| o.node_dropped), neighbours(outages))
+        format!(", nodes {}{}", sum(|o| o.node_dropped), reasons(outages))
     } else {
         String::new()
     };
@@ -155,15 +155,20 @@ pub(super) fn wire(outages: &[&Outage]) -> String {
     )
 }
 
-/// Who did not answer the nodes that dropped packets, where that is why.
-fn neighbours(outages: &[&Outage]) -> String {
-    let silent = outages.iter().flat_map(|o| &o.silent_neighbours);
-    let each: Vec<String> = silent
-        .map(|s| {
-            let dropped = count(s.dropped);
-            format!("{dropped} at {}: {} did not answer", s.node, s.address)
-        })
-        .collect();
+/// Why nodes dropped packets, where it is known: who did not answer, or that there was no way.
+fn reasons(outages: &[&Outage]) -> String {
+    let silent = outages.iter().flat_map(|o| &o.silent_neighbours).map(|s| {
+        let dropped = count(s.dropped);
+        format!("{dropped} at {}: {} did not answer", s.node, s.address)
+    });
+    let no_way = outages.iter().flat_map(|o| &o.no_way).map(|one| {
+        let why = match one.no_transit {
+            true => "a VPC hands nothing on for others",
+            false => "no route",
+        };
+        format!("{} at {}: {why}", count(one.dropped), one.node)
+    });
+    let each: Vec<String> = silent.chain(no_way).collect();
     match each.is_empty() {
         true => String::new(),
         false => format!(" ({})", each.join("; ")),

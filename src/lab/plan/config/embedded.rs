@@ -24,6 +24,7 @@ impl Display for Listing<'_> {
             RouteChoice::Standard => "",
             RouteChoice::Vgw => ", chooses as a VGW",
             RouteChoice::DirectConnect => ", chooses as Direct Connect",
+            RouteChoice::Vpc => ", chooses as a VPC's route table",
             RouteChoice::Tgw { vpn_ecmp: true } => ", chooses as a TGW with VPN ECMP",
             RouteChoice::Tgw { vpn_ecmp: false } => ", chooses as a TGW without VPN ECMP",
         })?;

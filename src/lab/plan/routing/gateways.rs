@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     lab::{
-        model::{Kind, Lab, Node, SessionKind, aws},
+        model::{Kind, Lab, Node, SessionKind, StaticRoute, aws},
         op::RouteTarget,
         plan::Medium,
     },
@@ -37,17 +37,18 @@ pub(super) fn choice(kind: &Kind) -> RouteChoice {
         Kind::Tgw { vpn_ecmp } => RouteChoice::Tgw {
             vpn_ecmp: *vpn_ecmp,
         },
-        Kind::Host
-        | Kind::Router
-        | Kind::Switch
-        | Kind::DataCenter
-        | Kind::Internet
-        | Kind::Vpc { .. } => RouteChoice::Standard,
+        Kind::Vpc { .. } => RouteChoice::Vpc,
+        Kind::Host | Kind::Router | Kind::Switch | Kind::DataCenter | Kind::Internet => {
+            RouteChoice::Standard
+        }
     }
 }
 
 /// How the far end of a leg is attached, if this end is a gateway of AWS's.
 pub(super) fn attachment(lab: &Lab, leg: &Leg, side: usize) -> Option<Attachment> {
+    if matches!(kind_at(lab, leg, 1 - side), Some(Kind::Vpc { .. })) {
+        return None;
+    }
     match (kind_at(lab, leg, side)?, &leg.over) {
         (Kind::DxLocation, _) => (!leg.modelled).then_some(Attachment::DirectConnect),
         (Kind::Dxgw { .. }, _) => {
@@ -68,6 +69,7 @@ pub(super) fn statics(
 ) -> Result<Vec<StaticPath>, PlanError> {
     match &node.kind {
         Kind::Tgw { .. } => of_tgw(net, name, node),
+        Kind::Vpc { .. } if net.lab.propagates_to(name).is_some() => written(net, name, node),
         Kind::Dxgw { associations } => {
             let mut paths = Vec::new();
             for (gateway, allowed) in associations {
@@ -119,18 +121,23 @@ fn of_tgw(net: &Net<'_>, name: &NodeName, node: &Node) -> Result<Vec<StaticPath>
             });
         }
     }
-    for route in &node.routes {
-        let via = match statics::target(net, name, route)? {
-            RouteTarget::Via(address) => Some(address),
-            _ => None,
-        };
-        paths.push(StaticPath {
-            prefix: route.prefix,
-            via,
-            propagated: None,
-        });
-    }
+    paths.extend(written(net, name, node)?);
     Ok(paths)
+}
+
+/// The file's static routes.
+fn written(net: &Net<'_>, name: &NodeName, node: &Node) -> Result<Vec<StaticPath>, PlanError> {
+    let path = |route: &StaticRoute| {
+        Ok(StaticPath {
+            prefix: route.prefix,
+            via: match statics::target(net, name, route)? {
+                RouteTarget::Via(address) => Some(address),
+                RouteTarget::Blackhole => None,
+            },
+            propagated: None,
+        })
+    };
+    node.routes.iter().map(path).collect()
 }
 
 fn kind_at<'a>(lab: &'a Lab, leg: &Leg, side: usize) -> Option<&'a Kind> {
@@ -156,6 +163,16 @@ pub(super) fn sides(lab: &Lab, legs: &[Leg], leg: &Leg, side: usize) -> Option<S
             ..location(lab, legs, leg)
         },
         Kind::Dxgw { associations } => dxgw(lab, legs, leg, side, associations),
+        Kind::Vgw if matches!(kind_at(lab, leg, 1 - side), Some(Kind::Vpc { .. })) => Sides {
+            import: Policy::default(),
+            ..open()
+        },
+        // Its own range is local, even where the vgw knows a part of it.
+        Kind::Vpc { cidrs, .. } => Sides {
+            import: outside(cidrs),
+            export: Policy::default(),
+            max_prefix: None,
+        },
         Kind::Vgw if is_location(lab, leg, 1 - side) => open(),
         // What a vgw learned over its VPNs is no business of a Direct Connect gateway's.
         Kind::Vgw if leg.modelled => Sides {
@@ -175,12 +192,9 @@ pub(super) fn sides(lab: &Lab, legs: &[Leg], leg: &Leg, side: usize) -> Option<S
             max_prefix: Some(aws::TGW_VPN_MAX_PREFIX),
             ..open()
         },
-        Kind::Host
-        | Kind::Router
-        | Kind::Switch
-        | Kind::DataCenter
-        | Kind::Internet
-        | Kind::Vpc { .. } => return None,
+        Kind::Host | Kind::Router | Kind::Switch | Kind::DataCenter | Kind::Internet => {
+            return None;
+        }
     })
 }
 
@@ -290,6 +304,23 @@ fn dxgw(
         export,
         max_prefix: None,
     }
+}
+
+/// Everything but what is inside these ranges (VPC User Guide, "Route priority").
+fn outside(ranges: &[IpNet]) -> Policy {
+    let within = ranges.iter().map(|range| PrefixMatch {
+        prefix: *range,
+        ge: range.prefix_len(),
+        le: range.max_prefix_len(),
+    });
+    let local = Rule {
+        matches: vec![Match::Prefix(within.collect())],
+        verdict: Verdict::Reject,
+        set: Vec::new(),
+    };
+    let mut policy = Policy::accept_all();
+    policy.rules.insert(0, local);
+    policy
 }
 
 fn from(sessions: impl Iterator<Item = SessionName>) -> Match {

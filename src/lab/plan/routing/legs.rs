@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 
-use super::{super::net::Port, Net, PlanError, asn_of};
+use super::{
+    super::net::{Port, attachment_name},
+    Net, PlanError, asn_of,
+};
 use crate::{
     lab::{
         model::{BgpTimers, Kind, Lab, Session, SessionKind, Vif, aws},
@@ -55,15 +58,24 @@ pub(in crate::lab::plan) fn legs(net: &Net<'_>) -> Result<Vec<Leg>, Vec<PlanErro
     }
     for vif in backbones(net.lab).into_values() {
         let ends = [vif.0, &vif.1.gateway];
-        match modelled(net, ends, &vif.1.backbone) {
+        match between(net, ends, &vif.1.backbone) {
             Ok(leg) => legs.push(leg),
             Err(error) => errors.push(error),
         }
     }
     for (dxgw, gateway) in associations(net.lab) {
         let leg = association(net.lab, dxgw, gateway)
-            .and_then(|link| modelled(net, [dxgw, gateway], link));
+            .and_then(|link| between(net, [dxgw, gateway], link));
         match leg {
+            Ok(leg) => legs.push(leg),
+            Err(error) => errors.push(error),
+        }
+    }
+    for vpc in net.lab.nodes.keys() {
+        let Some(vgw) = net.lab.propagates_to(vpc) else {
+            continue;
+        };
+        match propagation(net, vgw, vpc) {
             Ok(leg) => legs.push(leg),
             Err(error) => errors.push(error),
         }
@@ -248,15 +260,38 @@ fn leg(
     })
 }
 
+fn between(net: &Net<'_>, nodes: [&NodeName; 2], link: &LinkName) -> Result<Leg, PlanError> {
+    let ports = [net.port(link, nodes[0])?, net.port(link, nodes[1])?];
+    modelled(net, nodes, link, ports)
+}
+
+/// How a VPC's route table learns what its vgw knows.
+fn propagation(net: &Net<'_>, vgw: &NodeName, vpc: &NodeName) -> Result<Leg, PlanError> {
+    let cable = net.attachments.get(vpc);
+    let (Some(near), Some(far)) = (
+        cable.and_then(|cable| cable.at(vgw)),
+        cable.and_then(|cable| cable.at(vpc)),
+    ) else {
+        return Err(PlanError::Broken(format!("that `{vpc}` is attached")));
+    };
+    let link = LinkName::new(attachment_name(vpc))?;
+    modelled(net, [vgw, vpc], &link, [near, far])
+}
+
 /// AWS's inside: a session that adds no AS hop. Internal BGP between a location's router and
 /// a vgw; around a Direct Connect gateway one that is transparent, since its ASN is not
-/// that of the gateways behind it and it passes on what one location told to another.
-fn modelled(net: &Net<'_>, nodes: [&NodeName; 2], link: &LinkName) -> Result<Leg, PlanError> {
+/// that of the gateways behind it and it passes on what one location told to another; and
+/// so towards a VPC, which is told what locations told its vgw.
+fn modelled(
+    net: &Net<'_>,
+    nodes: [&NodeName; 2],
+    link: &LinkName,
+    ports: [&Port; 2],
+) -> Result<Leg, PlanError> {
     let session = inside_name(net.lab, link)?;
-    let ports = [net.port(link, nodes[0])?, net.port(link, nodes[1])?];
-    let is_dxgw = |name: &&NodeName| {
+    let is_transparent = |name: &&NodeName| {
         let node = net.lab.nodes.get(*name);
-        node.is_some_and(|node| matches!(node.kind, Kind::Dxgw { .. }))
+        node.is_some_and(|node| matches!(node.kind, Kind::Dxgw { .. } | Kind::Vpc { .. }))
     };
     let transport = transport(&session, [&ports[0].addresses, &ports[1].addresses])?;
     let interfaces = [&ports[0].interface, &ports[1].interface];
@@ -274,7 +309,7 @@ fn modelled(net: &Net<'_>, nodes: [&NodeName; 2], link: &LinkName) -> Result<Leg
         passive: None,
         next_hop_self: true,
         modelled: true,
-        transparent: nodes.iter().any(is_dxgw),
+        transparent: nodes.iter().any(is_transparent),
     })
 }
 

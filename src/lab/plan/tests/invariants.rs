@@ -108,7 +108,7 @@ fn order_suits_the_kernel(plan: &Plan) {
         | Op::SetMaster { .. }
         | Op::SetUp { .. }
         | Op::SetDown { .. } => 3,
-        Op::AddRoute { .. } => 4,
+        Op::AddRoute { .. } | Op::AddRule { .. } => 4,
         // By name, for an interface that comes when the lab lives.
         Op::ClampMss { .. } => 5,
     };

@@ -128,9 +128,14 @@ impl Lower<'_> {
         };
         for (this, other) in [(*a, *b), (*b, *a)] {
             let allowed: &[&str] = match this {
+                "vpc" if other == "vpc" => continue,
                 "vpc" => {
                     self.f
-                        .error(at, "wrong-kind", "a vpc has no links")
+                        .error(
+                            at,
+                            "wrong-kind",
+                            "a vpc has no links but peerings with other vpcs",
+                        )
                         .help("it reaches the world through the gateway it is attached to");
                     return;
                 }

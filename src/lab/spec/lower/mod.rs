@@ -21,6 +21,7 @@ mod swanctl;
 mod timers;
 mod unusable;
 mod vif;
+mod vpcs;
 mod vrfs;
 mod whole;
 

@@ -45,7 +45,7 @@ fn allowed(kind: &str) -> &'static [&'static str] {
         "vgw" => &["asn"],
         "dxgw" => &["asn", "associate"],
         "tgw" => &["asn", "vpn-ecmp", "routes"],
-        "vpc" => &["attach", "cidr", "propagate", "hosts"],
+        "vpc" => &["attach", "cidr", "propagate", "hosts", "routes"],
         _ => &[],
     }
 }
@@ -473,6 +473,7 @@ impl Lower<'_> {
             let line = key.at.line;
             let prefixes = self.route_prefixes(key, &via);
             for prefix in prefixes.iter().copied() {
+                self.declare(Section::Routes, format!("{node} {prefix}"), key.at);
                 let via = match via.parse::<IpAddr>() {
                     Ok(address) if address.is_ipv4() == prefix.addr().is_ipv4() => {
                         self.f.refuse_special(tree.at, address);

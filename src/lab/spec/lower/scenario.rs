@@ -362,7 +362,7 @@ impl Lower<'_> {
             }
             return Some(Fault::NodeDeath { node, links });
         }
-        if spec.daemon == Daemon::None {
+        if spec.daemon == Daemon::None || matches!(spec.kind, Kind::Vpc { .. }) {
             let message = format!("`{node}` runs no daemon to {how}");
             self.f.error(at, "no-daemon", message);
             return None;

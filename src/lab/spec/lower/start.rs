@@ -33,6 +33,8 @@ pub(super) enum Section {
     Inside,
     /// Tags given to VIFs, by the session.
     Vlans,
+    /// Static routes, by node and prefix.
+    Routes,
     /// Gateways as a dxgw's `associate` names them.
     Associations,
 }
@@ -51,6 +53,7 @@ impl Section {
             Self::Hosts => "host",
             Self::Inside => "inside network",
             Self::Vlans => "VLAN",
+            Self::Routes => "route",
             Self::Associations => "association",
         }
     }

@@ -109,6 +109,13 @@ pub(super) fn vgw(candidates: &[Candidate<'_>], multipath: usize) -> Vec<usize> 
     take(candidates, left, 1)
 }
 
+/// A route that somebody wrote before one that the vgw propagates. What the vgw has it
+/// has chosen.
+pub(super) fn vpc(candidates: &[Candidate<'_>]) -> Vec<usize> {
+    let left = least(candidates, everyone(candidates), |one| one.kind);
+    take(candidates, left, 1)
+}
+
 /// By attachment: static, VPC, Direct Connect gateway, Connect, private-IP VPN, VPN,
 /// peering (Transit Gateway Guide, "Route evaluation order"). Then AS_PATH length, then
 /// MED from whomever, then external before internal.

@@ -71,6 +71,7 @@ pub(in crate::results) fn run(v6: bool) -> RunInput {
                 link("edge", ["isp", "vgw"], 2),
             ],
             lags: Vec::new(),
+            no_transit: Vec::new(),
             tunnels: vec![TunnelInput {
                 name: "backup.1".to_owned(),
                 ends: ["dc1".to_owned(), "vgw".to_owned()],

@@ -186,6 +186,42 @@ fn a_lag_that_changes_explains_what_its_node_had_no_member_for() {
     untrusted(&told(310, "isp"), "wire-disagrees");
 }
 
+/// Packets that reach a node which never knew their way: its own counter tells, and the
+/// report who and why.
+#[test]
+fn a_node_without_any_way_is_named() {
+    let told = |counted: u64, no_transit: bool| {
+        let mut input = lab::run(false);
+        lab::flow(&mut input, 0, |ms| match ms {
+            ms if (742.0..780.0).contains(&ms) => Sim::Vanished,
+            ms => lab::forth(ms, 742),
+        });
+        lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
+        let drops = NodeDrops {
+            no_route: counted,
+            ..NodeDrops::default()
+        };
+        input.node_drops.insert("dc1".to_owned(), drops);
+        if no_transit {
+            input.topology.no_transit.push("dc1".to_owned());
+        }
+        input
+    };
+    for no_transit in [false, true] {
+        let result = measure(&told(38, no_transit));
+        assert!(result.trusted, "{:?}", result.warnings);
+        let dropped = 38;
+        let node = "dc1".to_owned();
+        let expected = NoWay {
+            node,
+            no_transit,
+            dropped,
+        };
+        assert_eq!(result.outages[0].no_way, [expected]);
+    }
+    untrusted(&told(37, false), "wire-disagrees");
+}
+
 #[test]
 fn a_node_whose_neighbour_does_not_answer_explains_what_it_dropped() {
     let neighbour = |node: &str, address: &str, reachable| EventKind::Neighbour {

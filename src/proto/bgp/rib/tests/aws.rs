@@ -26,6 +26,7 @@ const fn case(to: &'static str, routes: &'static [&'static str], rule: &'static 
 
 const VPN_GUIDE: &str = "Site-to-Site VPN User Guide, Route tables and route priority";
 const DX_GUIDE: &str = "Direct Connect User Guide, Routing policies and BGP communities";
+const VPC_GUIDE: &str = "VPC User Guide, Route priority";
 const TGW_GUIDE: &str = "Transit Gateway Guide, Route evaluation order";
 
 #[rustfmt::skip]
@@ -111,6 +112,15 @@ const TGW: &[Case] = &[
     case("10.1.2.3", &["10.1.0.0/16 dx path 65001 down", "10.1.0.0/16 vpn path 65001 down"], "nothing left"),
 ];
 
+#[rustfmt::skip]
+const VPC: &[Case] = &[
+    case("10.1.2.3", &["* 10.1.0.0/16 static", "10.1.0.0/16 propagated path 65001"], "what is written before what is propagated"),
+    case("10.1.2.3", &["10.0.0.0/8 static", "* 10.1.0.0/16 propagated path 65001"], "longest prefix before that"),
+    case("10.1.2.3", &["* 10.1.2.0/24 static", "10.1.0.0/16 propagated path 65001"], "whichever it is"),
+    case("10.1.2.3", &["10.1.0.0/16 static down", "* 10.1.0.0/16 propagated path 65001"], "a written route whose target is gone is none"),
+    case("192.0.2.1", &["10.0.0.0/8 static", "10.1.0.0/16 propagated path 65001"], "what is in no route is dropped"),
+];
+
 /// One route of a case, as its index tells.
 struct Route {
     wins: bool,
@@ -153,7 +163,7 @@ fn route(text: &str) -> Route {
 impl Route {
     fn attachment(&self) -> Option<Attachment> {
         match self.word.as_str() {
-            "dx" => Some(Attachment::DirectConnect),
+            "dx" | "propagated" => Some(Attachment::DirectConnect),
             "vpn" => Some(Attachment::Vpn),
             "connect" => Some(Attachment::Connect),
             "private-vpn" => Some(Attachment::PrivateIpVpn),
@@ -288,6 +298,11 @@ fn a_transit_gateway_chooses_as_documented() {
 }
 
 #[test]
+fn a_vpc_chooses_as_documented() {
+    hold(RouteChoice::Vpc, VPC, VPC_GUIDE);
+}
+
+#[test]
 fn a_transit_gateway_without_vpn_ecmp_takes_one_tunnel() {
     let routes = ["10.1.0.0/16 vpn path 65001", "10.1.0.0/16 vpn path 65001"].map(route);
     let choice = RouteChoice::Tgw { vpn_ecmp: false };
@@ -296,5 +311,6 @@ fn a_transit_gateway_without_vpn_ecmp_takes_one_tunnel() {
 
 #[test]
 fn there_are_at_least_sixty_cases() {
-    assert!(VGW.len() + DIRECT_CONNECT.len() + TGW.len() >= 60);
+    let all = [VGW, DIRECT_CONNECT, TGW, VPC];
+    assert!(all.iter().map(|cases| cases.len()).sum::<usize>() >= 60);
 }

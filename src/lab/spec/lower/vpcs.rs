@@ -1,0 +1,90 @@
+//! VPCs' route tables and peerings, and AWS's rules for both (VPC User Guide, "Route
+//! priority"; VPC Peering Guide).
+
+use ipnet::IpNet;
+
+use super::{Lower, Section};
+use crate::{
+    lab::model::{Daemon, Kind, Via},
+    units::{LinkName, NodeName},
+};
+
+impl Lower<'_> {
+    /// What only shows once links are known, and which tables have something to choose.
+    pub(super) fn check_vpcs(&mut self) {
+        let vpcs: Vec<(NodeName, Vec<IpNet>)> = self
+            .lab
+            .nodes
+            .iter()
+            .filter_map(|(name, node)| {
+                let Kind::Vpc { cidrs, .. } = &node.kind else {
+                    return None;
+                };
+                Some((name.clone(), cidrs.clone()))
+            })
+            .collect();
+        for (vpc, ranges) in vpcs {
+            let peerings: Vec<LinkName> = self.lab.peerings(&vpc).cloned().collect();
+            self.check_table(&vpc, &ranges, &peerings);
+            self.check_peerings(&vpc, &peerings);
+            if self.lab.propagates_to(&vpc).is_some()
+                && let Some(node) = self.lab.nodes.get_mut(&vpc)
+            {
+                node.daemon = Daemon::Embedded;
+            }
+        }
+    }
+
+    /// Static routes lead over peerings, and none into the VPC's own ranges.
+    fn check_table(&mut self, vpc: &NodeName, ranges: &[IpNet], peerings: &[LinkName]) {
+        let Some(node) = self.lab.nodes.get(vpc) else {
+            return;
+        };
+        let mut local = Vec::new();
+        let mut elsewhere = Vec::new();
+        for route in &node.routes {
+            if let Some(range) = ranges.iter().find(|range| range.contains(&route.prefix)) {
+                local.push((route.prefix, *range));
+            }
+            if !matches!(&route.via, Via::Link(link) if peerings.contains(link)) {
+                elsewhere.push(route.prefix);
+            }
+        }
+        let at = |cx: &Self, prefix: &IpNet| cx.at(Section::Routes, &format!("{vpc} {prefix}"));
+        for (prefix, range) in local {
+            let at = at(self, &prefix);
+            let message = format!(
+                "`{vpc}` cannot route `{prefix}`: it is in its own range `{range}`, which is local whatever else is written"
+            );
+            self.f.error(at, "aws-local", message);
+        }
+        for prefix in elsewhere {
+            let at = at(self, &prefix);
+            self.f
+                .error(
+                    at,
+                    "aws-route",
+                    format!("`{vpc}` routes `{prefix}` over something that is no peering of its own"),
+                )
+                .help("a peering is a link between two vpcs; what its gateway knows is there by itself");
+        }
+    }
+
+    /// A peering carries what both tables send over it.
+    fn check_peerings(&mut self, vpc: &NodeName, peerings: &[LinkName]) {
+        for peering in peerings {
+            let used = self.lab.nodes.get(vpc).is_some_and(|node| {
+                let over = |via: &Via| matches!(via, Via::Link(link) if link == peering);
+                node.routes.iter().any(|route| over(&route.via))
+            });
+            if used {
+                continue;
+            }
+            let at = self.at(Section::Links, peering.as_str());
+            let message = format!("`{vpc}` has no route over the peering `{peering}`");
+            self.f.warn(at, "aws-peering", message).help(
+                "a peering by itself carries nothing: each vpc needs `routes` to the other's range",
+            );
+        }
+    }
+}
