@@ -1,10 +1,11 @@
 //! Routes without a way left, kept in the kernel a moment longer. Neighbours that
 //! have not read the withdrawal yet still send packets here, and the old next hop
 //! is the best place for them: it may work after all, and where it does not, the
-//! link that fails them is the one that failed.
+//! link that fails them is the one that failed. But where a shorter prefix has a
+//! way, that is the best place, and the longer one must not hide it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -17,38 +18,67 @@ const KEPT: Duration = Duration::from_millis(200);
 
 /// What is to be removed, and when.
 #[derive(Debug, Default)]
-pub(super) struct Retired(BTreeMap<IpNet, Instant>);
+pub(super) struct Retired {
+    waiting: BTreeMap<IpNet, Instant>,
+    /// What leads somewhere.
+    ways: BTreeSet<IpNet>,
+}
 
 impl Retired {
-    /// Takes removals out of `changes`; a prefix with a new way is no longer retired.
+    /// Takes removals out of `changes` that nothing shorter makes up for; a prefix with a new
+    /// way is no longer retired.
     pub(super) fn sort_out(&mut self, changes: &mut Vec<FibChange>, now: Instant) {
+        let Self { waiting, ways } = self;
+        for change in changes.iter() {
+            match change {
+                FibChange::Install { prefix, .. } => ways.insert(*prefix),
+                FibChange::Remove { prefix } | FibChange::Blackhole { prefix } => {
+                    ways.remove(prefix)
+                }
+            };
+        }
+        let is_covered = |prefix: &IpNet| {
+            let shorter = std::iter::successors(prefix.supernet(), IpNet::supernet);
+            shorter.into_iter().any(|net| ways.contains(&net))
+        };
         changes.retain(|change| match change {
+            FibChange::Remove { prefix } if is_covered(prefix) => {
+                waiting.remove(prefix);
+                true
+            }
             FibChange::Remove { prefix } => {
-                self.0.insert(*prefix, now + KEPT);
+                waiting.insert(*prefix, now + KEPT);
                 false
             }
             FibChange::Install { prefix, .. } | FibChange::Blackhole { prefix } => {
-                self.0.remove(prefix);
+                waiting.remove(prefix);
                 true
             }
+        });
+        waiting.retain(|prefix, _| {
+            let is_covered = is_covered(prefix);
+            if is_covered {
+                changes.push(FibChange::Remove { prefix: *prefix });
+            }
+            !is_covered
         });
     }
 
     /// When the next removal is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.0.values().min().copied()
+        self.waiting.values().min().copied()
     }
 
     /// The removals that are due.
     pub(super) fn due(&mut self, now: Instant) -> Vec<FibChange> {
         let due: Vec<IpNet> = self
-            .0
+            .waiting
             .iter()
             .filter(|(_, at)| **at <= now)
             .map(|(prefix, _)| *prefix)
             .collect();
         for prefix in &due {
-            self.0.remove(prefix);
+            self.waiting.remove(prefix);
         }
         due.into_iter()
             .map(|prefix| FibChange::Remove { prefix })
@@ -80,5 +110,41 @@ mod tests {
         retired.sort_out(&mut changes, now);
         assert_eq!(changes.len(), 1);
         assert_eq!(retired.deadline(), None);
+    }
+
+    #[test]
+    fn what_a_shorter_prefix_makes_up_for_goes_at_once() {
+        let now = clock::now();
+        let [summary, specific]: [IpNet; 2] =
+            ["10.0.0.0/15", "10.0.0.0/16"].map(|net| net.parse().unwrap());
+        let install = |prefix| FibChange::Install {
+            prefix,
+            next_hops: vec![],
+        };
+        let remove = |prefix| FibChange::Remove { prefix };
+        let mut retired = Retired::default();
+        let sort_out = |retired: &mut Retired, mut changes: Vec<FibChange>| {
+            retired.sort_out(&mut changes, now);
+            changes
+        };
+        sort_out(&mut retired, vec![install(summary), install(specific)]);
+        let gone = sort_out(&mut retired, vec![remove(specific)]);
+        assert_eq!(gone, [remove(specific)]);
+        assert_eq!(retired.deadline(), None);
+
+        // Both go: nothing is left for either.
+        sort_out(&mut retired, vec![install(specific)]);
+        let gone = sort_out(&mut retired, vec![remove(summary), remove(specific)]);
+        assert_eq!(gone, []);
+        // The summary is back by another way, and the specific no longer hides it.
+        let back = sort_out(&mut retired, vec![install(summary)]);
+        assert_eq!(back, [install(summary), remove(specific)]);
+        assert_eq!(retired.due(now + KEPT), []);
+
+        // A null route is no way.
+        let null = FibChange::Blackhole { prefix: summary };
+        sort_out(&mut retired, vec![null, install(specific)]);
+        assert_eq!(sort_out(&mut retired, vec![remove(specific)]), []);
+        assert_eq!(retired.due(now + KEPT), [remove(specific)]);
     }
 }
