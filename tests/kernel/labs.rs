@@ -84,6 +84,7 @@ labs! {
     single_dx: "single-dx",
     sitelink: "sitelink",
     tgw_dx_vpn: "tgw-dx-vpn",
+    tgw_peering: "tgw-peering",
     two_routers: "two-routers",
     two_sites_prepend: "two-sites-prepend",
     two_sites_specifics: "two-sites-specifics",

@@ -484,7 +484,13 @@ impl Reader<'_> {
             lines.push(rest.join(" · "));
         }
         if self.carrier(ends) == Carrier::Inside {
-            lines.push("AWS's inside, modelled".to_owned());
+            let kind = |end: &NodeName| self.lab.nodes.get(end).map(|node| &node.kind);
+            let word = match ends.each_ref().map(kind) {
+                [Some(Kind::Vpc { .. }), Some(Kind::Vpc { .. })] => "VPC peering",
+                [Some(Kind::Tgw { .. }), Some(Kind::Tgw { .. })] => "peering, static routes only",
+                _ => "AWS's inside, modelled",
+            };
+            lines.push(word.to_owned());
         }
         lines
     }
