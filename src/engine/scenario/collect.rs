@@ -193,6 +193,9 @@ fn expectation(expect: &Expect) -> Expectation {
         };
         wishes.push(word.to_owned());
     }
+    if let Some(alert) = expect.alert {
+        wishes.push(format!("alert {}", alert.word()));
+    }
     Expectation {
         line: expect.line,
         text: format!("after {after}: {}: {}", expect.probe, wishes.join(", ")),
@@ -203,5 +206,6 @@ fn expectation(expect: &Expect) -> Expectation {
         lost: expect.lost,
         via: expect.via.as_ref().map(ToString::to_string),
         recovered: expect.recovered,
+        alert: expect.alert,
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     os::clock,
     results::{
         event::{Event, EventKind, FlowLog, MonoNs},
-        measure::{RunInput, measure},
+        measure::{AlertResult, RunInput, measure},
     },
 };
 
@@ -84,11 +84,29 @@ pub(super) fn conclude(
     let wires = live.run_dir().create("wires.json")?;
     serde_json::to_writer(BufWriter::new(wires), &input.wires).context("writing wires.json")?;
     let result = measure(&input);
+    for alert in &result.alerts {
+        tell(live, alert);
+    }
     let file = live
         .run_dir()
         .create("result.json")
         .context("result.json")?;
     serde_json::to_writer_pretty(BufWriter::new(file), &result).context("writing result.json")
+}
+
+/// Puts an alert into the journal, at the times it was raised and cleared.
+fn tell(live: &Live, alert: &AlertResult) {
+    let said = |state: &str| EventKind::Alert {
+        alert: alert.alert.word().to_owned(),
+        state: state.to_owned(),
+        about: alert.about.clone(),
+        probe: alert.probe.clone(),
+        metric: alert.metric.clone(),
+    };
+    live.sink().at(alert.raised_ns, said("raised"));
+    if let Some(cleared) = alert.cleared_ns {
+        live.sink().at(cleared, said("cleared"));
+    }
 }
 
 /// One table a flow: every sequence number, when it left, every arrival.

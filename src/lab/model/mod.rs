@@ -26,7 +26,7 @@ pub use lag::{Lag, MAX_MEMBERS};
 pub use link::{DEFAULT_MTU, Link, MAX_MTU, MIN_MTU, Shape};
 pub use node::{Daemon, External, Host, Kind, Node, OwnConfig, StaticRoute, Tags, Via, Vrf};
 pub use routing::{Announce, Routing, Rules, Shorthand};
-pub use scenario::{Endpoint, Expect, ExpectAfter, Fault, How, Probe, Step, StepKind, Tag};
+pub use scenario::{Alert, Endpoint, Expect, ExpectAfter, Fault, How, Probe, Step, StepKind, Tag};
 pub use session::{
     BgpTimers, Mss, Session, SessionKind, TUNNEL_OVERHEAD, Vif, VifKind, Vpn, VpnKind,
 };

@@ -351,7 +351,36 @@ impl Fault {
     }
 }
 
-/// What must hold for a probe after a step. At least one of the four is there.
+/// What monitoring raises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Alert {
+    /// Traffic takes another way than before the first fault.
+    RunningOnBackup,
+    /// A session that no traffic takes is down, while traffic takes its usual way.
+    BackupDead,
+}
+
+impl Alert {
+    /// The lab file's words.
+    pub const NAMES: [&str; 2] = ["running-on-backup", "backup-dead"];
+
+    /// Its word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::RunningOnBackup => Self::NAMES[0],
+            Self::BackupDead => Self::NAMES[1],
+        }
+    }
+
+    /// The alert a word means.
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [Self::RunningOnBackup, Self::BackupDead];
+        all.into_iter().find(|alert| alert.word() == word)
+    }
+}
+
+/// What must hold for a probe after a step. At least one of the five is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expect {
     /// The transition it speaks of.
@@ -367,6 +396,9 @@ pub struct Expect {
     /// Whether traffic comes back before the next fault or restore.
     #[serde(default)]
     pub recovered: Option<bool>,
+    /// What monitoring raises before the next fault or restore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<Alert>,
     /// Line of the file, for reports.
     pub line: u32,
 }

@@ -405,6 +405,9 @@ impl Display for Expect {
             Some(false) => f.write_str(" not recovered")?,
             None => {}
         }
+        if let Some(alert) = self.alert {
+            write!(f, " alert {}", alert.word())?;
+        }
         Ok(())
     }
 }

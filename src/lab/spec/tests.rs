@@ -92,6 +92,7 @@ fn the_headline_lab_means_what_it_says() {
                 lost: None,
                 via: Some(name("backup")),
                 recovered: None,
+                alert: None,
                 line: 31,
             },
             Expect {
@@ -101,6 +102,7 @@ fn the_headline_lab_means_what_it_says() {
                 lost: Some(0),
                 via: Some(name("prod")),
                 recovered: None,
+                alert: None,
                 line: 32,
             },
         ]

@@ -313,6 +313,22 @@ pub enum EventKind {
         /// The deadline, milliseconds.
         within_ms: f64,
     },
+    /// What monitoring that sees what this run saw would have said then; told when the run has
+    /// been measured.
+    Alert {
+        /// `running-on-backup` or `backup-dead`.
+        alert: String,
+        /// `raised` or `cleared`.
+        state: String,
+        /// The sessions it speaks of.
+        about: String,
+        /// The probe whose traffic it is; absent: it concerns all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        probe: Option<String>,
+        /// CloudWatch's metric that shows it, where AWS has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        metric: Option<String>,
+    },
     /// A daemon started, stopped or failed.
     Daemon {
         /// The node.

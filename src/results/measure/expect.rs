@@ -2,7 +2,7 @@
 
 use super::{
     input::{Expectation, Transition},
-    result::{ExpectResult, Outage},
+    result::{AlertResult, ExpectResult, Outage},
     topology::Map,
 };
 
@@ -13,6 +13,14 @@ pub(super) fn is_to_stay_away(expectations: &[Expectation], outage: &Outage) -> 
         .any(|e| concerns(e, outage) && e.recovered == Some(false))
 }
 
+fn is_raised(expectation: &Expectation, alert: &AlertResult) -> bool {
+    let of_probe = alert
+        .probe
+        .as_ref()
+        .is_none_or(|probe| *probe == expectation.probe);
+    of_probe && alert.label == expectation.label && alert.transition == expectation.transition
+}
+
 fn concerns(expectation: &Expectation, outage: &Outage) -> bool {
     outage.probe == expectation.probe
         && outage.label == expectation.label
@@ -21,7 +29,15 @@ fn concerns(expectation: &Expectation, outage: &Outage) -> bool {
 
 /// Judges one line; every flow of its probe must satisfy it. But traffic does not come back
 /// where one way of two does not.
-pub(super) fn judge(expectation: &Expectation, outages: &[Outage], map: &Map<'_>) -> ExpectResult {
+pub(super) fn judge(
+    expectation: &Expectation,
+    (outages, alerts): (&[Outage], &[AlertResult]),
+    map: &Map<'_>,
+) -> ExpectResult {
+    let raised: Vec<&AlertResult> = alerts
+        .iter()
+        .filter(|alert| is_raised(expectation, alert))
+        .collect();
     let concerned: Vec<&Outage> = outages
         .iter()
         .filter(|o| concerns(expectation, o))
@@ -34,12 +50,20 @@ pub(super) fn judge(expectation: &Expectation, outages: &[Outage], map: &Map<'_>
         (None, format!("not measured: {} {what}", expectation.label))
     } else {
         let verdicts = concerned.iter().map(|o| judge_one(expectation, o, map));
-        let met = if expectation.recovered == Some(false) {
+        let mut met = if expectation.recovered == Some(false) {
             verdicts.reduce(either).flatten()
         } else {
             verdicts.reduce(both).flatten()
         };
-        let texts: Vec<String> = concerned.iter().map(|o| describe(o)).collect();
+        let mut texts: Vec<String> = concerned.iter().map(|o| describe(o)).collect();
+        if let Some(wanted) = expectation.alert {
+            met = both(met, Some(raised.iter().any(|alert| alert.alert == wanted)));
+            let words: Vec<&str> = raised.iter().map(|alert| alert.alert.word()).collect();
+            texts.push(match words.is_empty() {
+                true => "no alert".to_owned(),
+                false => format!("alert {}", words.join(", ")),
+            });
+        }
         (met, texts.join("; "))
     };
     ExpectResult {

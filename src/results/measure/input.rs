@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    lab::model::Alert,
     results::event::{Event, FlowLog, WireFlowLog},
     units::{BfdConfig, LacpRate, Percent, Rate, Span},
 };
@@ -202,6 +203,9 @@ pub struct Expectation {
     pub via: Option<String>,
     /// Whether traffic comes back before the transition ends.
     pub recovered: Option<bool>,
+    /// What monitoring raises in the transition.
+    #[serde(default)]
+    pub alert: Option<Alert>,
 }
 
 /// Which of a fault's two transitions.

@@ -10,6 +10,7 @@
 )]
 
 mod account;
+mod alerts;
 mod expect;
 mod flow;
 mod input;

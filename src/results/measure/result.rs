@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::input::Transition;
-use crate::units::seed_as_text_or_null;
+use crate::{lab::model::Alert, units::seed_as_text_or_null};
 
 /// One run, measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,9 @@ pub struct RunResult {
     pub transitions: Vec<TransitionResult>,
     /// One for each flow and transition, in time order.
     pub outages: Vec<Outage>,
+    /// What monitoring would have raised, in time order.
+    #[serde(default)]
+    pub alerts: Vec<AlertResult>,
     /// Whole-run bookkeeping of each flow against the wires.
     pub flows: Vec<FlowResult>,
     /// Waits of the scenario whose `within` passed.
@@ -80,6 +83,29 @@ pub struct Warning {
     pub untrusted: bool,
     /// The only flow it concerns; absent: the run.
     pub flow: Option<u16>,
+}
+
+/// What monitoring that sees what the run saw would have raised.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertResult {
+    /// Which.
+    pub alert: Alert,
+    /// The sessions it speaks of: those that carry the traffic, or the one that is dead.
+    pub about: String,
+    /// The probe whose traffic it is; absent: it concerns all.
+    pub probe: Option<String>,
+    /// CloudWatch's metric that shows it, where AWS has one.
+    pub metric: Option<String>,
+    /// The label of the fault after which, or after whose restore, it was raised.
+    pub label: String,
+    /// Fault or restore.
+    pub transition: Transition,
+    /// How long after it.
+    pub raised_ms: f64,
+    /// The same on the run's clock.
+    pub raised_ns: u64,
+    /// When it was over; absent: it lasted to the end of the run.
+    pub cleared_ns: Option<u64>,
 }
 
 /// What the scenario waited for did not come in time.

@@ -2,7 +2,7 @@
 
 use super::{
     account::{self, Account, Situation},
-    expect,
+    alerts, expect,
     flow::{Fate, FlowView},
     input::{RunInput, Transition},
     outage::{self, Scene, Told},
@@ -69,6 +69,7 @@ pub fn measure(input: &RunInput) -> RunResult {
         result.flows.push(flow);
     }
     told.sort_by_key(|(index, one)| (*index, one.outage.flow));
+    result.alerts = alerts::find(&scene, &told);
     result.outages = told.into_iter().map(|(_, one)| one.outage).collect();
     result.warnings = warnings.finish();
     judge(input, &map, &mut result);
@@ -85,7 +86,7 @@ fn judge(input: &RunInput, map: &Map<'_>, result: &mut RunResult) {
     }
     let expectations = input.expectations.iter();
     result.expect = expectations
-        .map(|e| expect::judge(e, &result.outages, map))
+        .map(|e| expect::judge(e, (&result.outages, &result.alerts), map))
         .collect();
 }
 
@@ -117,6 +118,7 @@ fn from_events(lab: &str, scene: &Scene<'_>) -> RunResult {
         steady: Vec::new(),
         transitions: Vec::new(),
         outages: Vec::new(),
+        alerts: Vec::new(),
         flows: Vec::new(),
         waits_missed: Vec::new(),
         expect: Vec::new(),

@@ -85,7 +85,7 @@ impl<'a> Map<'a> {
     }
 
     /// The sessions that a packet on this hop may belong to.
-    fn sessions_on(&self, hop: &Hop) -> impl Iterator<Item = &'a SessionInput> {
+    pub(super) fn sessions_on(&self, hop: &Hop) -> impl Iterator<Item = &'a SessionInput> {
         let vlan = hop.vlan;
         self.sessions_over(&hop.link)
             .filter(move |s| s.vlan.is_none() || s.vlan == vlan)

@@ -59,6 +59,12 @@ fn write(result: &RunResult, out: &mut String) -> std::fmt::Result {
             )?;
         }
     }
+    if !result.alerts.is_empty() {
+        writeln!(out, "\n### Alerts\n")?;
+    }
+    for alert in &result.alerts {
+        writeln!(out, "- {}", escape(&words::alert(alert)))?;
+    }
     if let Some(why) = words::why(result) {
         writeln!(out, "\n{why}.")?;
     }

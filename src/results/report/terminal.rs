@@ -296,6 +296,9 @@ fn reversion(transition: &TransitionResult, outages: &[&Outage], page: &mut Page
 }
 
 fn conclude(result: &RunResult, page: &mut Page) {
+    for alert in &result.alerts {
+        page.wrapped("alert", &words::alert(alert));
+    }
     if let Some(why) = words::why(result) {
         page.row("why", &why);
     }

@@ -1,6 +1,6 @@
 //! Numbers and phrases that all reports share.
 
-use crate::results::measure::{DelayStats, Outage, RunResult, Transition, WaitMissed};
+use crate::results::measure::{AlertResult, DelayStats, Outage, RunResult, Transition, WaitMissed};
 
 /// `12,345`.
 pub(super) fn count(n: u64) -> String {
@@ -59,6 +59,31 @@ pub(super) fn direction(several: bool, probe: &str, ends: [&str; 2]) -> String {
     } else {
         format!("{from} → {to}")
     }
+}
+
+/// An alert: what, and from when to when.
+pub(super) fn alert(alert: &AlertResult) -> String {
+    let what = match &alert.probe {
+        Some(probe) => format!("{probe} via {}", alert.about),
+        None => format!("{} down, unnoticed by traffic", alert.about),
+    };
+    let metric = alert.metric.as_ref();
+    let metric = metric.map_or_else(String::new, |metric| format!(" ({metric} 0)"));
+    let after = match alert.transition {
+        Transition::Initial => alert.label.clone(),
+        Transition::Reversion => format!("restore of {}", alert.label),
+    };
+    let lasted = alert.cleared_ns.map_or_else(
+        || "to the end".to_owned(),
+        |cleared| {
+            format!(
+                "for {}",
+                span(cleared.saturating_sub(alert.raised_ns) as f64 / 1e6)
+            )
+        },
+    );
+    let (word, raised) = (alert.alert.word(), span(alert.raised_ms));
+    format!("{word}: {what}{metric}, {after} +{raised}, {lasted}")
 }
 
 /// The direction of an outage.

@@ -233,6 +233,7 @@ fn story(lab: &mut Lab) {
         lost: None,
         via: Some(session_name("backup")),
         recovered: None,
+        alert: None,
         line: 30,
     }];
 }

@@ -8,7 +8,7 @@ use super::{
     },
     needed, word,
 };
-use crate::lab::model::How;
+use crate::lab::model::{Alert, How};
 
 pub(in crate::lab::spec) static PROBE: Table = Table {
     what: "a probe",
@@ -177,6 +177,11 @@ pub(in crate::lab::spec) static OUTCOME: Table = Table {
             "recovered",
             Flag,
             "Whether traffic comes back before the next fault or restore.",
+        ),
+        word(
+            "alert",
+            OneOf(&Alert::NAMES),
+            "What monitoring raises before the next fault or restore.",
         ),
     ],
 };

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     lab::model::{
-        Daemon, Expect, ExpectAfter, Fault, How, Kind, SessionKind, Step, StepKind, Tag,
+        Alert, Daemon, Expect, ExpectAfter, Fault, How, Kind, SessionKind, Step, StepKind, Tag,
         tunnel_name,
     },
     units::{LinkName, NodeName, Span},
@@ -561,7 +561,7 @@ impl Lower<'_> {
                 self.f.error(
                     key.at,
                     "expect",
-                    "an expectation says `outage`, `lost`, `via` or `recovered`",
+                    "an expectation says `outage`, `lost`, `via`, `recovered` or `alert`",
                 );
             }
             let outage_max = outcome.parse::<Span>(&mut self.f, "outage");
@@ -571,6 +571,7 @@ impl Lower<'_> {
                 None => None,
             };
             let recovered = outcome.flag(&mut self.f, "recovered");
+            let alert = outcome.choice(&mut self.f, "alert").and_then(Alert::parse);
             if recovered == Some(false)
                 && let Some(other) = ["outage", "lost", "via"]
                     .into_iter()
@@ -591,6 +592,7 @@ impl Lower<'_> {
                     lost,
                     via,
                     recovered,
+                    alert,
                     line: key.at.line,
                 });
             }

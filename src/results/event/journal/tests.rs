@@ -202,6 +202,13 @@ fn every_kind() -> Vec<EventKind> {
             what: s("app recovered"),
             within_ms: 5000.0,
         },
+        EventKind::Alert {
+            alert: s("backup-dead"),
+            state: s("raised"),
+            about: s("backup"),
+            probe: None,
+            metric: Some(s("TunnelState")),
+        },
         EventKind::Daemon {
             node: s("dc1"),
             program: s("bgpd"),
@@ -242,6 +249,7 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::FaultRestored { .. }
             | EventKind::WaitMet { .. }
             | EventKind::WaitMissed { .. }
+            | EventKind::Alert { .. }
             | EventKind::Daemon { .. }
             | EventKind::Warning { .. }
             | EventKind::RunFinished { .. } => {}

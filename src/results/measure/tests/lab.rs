@@ -498,6 +498,7 @@ fn expectation(line: u32, text: &str, transition: Transition) -> Expectation {
         lost: None,
         via: None,
         recovered: None,
+        alert: None,
     }
 }
 

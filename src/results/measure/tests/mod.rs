@@ -1,5 +1,6 @@
 //! Measurements of synthetic runs, whose truth is known because the test wrote it.
 
+mod alerts;
 mod cases;
 pub(in crate::results) mod lab;
 mod trust;

@@ -1,0 +1,276 @@
+//! What monitoring that sees what this run saw would have raised: a state that asks for somebody,
+//! though traffic may flow.
+//!
+//! The usual way of a flow is the one it took before the first fault. A backup is a session (of a
+//! VPN: all its tunnels together) that is on no flow's usual way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    input::SessionInput,
+    outage::{Scene, Told},
+    result::{AlertResult, Hop, Outage},
+    topology::Map,
+    window::Window,
+};
+use crate::{
+    lab::model::Alert,
+    results::event::{EventKind, MonoNs},
+};
+
+/// A time in which something is so; without an end until the run's.
+#[derive(Debug, Clone)]
+struct Stretch {
+    from: MonoNs,
+    to: Option<MonoNs>,
+}
+
+impl Stretch {
+    fn holds(&self, at: MonoNs) -> bool {
+        at >= self.from && self.to.is_none_or(|to| at < to)
+    }
+}
+
+/// Every alert of the run, in time order. `told` are all flows' outages, window by window.
+pub(super) fn find(scene: &Scene<'_>, told: &[(usize, Told)]) -> Vec<AlertResult> {
+    let mut flows: BTreeMap<u16, Vec<(&Window, &Outage)>> = BTreeMap::new();
+    for (index, one) in told {
+        if let Some(window) = scene.windows.get(*index) {
+            flows
+                .entry(one.outage.flow)
+                .or_default()
+                .push((window, &one.outage));
+        }
+    }
+    let mut usual: BTreeSet<String> = BTreeSet::new();
+    let mut unwell: Vec<Stretch> = Vec::new();
+    let mut on_backup: BTreeMap<&str, Vec<(Stretch, BTreeSet<String>)>> = BTreeMap::new();
+    for seen in flows.values() {
+        let Some((_, first)) = seen.first() else {
+            continue;
+        };
+        let own = carriers(scene.map, &first.hops_before);
+        let away = away(scene.map, seen, &own);
+        unwell.extend(away.iter().map(|(stretch, _)| stretch.clone()));
+        unwell.extend(
+            seen.iter()
+                .filter_map(|(window, outage)| lossy(window, outage)),
+        );
+        on_backup.entry(&first.probe).or_default().extend(away);
+        usual.extend(own);
+    }
+    let mut alerts = Vec::new();
+    for (probe, stretches) in on_backup {
+        for (stretch, via) in joined(stretches) {
+            alerts.extend(alert(scene, Alert::RunningOnBackup, &stretch, |result| {
+                result.probe = Some(probe.to_owned());
+                result.about = via.iter().cloned().collect::<Vec<_>>().join(" + ");
+            }));
+        }
+    }
+    if !flows.is_empty() {
+        alerts.extend(dead_backups(scene, &usual, &unwell));
+    }
+    alerts.sort_by_key(|alert| alert.raised_ns);
+    alerts
+}
+
+/// The sessions of a way, AWS's inside left out; its links where it has none.
+fn carriers(map: &Map<'_>, hops: &[Hop]) -> BTreeSet<String> {
+    let sessions = hops.iter().flat_map(|hop| map.sessions_on(hop));
+    let named: BTreeSet<String> = sessions
+        .filter(|session| !session.modelled)
+        .map(|session| whole(session).to_owned())
+        .collect();
+    match named.is_empty() {
+        true => hops.iter().map(|hop| hop.link.clone()).collect(),
+        false => named,
+    }
+}
+
+/// The session as the lab file names it: `backup` of `backup.1`, one tunnel of the VPN.
+fn whole(session: &SessionInput) -> &str {
+    match session.name.rsplit_once('.') {
+        Some((name, number))
+            if session.kind == "vpn" && number.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            name
+        }
+        _ => &session.name,
+    }
+}
+
+fn instant(window: &Window, ms: f64) -> MonoNs {
+    window.zero().saturating_add_signed((ms * 1e6) as i64)
+}
+
+/// When a flow was on another way than its own, and which.
+fn away(
+    map: &Map<'_>,
+    seen: &[(&Window, &Outage)],
+    own: &BTreeSet<String>,
+) -> Vec<(Stretch, BTreeSet<String>)> {
+    let mut found: Vec<(Stretch, BTreeSet<String>)> = Vec::new();
+    let mut is_away = false;
+    for (window, outage) in seen {
+        if own.is_empty() || outage.hops_after.is_empty() {
+            continue;
+        }
+        let now = carriers(map, &outage.hops_after);
+        let ms = outage.path_changed_ms.or(outage.phases_ms.recovered);
+        let at = instant(window, ms.unwrap_or_default());
+        match (&now == own, is_away) {
+            (false, false) => found.push((Stretch { from: at, to: None }, now)),
+            (true, true) => {
+                if let Some((stretch, _)) = found.last_mut() {
+                    stretch.to = Some(at);
+                }
+            }
+            (false, true) => {
+                if let Some((_, via)) = found.last_mut() {
+                    via.extend(now);
+                }
+                continue;
+            }
+            (true, false) => continue,
+        }
+        is_away = !is_away;
+    }
+    found
+}
+
+/// From the first loss of a transition until traffic was back, or to the transition's end.
+fn lossy(window: &Window, outage: &Outage) -> Option<Stretch> {
+    let first = outage.loss_periods.first()?;
+    let back = outage.phases_ms.recovered.filter(|_| outage.recovered);
+    Some(Stretch {
+        from: instant(window, first.start_ms),
+        to: Some(back.map_or(window.end, |ms| instant(window, ms))),
+    })
+}
+
+/// One stretch for all flows of a probe that are away at the same time.
+fn joined(mut stretches: Vec<(Stretch, BTreeSet<String>)>) -> Vec<(Stretch, BTreeSet<String>)> {
+    stretches.sort_by_key(|(stretch, _)| stretch.from);
+    let mut joined: Vec<(Stretch, BTreeSet<String>)> = Vec::new();
+    for (stretch, via) in stretches {
+        match joined.last_mut() {
+            Some((last, known)) if last.holds(stretch.from) => {
+                last.to = last.to.zip(stretch.to).map(|(a, b)| a.max(b));
+                known.extend(via);
+            }
+            _ => joined.push((stretch, via)),
+        }
+    }
+    joined
+}
+
+/// When every session of a backup was down, by its ends' own word.
+fn down(scene: &Scene<'_>, sessions: &[&SessionInput]) -> Vec<Stretch> {
+    let mut up: BTreeSet<(&str, &str)> = BTreeSet::new();
+    let mut found: Vec<Stretch> = Vec::new();
+    let mut was_alive = false;
+    for event in scene.events {
+        let EventKind::Session {
+            session,
+            node,
+            state,
+            ..
+        } = &event.kind
+        else {
+            continue;
+        };
+        match state.eq_ignore_ascii_case("established") {
+            true => up.insert((session, node)),
+            false => up.remove(&(session.as_str(), node.as_str())),
+        };
+        let is_alive = sessions.iter().any(|session| {
+            let [a, b] = &session.nodes;
+            up.contains(&(session.name.as_str(), a.as_str()))
+                && up.contains(&(session.name.as_str(), b.as_str()))
+        });
+        match (was_alive, is_alive) {
+            (true, false) => found.push(Stretch {
+                from: event.at,
+                to: None,
+            }),
+            (false, true) => {
+                if let Some(stretch) = found.last_mut() {
+                    stretch.to = Some(event.at);
+                }
+            }
+            (true, true) | (false, false) => {}
+        }
+        was_alive = is_alive;
+    }
+    found
+}
+
+/// Backups that are dead while no flow needs them: nothing shows it but their own state.
+fn dead_backups(
+    scene: &Scene<'_>,
+    usual: &BTreeSet<String>,
+    unwell: &[Stretch],
+) -> Vec<AlertResult> {
+    let mut backups: BTreeMap<&str, Vec<&SessionInput>> = BTreeMap::new();
+    let all = scene.map.topology.sessions.iter();
+    for session in all.filter(|session| !session.modelled && !usual.contains(whole(session))) {
+        backups.entry(whole(session)).or_default().push(session);
+    }
+    let mut alerts = Vec::new();
+    for (name, sessions) in backups {
+        for mut stretch in down(scene, &sessions) {
+            // Raised once all traffic goes its usual way, if the backup is still dead then.
+            let raised = loop {
+                match unwell.iter().find(|other| other.holds(stretch.from)) {
+                    None => break true,
+                    Some(other) => match other.to {
+                        None => break false,
+                        Some(to) => stretch.from = to,
+                    },
+                }
+            };
+            if raised && stretch.to.is_none_or(|to| to > stretch.from) {
+                alerts.extend(alert(scene, Alert::BackupDead, &stretch, |result| {
+                    result.about = name.to_owned();
+                    result.metric = sessions.first().and_then(|session| metric(session));
+                }));
+            }
+        }
+    }
+    alerts
+}
+
+/// What CloudWatch calls a session's state: 1 while it is up.
+fn metric(session: &SessionInput) -> Option<String> {
+    match session.kind.as_str() {
+        "vpn" => Some("TunnelState".to_owned()),
+        kind if kind.ends_with("-vif") => Some("VirtualInterfaceBgpStatus".to_owned()),
+        _ => None,
+    }
+}
+
+/// An alert of this time, if the time is in any transition.
+fn alert(
+    scene: &Scene<'_>,
+    alert: Alert,
+    stretch: &Stretch,
+    say: impl FnOnce(&mut AlertResult),
+) -> Option<AlertResult> {
+    let mut windows = scene.windows.iter().rev();
+    let window =
+        windows.find(|window| window.before <= stretch.from && stretch.from < window.end)?;
+    let mut result = AlertResult {
+        alert,
+        about: String::new(),
+        probe: None,
+        metric: None,
+        label: window.label.clone(),
+        transition: window.transition,
+        raised_ms: window.ms(stretch.from),
+        raised_ns: stretch.from,
+        cleared_ns: stretch.to,
+    };
+    say(&mut result);
+    Some(result)
+}
