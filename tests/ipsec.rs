@@ -190,7 +190,7 @@ fn rate() -> u32 {
     let machine = fs::read_to_string("/proc/cmdline").unwrap();
     // As scripts/vm says it.
     match machine.split_whitespace().any(|word| word == "vm.emulated") {
-        true => 300,
+        true => 200,
         false => 1000,
     }
 }

@@ -74,8 +74,7 @@ pub(super) struct Account<'a> {
     changes: Vec<Change<'a>>,
     routes: Vec<Route<'a>>,
     tunnels: Vec<TunnelChange<'a>>,
-    /// When, and at which node, a LAG's member began or ceased to carry.
-    lacp: Vec<(MonoNs, &'a str)>,
+    members: Vec<Member<'a>>,
     /// Nodes whose counters explain what vanished there.
     counted: &'a Counted,
 }
@@ -131,6 +130,14 @@ struct TunnelChange<'a> {
     at: MonoNs,
     tunnel: &'a str,
     node: &'a str,
+    up: bool,
+}
+
+/// A LAG's member began to carry, or ceased, as one end sees it.
+struct Member<'a> {
+    at: MonoNs,
+    node: &'a str,
+    link: Option<&'a str>,
     up: bool,
 }
 
@@ -270,13 +277,18 @@ impl<'a> Account<'a> {
             }),
             _ => None,
         });
-        let lacp = events.iter().filter_map(|event| match &event.kind {
-            EventKind::Lacp { node, .. } => Some((event.at, node.as_str())),
+        let members = events.iter().filter_map(|event| match &event.kind {
+            EventKind::Lacp { node, link, up, .. } => Some(Member {
+                at: event.at,
+                node,
+                link: link.as_deref(),
+                up: *up,
+            }),
             _ => None,
         });
         Self {
             map,
-            lacp: lacp.collect(),
+            members: members.collect(),
             changes: changes.collect(),
             routes: routes.collect(),
             tunnels: tunnels.collect(),
@@ -325,6 +337,7 @@ impl<'a> Account<'a> {
             .is_some_and(|hop| self.is_dead(&hop.link, sent));
         if without_keys
             || self.counted_it(view, &passed, sent)
+            || self.not_collected(&passed, sent)
             || self.lost_inside_tunnel(situation, &passed)
         {
             return Some(Dropped::Otherwise);
@@ -363,10 +376,30 @@ impl<'a> Account<'a> {
         let mut lost = self.changes.iter().filter(|c| {
             c.node == node && !c.able && matches!(c.what, What::Route(_) | What::Carrier)
         });
-        let mut lacp = self.lacp.iter().filter(|(_, at)| *at == node);
+        let mut lacp = self.members.iter().filter(|m| m.node == node);
         self.counted.drops.contains(node)
             && (lost.any(|c| (sent..sent + LATE_NS).contains(&c.at))
-                || lacp.any(|(at, _)| at.abs_diff(sent) < LATE_NS))
+                || lacp.any(|m| m.at.abs_diff(sent) < LATE_NS))
+    }
+
+    /// Whether the packet came in by a LAG's member on which its sender's end carries and the
+    /// receiver's does not, or not yet: Linux drops it there. Each end has its own clock.
+    fn not_collected(&self, passed: &[Hop], sent: MonoNs) -> bool {
+        let Some(hop) = passed.last() else {
+            return false;
+        };
+        let may_be = |node: &str, up: bool| {
+            let here = || {
+                let of = move |m: &&Member<'_>| m.node == node && m.link == Some(&hop.link);
+                self.members.iter().filter(of)
+            };
+            here()
+                .filter(|m| m.up == up && m.at <= sent + SLACK_NS)
+                .any(|m| {
+                    !here().any(|next| next.up != up && next.at > m.at && next.at + SLACK_NS < sent)
+                })
+        };
+        may_be(&hop.from, true) && may_be(&hop.to, false)
     }
 
     /// Whether the packet was about to enter, or had entered, a tunnel whose underlay the fault

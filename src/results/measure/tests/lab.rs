@@ -38,6 +38,8 @@ pub(in crate::results) enum Sim {
     Unsent,
     /// Gone before any wire saw it.
     Vanished,
+    /// Gone at the far end of the first wire.
+    Refused,
     /// Delivered over the Direct Connect, twice.
     Twice,
 }
@@ -248,6 +250,10 @@ pub(in crate::results) fn flow(input: &mut RunInput, id: u16, fate: impl Fn(f64)
                 None
             }
             Sim::Unsent | Sim::Vanished => None,
+            Sim::Refused => {
+                push(&mut wires[0].carried, seq);
+                None
+            }
             Sim::Cut => Some(&mut wires[circuit].cut),
             Sim::Declared => Some(&mut wires[circuit].loss),
             Sim::Queue => Some(&mut wires[circuit].queue),

@@ -223,6 +223,43 @@ fn a_node_without_any_way_is_named() {
 }
 
 #[test]
+fn a_lags_end_that_does_not_collect_yet_explains_what_came_too_early() {
+    let told = |sender: &str, sender_up: f64| {
+        let mut input = lab::run(false);
+        lab::flow(&mut input, 0, |ms| match ms {
+            ms if (742.0..960.0).contains(&ms) => Sim::Refused,
+            ms => lab::forth(ms, 742),
+        });
+        lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
+        let mut lacp = |at: f64, node: &str, up: bool| {
+            let (dev, link) = ("c1".to_owned(), Some("circuit".to_owned()));
+            let node = node.to_owned();
+            lab::at(
+                &mut input,
+                CUT + ms(at),
+                EventKind::Lacp {
+                    node,
+                    dev,
+                    link,
+                    up,
+                },
+            );
+        };
+        lacp(1.0, "dc1", false);
+        lacp(2.0, "east", false);
+        lacp(sender_up, sender, true);
+        lacp(970.0, "east", true);
+        input
+    };
+    let result = measure(&told("dc1", 741.0));
+    assert_eq!(result.outages[0].node_dropped, 218);
+    assert!(result.trusted, "{:?}", result.warnings);
+    // The end that sends was not ready either, or is another.
+    untrusted(&told("dc1", 960.0), "wire-disagrees");
+    untrusted(&told("isp", 741.0), "wire-disagrees");
+}
+
+#[test]
 fn a_node_whose_neighbour_does_not_answer_explains_what_it_dropped() {
     let neighbour = |node: &str, address: &str, reachable| EventKind::Neighbour {
         node: node.to_owned(),
