@@ -55,6 +55,7 @@ macro_rules! labs {
 }
 
 labs! {
+    backup_already_dead: "backup-already-dead",
     carrier_cut: "carrier-cut",
     colo_redundant_routers: "colo-redundant-routers",
     detection_timers: "detection-timers",
