@@ -235,9 +235,12 @@ fn router_bgp(frr: &Frr) -> anyhow::Result<String> {
 }
 
 /// Keeps what the node's programs were given, beside what came of it: every file at its
-/// path in the node.
+/// path in the node, but for a private key of the user's own.
 fn keep(live: &Live, node: &NodePlan) -> anyhow::Result<()> {
     for (path, text) in &node.files {
+        if node.own_key(path).is_some() {
+            continue;
+        }
         let name = format!("{CONFIG}/{}/{}", node.name, path.trim_start_matches('/'));
         let mut file = live.run_dir().create(&name)?;
         file.write_all(text.as_bytes())

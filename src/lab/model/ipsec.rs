@@ -75,7 +75,7 @@ pub struct IpsecTunnel {
     /// Its inside network, a /30: AWS's end (the second of the session's) has the
     /// first address, the customer's the second. `None`: derived from its name.
     pub inside: Option<Ipv4Net>,
-    /// Pre-shared key. `None`: derived from the lab's and the tunnel's names.
+    /// Pre-shared key. `None`: derived from the tunnel's name.
     pub psk: Option<String>,
     /// The first end's own `swanctl.conf`, used as it is.
     pub config: Option<OwnSwanctl>,

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     DaemonPlan, DirectPlan, FlowPlan, LagPlan, Medium, NodePlan, Plan, SessionPlan, TagPlan,
-    TunnelBy, TunnelPlan, WirePlan, config::swanctl::KEY,
+    TunnelBy, TunnelPlan, WirePlan,
 };
 use crate::{
     lab::{
@@ -98,16 +98,7 @@ fn write_files(f: &mut Formatter<'_>, node: &NodePlan) -> fmt::Result {
     }
     for (path, text) in node.files.iter().filter(|(path, _)| *path != "/etc/hosts") {
         writeln!(f, "\n{}:{path}", node.name)?;
-        // What the lab makes up is no secret; what the user brought may be.
-        let own_key = match &node.daemon {
-            DaemonPlan::Charon(charon) if path == KEY => charon.own_key.as_ref(),
-            DaemonPlan::None
-            | DaemonPlan::Embedded(_)
-            | DaemonPlan::Frr { .. }
-            | DaemonPlan::Bird { .. }
-            | DaemonPlan::Charon(_) => None,
-        };
-        match own_key {
+        match node.own_key(path) {
             Some(own) => writeln!(f, "  (the user's own key, {own})")?,
             None => write_indented(f, text)?,
         }

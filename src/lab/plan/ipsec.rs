@@ -152,7 +152,7 @@ impl End<'_> {
         let psk = match own.and_then(|tunnel| tunnel.psk.as_deref()) {
             Some(given) => given,
             None => {
-                derived = derived_key(lab, tunnel);
+                derived = derived_key(tunnel);
                 &derived
             }
         };
@@ -249,12 +249,11 @@ impl End<'_> {
     }
 }
 
-/// A key that AWS would take, the same for every run of the lab.
-fn derived_key(lab: &LabName, tunnel: &TunnelPorts) -> String {
+/// A key that AWS would take, the same for every run of the lab, whatever it is called then:
+/// it may stand in a configuration of the user's own.
+fn derived_key(tunnel: &TunnelPorts) -> String {
     let mut hasher = Sha256::new();
     hasher.update(b"psk");
-    hasher.update(lab.as_str());
-    hasher.update([0]);
     hasher.update(tunnel.tunnel.as_str());
     let digest = hasher.finalize();
     let letters = digest.iter().take(KEY_LENGTH);

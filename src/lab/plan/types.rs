@@ -8,6 +8,7 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::config::swanctl::KEY;
 use crate::{
     lab::{
         model::{Expect, Shape, StepKind, Tag},
@@ -70,6 +71,21 @@ pub struct NodePlan {
     /// Text files inside its mount namespace, by absolute path: `/etc/hosts`,
     /// `/etc/frr/frr.conf`, … Shown by `backhoe plan`.
     pub files: BTreeMap<String, String>,
+}
+
+impl NodePlan {
+    /// Where the private key that one of its files holds came from, if it is the user's own.
+    /// What the lab makes up is no secret; what the user brought may be.
+    pub fn own_key(&self, path: &str) -> Option<&str> {
+        match &self.daemon {
+            DaemonPlan::Charon(charon) if path == KEY => charon.own_key.as_deref(),
+            DaemonPlan::None
+            | DaemonPlan::Embedded(_)
+            | DaemonPlan::Frr { .. }
+            | DaemonPlan::Bird { .. }
+            | DaemonPlan::Charon(_) => None,
+        }
+    }
 }
 
 /// The routing daemon of a node.

@@ -9,13 +9,14 @@ use ipnet::IpNet;
 use super::{
     super::{
         At,
+        raw::Value,
         reader::{Fields, Findings, an},
     },
     Lower, Section,
     nodes::overlaps,
 };
 use crate::{
-    lab::model::{Kind, aws},
+    lab::model::{Kind, Via, aws},
     units::NodeName,
 };
 
@@ -31,7 +32,13 @@ impl Lower<'_> {
                 .help("the gateways behind it with their allowed prefixes, `{ vgw: [] }`");
             return associations;
         };
-        for (key, tree) in self.f.entries(tree, at, "associate") {
+        let entries = self.f.entries(tree, at, "associate");
+        if entries.is_empty() && matches!(tree.value, Value::Map(_)) {
+            self.f
+                .error(tree.at, "empty", "nothing is associated with this dxgw")
+                .help("the gateways behind it with their allowed prefixes, `{ vgw: [] }`");
+        }
+        for (key, tree) in entries {
             let name = self.node_named(key.at, &key.text);
             let mut allowed: Vec<IpNet> = Vec::new();
             for item in Findings::one_or_list(tree) {
@@ -69,6 +76,40 @@ impl Lower<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// A transit gateway's static routes lead over peerings; what is behind a Direct Connect
+    /// gateway or a VPN with BGP it learns.
+    pub(super) fn check_tgw_routes(&mut self) {
+        let is_tgw = |cx: &Self, name: &NodeName| matches!(cx.kind(name), Some(Kind::Tgw { .. }));
+        let mut found = Vec::new();
+        for (name, node) in &self.lab.nodes {
+            if !is_tgw(self, name) {
+                continue;
+            }
+            for route in &node.routes {
+                let fits = match &route.via {
+                    Via::Blackhole => true,
+                    Via::Address(_) => false,
+                    Via::Link(link) => self
+                        .link(link)
+                        .is_some_and(|link| link.ends.iter().all(|end| is_tgw(self, end))),
+                };
+                if !fits {
+                    found.push((name.clone(), route.prefix));
+                }
+            }
+        }
+        for (tgw, prefix) in found {
+            let at = self.at(Section::Routes, &format!("{tgw} {prefix}"));
+            self.f
+                .error(
+                    at,
+                    "aws-route",
+                    format!("`{tgw}` routes `{prefix}` over something that is no peering"),
+                )
+                .help("static routes lead to a tgw it is linked to, or to `blackhole`; what is behind a dxgw or a VPN it learns by BGP, and its vpcs' ranges it knows");
         }
     }
 
@@ -140,7 +181,7 @@ impl Lower<'_> {
                         "aws-asn",
                         format!("`{gateway}` and its dxgw `{dxgw}` both have ASN {own}; AWS refuses to associate them"),
                     )
-                    .help("both default to 64512: give one of them another `asn`");
+                    .help("each has 64512 unless told otherwise: give one of them another `asn`");
             }
         }
     }

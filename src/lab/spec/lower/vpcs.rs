@@ -1,6 +1,8 @@
 //! VPCs' route tables and peerings, and AWS's rules for both (VPC User Guide, "Route
 //! priority"; VPC Peering Guide).
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 
 use super::{Lower, Section};
@@ -23,6 +25,7 @@ impl Lower<'_> {
                 Some((name.clone(), cidrs.clone()))
             })
             .collect();
+        self.check_pairs_of_vpcs();
         for (vpc, ranges) in vpcs {
             let peerings: Vec<LinkName> = self.lab.peerings(&vpc).cloned().collect();
             self.check_table(&vpc, &ranges, &peerings);
@@ -67,6 +70,31 @@ impl Lower<'_> {
                     format!("`{vpc}` routes `{prefix}` over something that is no peering of its own"),
                 )
                 .help("a peering is a link between two vpcs; what its gateway knows is there by itself");
+        }
+    }
+
+    /// Two VPCs peer once.
+    fn check_pairs_of_vpcs(&mut self) {
+        let is_vpc = |end: &NodeName| matches!(self.kind(end), Some(Kind::Vpc { .. }));
+        let mut first: BTreeMap<[NodeName; 2], LinkName> = BTreeMap::new();
+        let mut twice = Vec::new();
+        for (name, link) in &self.lab.links {
+            if !link.ends.iter().all(is_vpc) {
+                continue;
+            }
+            let mut ends = link.ends.clone();
+            ends.sort();
+            match first.get(&ends) {
+                Some(other) => twice.push((name.clone(), other.clone(), ends)),
+                None => drop(first.insert(ends, name.clone())),
+            }
+        }
+        for (name, other, [a, b]) in twice {
+            let at = self.at(Section::Links, name.as_str());
+            let message = format!(
+                "`{other}` and `{name}` both peer `{a}` and `{b}`; AWS has one peering between two VPCs"
+            );
+            self.f.error(at, "aws-peering", message);
         }
     }
 
