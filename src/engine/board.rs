@@ -147,6 +147,8 @@ pub struct Board {
 #[derive(Debug, Default)]
 struct State {
     news: BTreeMap<Item, News>,
+    /// What an item that is not up last gave as its reason.
+    reasons: BTreeMap<Item, String>,
     failed: Option<String>,
 }
 
@@ -162,7 +164,14 @@ impl Board {
             since: event.at,
             detect_us,
         };
-        self.lock().news.insert(item, news);
+        let mut state = self.lock();
+        match &news.reason {
+            _ if is_up(&item, &news.state) => drop(state.reasons.remove(&item)),
+            Some(reason) => drop(state.reasons.insert(item.clone(), reason.clone())),
+            None => {}
+        }
+        state.news.insert(item, news);
+        drop(state);
         self.changed.notify_all();
     }
 
@@ -185,6 +194,17 @@ impl Board {
     /// Those of `wanted` that are not up.
     pub fn missing(&self, wanted: &BTreeSet<Item>) -> BTreeSet<Item> {
         missing(&self.lock(), wanted).cloned().collect()
+    }
+
+    /// Those of `wanted` that are not up, each with the last reason it gave: `BGP prod at
+    /// east (Maximum Number of Prefixes Reached)`.
+    pub fn obstacles(&self, wanted: &BTreeSet<Item>) -> Vec<String> {
+        let state = self.lock();
+        let said = |item: &Item| match state.reasons.get(item) {
+            Some(reason) => format!("{item} ({reason})"),
+            None => item.to_string(),
+        };
+        missing(&state, wanted).map(said).collect()
     }
 
     /// Waits until all of `wanted` are up, telling `tell` of every step. At the
@@ -321,6 +341,34 @@ fn news(kind: &EventKind) -> Option<Posted> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_up_keeps_its_last_reason_until_it_is() {
+        let session = |state: &str, reason: Option<&str>| Event {
+            at: 1,
+            kind: EventKind::Session {
+                session: "prod".into(),
+                node: "east".into(),
+                state: state.into(),
+                reason: reason.map(str::to_owned),
+            },
+        };
+        let wanted: BTreeSet<Item> = [Item::Bgp {
+            session: "prod".into(),
+            node: "east".into(),
+        }]
+        .into();
+        let board = Board::default();
+        assert_eq!(board.obstacles(&wanted), ["BGP prod at east"]);
+        board.post(&session("Idle", Some("more than 100 prefixes")));
+        board.post(&session("Connect", None));
+        let said = "BGP prod at east (more than 100 prefixes)";
+        assert_eq!(board.obstacles(&wanted), [said]);
+        board.post(&session("Established", None));
+        assert_eq!(board.obstacles(&wanted), Vec::<String>::new());
+        board.post(&session("Idle", None));
+        assert_eq!(board.obstacles(&wanted), ["BGP prod at east"]);
+    }
 
     fn bfd(state: &str) -> Event {
         Event {

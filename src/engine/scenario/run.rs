@@ -145,7 +145,7 @@ pub fn converge(live: &Live, options: &Options) -> anyhow::Result<()> {
             bail!(
                 "not converged after {} s; still waiting for {}",
                 options.converge_within.as_secs(),
-                progress.waiting.join(", ")
+                live.board().obstacles(&wanted).join(", ")
             );
         }
         let count = |keep: fn(&board::Item) -> bool| wanted.iter().filter(|i| keep(i)).count() / 2;

@@ -6,6 +6,7 @@ use rand::{Rng, RngExt};
 use super::watch::until_delivering;
 use crate::{
     engine::{
+        board,
         live::Live,
         probe::{ProbeConfig, Probes},
     },
@@ -65,14 +66,18 @@ fn wait(live: &Live, probes: &Probes, stopped: &dyn Fn() -> bool) -> anyhow::Res
         .filter(|flow| probes.recovered_since(flow.id, now, 3).is_none())
         .map(|flow| format!("{} → {}", flow.from, flow.to))
         .collect();
+    let mut why = String::new();
+    if !silent.is_empty() {
+        why += &format!("; nothing gets through {}", silent.join(", "));
+    }
+    // What was up, or the lab had not converged, and is no more.
+    let lost = live.board().obstacles(&board::wanted(live.plan()));
+    if !lost.is_empty() {
+        why += &format!("; no longer up: {}", lost.join(", "));
+    }
     bail!(
-        "no loss-free second of traffic within {} s of convergence{}",
-        WITHIN_NS / 1_000_000_000,
-        if silent.is_empty() {
-            String::new()
-        } else {
-            format!("; nothing gets through {}", silent.join(", "))
-        }
+        "no loss-free second of traffic within {} s of convergence{why}",
+        WITHIN_NS / 1_000_000_000
     );
 }
 

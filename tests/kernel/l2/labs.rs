@@ -94,9 +94,10 @@ fn moved(result: &Value, [from, to]: [&str; 2], at_least_ms: f64) -> Result<(), 
     Ok(())
 }
 
-/// AWS's own test shuts one VIF down: BGP says so at once.
+/// AWS's own test shuts one VIF down: BGP says so at once. The shutdown's instant is when the
+/// daemon has confirmed it; on a slow machine traffic has moved by then.
 fn one_vif_of_two(daemon: &str) {
-    check("two-vifs", &VIFS, daemon, (["prod", "spare"], 0.0));
+    check("two-vifs", &VIFS, daemon, (["prod", "spare"], -200.0));
 }
 
 /// All of a LAG falls silent, and BFD (300 ms x 3) finds it: after 600 to 900 ms, later on a slow
