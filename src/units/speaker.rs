@@ -191,6 +191,11 @@ pub struct PeerConfig {
 }
 
 impl PeerConfig {
+    /// Whether a speaker of AS `own` treats the peer as external.
+    pub fn is_external(&self, own: Asn) -> bool {
+        self.transparent || self.remote_asn != own
+    }
+
     /// The next hop to announce for `family`, where the transport does not carry it.
     pub fn foreign_next_hop(&self, family: Family) -> Option<IpAddr> {
         let transport = match self.local {

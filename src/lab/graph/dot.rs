@@ -98,13 +98,6 @@ fn node(out: &mut String, card: &Card, indent: &str) {
     }
 }
 
-fn rider(rider: &Rider) -> Vec<String> {
-    let first = format!("{}: {}", rider.name, rider.what);
-    let faults = rider.faults.iter().map(|fault| format!("× {fault}"));
-    let rest = rider.lines.iter().cloned().chain(faults);
-    std::iter::once(first).chain(rest).collect()
-}
-
 fn edges(out: &mut String, scene: &Scene) {
     for wire in &scene.wires {
         let [mut a, mut b] = wire.ends.map(|end| &scene.cards[end]);
@@ -125,7 +118,9 @@ fn edges(out: &mut String, scene: &Scene) {
         if wire.carrier != Carrier::Attachment {
             let faults = wire.faults.iter().map(|fault| format!("× {fault}"));
             let own = std::iter::once(wire.name.clone()).chain(wire.lines.iter().cloned());
-            let said = own.chain(faults).chain(wire.riders.iter().flat_map(rider));
+            let said = own
+                .chain(faults)
+                .chain(wire.riders.iter().flat_map(Rider::said));
             attributes = format!("label={} {attributes}", quoted(said));
         }
         let (a, b) = (one(&a.name), one(&b.name));
@@ -134,7 +129,7 @@ fn edges(out: &mut String, scene: &Scene) {
     for tunnel in &scene.tunnels {
         let [a, b] = tunnel.ends.map(|end| one(&scene.cards[end].name));
         let over = format!("over {}", scene.cards[tunnel.over].name);
-        let label = quoted(rider(&tunnel.rider).into_iter().chain([over]));
+        let label = quoted(tunnel.rider.said().into_iter().chain([over]));
         let _ = writeln!(
             out,
             "    {a} -- {b} [label={label} style=dashed color=\"#0f766e\"];"

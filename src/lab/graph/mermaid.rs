@@ -120,13 +120,6 @@ fn node(out: &mut String, ids: &mut Ids, card: &Card, indent: &str) {
     }
 }
 
-fn rider(rider: &Rider) -> Vec<String> {
-    let first = format!("{}: {}", rider.name, rider.what);
-    let faults = rider.faults.iter().map(|fault| format!("× {fault}"));
-    let rest = rider.lines.iter().cloned().chain(faults);
-    std::iter::once(first).chain(rest).collect()
-}
-
 fn edges(out: &mut String, ids: &mut Ids, scene: &Scene) {
     let name = |at: usize| scene.cards[at].name.as_str();
     for wire in &scene.wires {
@@ -145,13 +138,15 @@ fn edges(out: &mut String, ids: &mut Ids, scene: &Scene) {
         }
         let faults = wire.faults.iter().map(|fault| format!("× {fault}"));
         let own = std::iter::once(wire.name.clone()).chain(wire.lines.iter().cloned());
-        let said = own.chain(faults).chain(wire.riders.iter().flat_map(rider));
+        let said = own
+            .chain(faults)
+            .chain(wire.riders.iter().flat_map(Rider::said));
         let _ = writeln!(out, "    {a} {line}|\"{}\"| {b}", lines(said));
     }
     for tunnel in &scene.tunnels {
         let [a, b] = tunnel.ends.map(|end| ids.of(name(end)));
         let over = format!("over {}", name(tunnel.over));
-        let said = rider(&tunnel.rider).into_iter().chain([over]);
+        let said = tunnel.rider.said().into_iter().chain([over]);
         let _ = writeln!(out, "    {a} -.-|\"{}\"| {b}", lines(said));
     }
     for flow in &scene.probes {

@@ -110,6 +110,16 @@ pub(super) struct Rider {
     pub(super) faults: Vec<String>,
 }
 
+impl Rider {
+    /// All of it, a line each.
+    pub(super) fn said(&self) -> Vec<String> {
+        let first = format!("{}: {}", self.name, self.what);
+        let faults = self.faults.iter().map(|fault| format!("× {fault}"));
+        let rest = self.lines.iter().cloned().chain(faults);
+        std::iter::once(first).chain(rest).collect()
+    }
+}
+
 /// A VPN.
 #[derive(Debug)]
 pub(super) struct Tunnel {

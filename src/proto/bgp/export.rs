@@ -23,7 +23,7 @@ pub struct Target<'a> {
 
 impl Target<'_> {
     fn external(&self) -> bool {
-        self.peer.transparent || self.peer.remote_asn != self.asn
+        self.peer.is_external(self.asn)
     }
 
     /// Our own address of the prefix's family, as the peer can reach it.

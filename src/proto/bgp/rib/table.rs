@@ -145,7 +145,7 @@ impl Rib {
     pub fn new(config: &SpeakerConfig) -> Self {
         let table = |peer: &PeerConfig| PeerTable {
             config: peer.clone(),
-            external: peer.transparent || peer.remote_asn != config.asn,
+            external: peer.is_external(config.asn),
             session: None,
             received: BTreeMap::new(),
             accepted: 0,
