@@ -7,6 +7,7 @@
 //! the timers that `ends[1]` offers.
 
 pub mod aws;
+mod fast;
 mod ipsec;
 mod lag;
 mod link;
@@ -18,6 +19,7 @@ mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use fast::{Factor, scaled_words};
 pub use ipsec::{
     Authentication, Dpd, EspSizes, For, Ipsec, IpsecTunnel, LIBIPSEC_MTU, Moment, OwnCredentials,
     OwnSwanctl, Proposal, endpoint_name, tunnel_name,
@@ -66,6 +68,10 @@ pub struct Lab {
     pub expect: Vec<Expect>,
     /// Warnings that every report should repeat.
     pub notes: Vec<String>,
+    /// How many times faster its timers run under `--fast`.
+    pub fast: Option<Factor>,
+    /// Its timers do run that much faster than the file says; see [`Lab::at_fast`].
+    pub scaled: Option<Factor>,
 }
 
 impl Lab {

@@ -2,6 +2,7 @@
 
 use super::words;
 use crate::{
+    lab::model::scaled_words,
     results::measure::{LinkResult, Outage, RunResult, Steady, Transition, TransitionResult},
     units::seed_text,
 };
@@ -25,6 +26,9 @@ pub fn terminal(result: &RunResult, style: Style) -> String {
         several: words::several(result),
         text: String::new(),
     };
+    if let Some(factor) = result.timers_scaled {
+        page.line(&scaled_words(factor));
+    }
     bring_up(result, &mut page);
     for (index, transition) in result.transitions.iter().enumerate() {
         page.gap();
