@@ -56,6 +56,14 @@ impl Item {
             | Self::Tunnel { node, .. } => node,
         }
     }
+
+    /// Its name, and why it is not up.
+    pub fn because(&self, reason: Option<&str>) -> String {
+        match reason {
+            Some(reason) => format!("{self} ({reason})"),
+            None => self.to_string(),
+        }
+    }
 }
 
 impl std::fmt::Display for Item {
@@ -191,20 +199,19 @@ impl Board {
         progress(&self.lock(), wanted)
     }
 
-    /// Those of `wanted` that are not up.
-    pub fn missing(&self, wanted: &BTreeSet<Item>) -> BTreeSet<Item> {
-        missing(&self.lock(), wanted).cloned().collect()
+    /// Those of `wanted` that are not up, and what they last gave as their reason.
+    pub fn missing(&self, wanted: &BTreeSet<Item>) -> BTreeMap<Item, Option<String>> {
+        let state = self.lock();
+        missing(&state, wanted)
+            .map(|item| (item.clone(), state.reasons.get(item).cloned()))
+            .collect()
     }
 
     /// Those of `wanted` that are not up, each with the last reason it gave: `BGP prod at
     /// east (Maximum Number of Prefixes Reached)`.
     pub fn obstacles(&self, wanted: &BTreeSet<Item>) -> Vec<String> {
-        let state = self.lock();
-        let said = |item: &Item| match state.reasons.get(item) {
-            Some(reason) => format!("{item} ({reason})"),
-            None => item.to_string(),
-        };
-        missing(&state, wanted).map(said).collect()
+        let said = |(item, reason): (Item, Option<String>)| item.because(reason.as_deref());
+        self.missing(wanted).into_iter().map(said).collect()
     }
 
     /// Waits until all of `wanted` are up, telling `tell` of every step. At the
@@ -324,6 +331,7 @@ fn news(kind: &EventKind) -> Option<Posted> {
             tunnel,
             node,
             state,
+            reason,
             ..
         } => (
             Item::Tunnel {
@@ -331,7 +339,7 @@ fn news(kind: &EventKind) -> Option<Posted> {
                 node: node.clone(),
             },
             state.clone(),
-            None,
+            reason.clone(),
             None,
         ),
         _ => return None,
@@ -368,6 +376,31 @@ mod tests {
         assert_eq!(board.obstacles(&wanted), Vec::<String>::new());
         board.post(&session("Idle", None));
         assert_eq!(board.obstacles(&wanted), ["BGP prod at east"]);
+    }
+
+    #[test]
+    fn a_tunnel_that_is_refused_says_by_what() {
+        let event = |state: &str, reason: Option<&str>| Event {
+            at: 1,
+            kind: EventKind::Tunnel {
+                tunnel: "backup.1".into(),
+                node: "dc1".into(),
+                state: state.into(),
+                backend: "libipsec".into(),
+                reason: reason.map(str::to_owned),
+            },
+        };
+        let wanted = [Item::Tunnel {
+            tunnel: "backup.1".into(),
+            node: "dc1".into(),
+        }]
+        .into();
+        let board = Board::default();
+        board.post(&event("down", Some("received AUTHENTICATION_FAILED")));
+        let said = "tunnel backup.1 at dc1 (received AUTHENTICATION_FAILED)";
+        assert_eq!(board.obstacles(&wanted), [said]);
+        board.post(&event("up", None));
+        assert_eq!(board.obstacles(&wanted), Vec::<String>::new());
     }
 
     fn bfd(state: &str) -> Event {

@@ -27,8 +27,9 @@ routing:
     backup: { announce: [10.0.0.0/15] }
 ";
 
-/// A root, an authority below it, and a gateway's certificate until `year`.
-fn write(user: &User, year: i32) {
+/// A root, an authority below it, and a gateway's certificate until `year`. `below`: how
+/// many authorities the root allows below its own.
+fn write(user: &User, year: i32, below: BasicConstraints) {
     let params = |name: &str, authority: bool| {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -37,7 +38,8 @@ fn write(user: &User, year: i32) {
         }
         (params, KeyPair::generate().unwrap())
     };
-    let (root, root_key) = params("root", true);
+    let (mut root, root_key) = params("root", true);
+    root.is_ca = IsCa::Ca(below);
     let (middle, middle_key) = params("middle", true);
     let (mut gateway, key) = params("gateway.example", false);
     gateway.not_after = date_time_ymd(year, 1, 1);
@@ -59,7 +61,7 @@ fn write(user: &User, year: i32) {
 #[test]
 fn a_certificate_of_ones_own_brings_both_tunnels_up_and_an_expired_one_nothing() {
     let user = User::nobody();
-    write(&user, 2020);
+    write(&user, 2020, BasicConstraints::Unconstrained);
     for command in ["check", "plan", "run"] {
         let refused = user.run(&[command, "lab.yaml"]);
         let said = String::from_utf8_lossy(&refused.stderr);
@@ -67,7 +69,7 @@ fn a_certificate_of_ones_own_brings_both_tunnels_up_and_an_expired_one_nothing()
         assert!(said.contains("gw.pem:1: error: "), "{said}");
         assert!(said.contains("expired Jan  1 00:00:00 2020"), "{said}");
     }
-    write(&user, 2090);
+    write(&user, 2090, BasicConstraints::Unconstrained);
     let own = fs::read_to_string(user.path("gw.key")).unwrap();
     let others = KeyPair::generate().unwrap().serialize_pem();
     fs::write(user.path("gw.key"), others).unwrap();
@@ -112,4 +114,32 @@ fn a_certificate_of_ones_own_brings_both_tunnels_up_and_an_expired_one_nothing()
     let down = user.run(&["down", &name]);
     assert!(down.status.success());
     tested("own certificates");
+}
+
+#[test]
+fn a_certificate_that_aws_would_refuse_is_named_by_both_ends() {
+    let user = User::nobody();
+    // The authority that signed the gateway's is one too many.
+    write(&user, 2090, BasicConstraints::Constrained(0));
+    let able = user.run(&["check", "--host", "lab.yaml"]);
+    if able.status.code() == Some(3) {
+        not_tested(
+            "refused certificates",
+            String::from_utf8_lossy(&able.stderr),
+        );
+        return;
+    }
+    let name = format!("refused-{}", std::process::id());
+    user.up_with(&["up", "lab.yaml", "--json", "--no-wait", "--name", &name]);
+    await_some("both ends' reasons", SOON, || {
+        let answer = user.run(&["status", &name]);
+        let said = String::from_utf8_lossy(&answer.stdout).into_owned();
+        let ends = [
+            "tunnel backup.1 at dc1 (received AUTHENTICATION_FAILED)",
+            "tunnel backup.1 at vgw (no trusted ECDSA public key found for 'CN=gateway.example')",
+        ];
+        ends.iter().all(|end| said.contains(end)).then_some(())
+    });
+    assert!(user.run(&["down", &name]).status.success());
+    tested("refused certificates");
 }

@@ -1,7 +1,7 @@
 //! A living lab as `status` shows it: the same form for every daemon.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError},
     thread,
 };
@@ -367,10 +367,14 @@ impl Live {
 }
 
 impl LabStatus {
-    /// What of `wanted` is not up, by name, after the daemons that are silent. `missing`
-    /// is what the events say; whoever answers knows better, and whoever does not has
-    /// nothing up.
-    pub fn waiting(&self, wanted: &BTreeSet<Item>, missing: &BTreeSet<Item>) -> Vec<String> {
+    /// What of `wanted` is not up, by name and with the last reason it gave, after the
+    /// daemons that are silent. `missing` is what the events say; whoever answers knows
+    /// better, and whoever does not has nothing up.
+    pub fn waiting(
+        &self,
+        wanted: &BTreeSet<Item>,
+        missing: &BTreeMap<Item, Option<String>>,
+    ) -> Vec<String> {
         let mut waiting = Vec::new();
         for node in &self.nodes {
             if let Some(why) = &node.silent {
@@ -380,9 +384,13 @@ impl LabStatus {
         for item in wanted {
             let is_daemons = matches!(item, Item::Bgp { .. } | Item::Bfd { .. });
             match self.silence_of(item.node()).filter(|_| is_daemons) {
-                Some(why) => waiting.push(format!("{item} ({why})")),
-                None if !self.says(item).unwrap_or_else(|| !missing.contains(item)) => {
-                    waiting.push(item.to_string());
+                Some(why) => waiting.push(item.because(Some(why))),
+                None if !self
+                    .says(item)
+                    .unwrap_or_else(|| !missing.contains_key(item)) =>
+                {
+                    let reason = missing.get(item).and_then(Option::as_deref);
+                    waiting.push(item.because(reason));
                 }
                 None => {}
             }
@@ -502,7 +510,7 @@ mod tests {
         };
         let wanted: BTreeSet<Item> = [bgp("a"), bgp("b")].into();
         assert_eq!(
-            lab.waiting(&wanted, &BTreeSet::new()),
+            lab.waiting(&wanted, &BTreeMap::new()),
             [
                 "the daemon of b (killed)",
                 "BGP prod at a",
@@ -512,9 +520,14 @@ mod tests {
         lab.nodes = vec![node("a", None), node("b", None)];
         lab.sessions = vec![session("a", Some("Established")), session("b", None)];
         assert_eq!(
-            lab.waiting(&wanted, &[bgp("a"), bgp("b")].into()),
+            lab.waiting(&wanted, &[(bgp("a"), None), (bgp("b"), None)].into()),
             ["BGP prod at b"]
         );
-        assert_eq!(lab.waiting(&wanted, &BTreeSet::new()), Vec::<String>::new());
+        let why = Some("more than 100 prefixes".to_owned());
+        assert_eq!(
+            lab.waiting(&wanted, &[(bgp("b"), why)].into()),
+            ["BGP prod at b (more than 100 prefixes)"]
+        );
+        assert_eq!(lab.waiting(&wanted, &BTreeMap::new()), Vec::<String>::new());
     }
 }

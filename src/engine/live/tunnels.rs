@@ -87,6 +87,7 @@ impl End {
             node: self.config.node.to_string(),
             state: state.to_owned(),
             backend: lock(&self.running).backend.to_string(),
+            reason: None,
         }
     }
 

@@ -159,6 +159,9 @@ pub enum EventKind {
         state: String,
         /// WireGuard: `kernel` or `userspace`. IPsec: `kernel ESP` or `libipsec`.
         backend: String,
+        /// Why it is not up, in strongSwan's words, where it says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// A BFD packet on a wire announced a state different from that sender's previous one.
     WireBfd {

@@ -17,8 +17,9 @@ use anyhow::{Context, bail};
 
 use super::{
     find::{CHARON, SWANCTL},
+    initiator::{Initiator, SOCKET},
     message::Section,
-    refusal,
+    refusal, trouble,
     vici::Vici,
 };
 use crate::{
@@ -38,8 +39,8 @@ use crate::{
 
 /// How long the listener listens before it looks whether it is to stop.
 const LISTEN: Duration = Duration::from_millis(100);
-/// The control socket in the node's own /run.
-const SOCKET: &str = "run/charon.vici";
+/// charon's log as events.
+const LOG: &str = "log";
 
 /// What is needed to start a charon.
 #[derive(Debug)]
@@ -66,9 +67,9 @@ pub struct Rising {
 /// A running charon.
 #[derive(Debug)]
 pub struct Charon {
-    endpoint: NodeName,
     plan: CharonPlan,
     root: PathBuf,
+    initiator: Initiator,
     process: PidFd,
     stop: Arc<AtomicBool>,
     listener: Option<JoinHandle<()>>,
@@ -120,42 +121,13 @@ impl Charon {
         &self.plan
     }
 
-    /// Begins with IKE, where this end is the one to do so. charon tries again by
-    /// itself until the peer answers.
+    /// Begins with IKE, where this end is the one to do so; and again whenever charon has
+    /// nothing left to try.
     ///
     /// # Errors
     /// charon does not answer, or has no connection.
     pub fn begin(&self) -> anyhow::Result<()> {
-        if !self.plan.initiates {
-            return Ok(());
-        }
-        // The user's own configuration may begin by itself.
-        if self.plan.own_config.is_some() {
-            let config = self.root.join(refusal::IN_NODE.trim_start_matches('/'));
-            if starts_itself(&std::fs::read_to_string(config)?) {
-                return Ok(());
-            }
-        }
-        let mut vici = Vici::connect(&self.root.join(SOCKET))?;
-        let connections = vici.stream("list-conns", "list-conn")?;
-        let (ike, child) = connections
-            .iter()
-            .flat_map(Section::sections)
-            .find_map(|(ike, connection)| {
-                let (child, _) = connection.section("children")?.sections().next()?;
-                Some((ike.to_owned(), child.to_owned()))
-            })
-            .with_context(|| {
-                format!(
-                    "swanctl.conf of {} has no connection with a child",
-                    self.endpoint
-                )
-            })?;
-        // A negative timeout: it does not wait for the outcome, which comes as an event.
-        let wish = Section::of(&[("ike", &ike), ("child", &child), ("timeout", "-1")]);
-        vici.request("initiate", &wish)
-            .with_context(|| format!("{}: initiating", self.endpoint))?;
-        Ok(())
+        self.initiator.begin()
     }
 
     /// What it says of its SAs.
@@ -200,14 +172,18 @@ impl Rising {
         for event in ["child-updown", "ike-updown", "child-rekey", "ike-rekey"] {
             vici.register(event).with_context(|| what.clone())?;
         }
+        vici.register(LOG).with_context(|| what.clone())?;
+        let initiator = Initiator::new(start.endpoint.clone(), &start.plan, &root);
         let stop = Arc::new(AtomicBool::new(false));
         let mut ear = Ear {
             endpoint: start.endpoint.clone(),
             plan: start.plan.clone(),
             router: start.router,
             socket: root.join(SOCKET),
+            initiator: initiator.clone(),
             sink,
             up: false,
+            trouble: None,
         };
         let listener = std::thread::Builder::new()
             .name(format!("charon-{}", start.endpoint))
@@ -216,9 +192,9 @@ impl Rising {
                 move || ear.listen(vici, &stop)
             })?;
         Ok(Charon {
-            endpoint: start.endpoint,
             plan: start.plan,
             root,
+            initiator,
             process,
             stop,
             listener: Some(listener),
@@ -266,15 +242,6 @@ fn load(start: &CharonStart) -> anyhow::Result<()> {
     )
 }
 
-/// Whether a swanctl.conf has charon begin as soon as it is loaded, or as soon as
-/// there are packets.
-fn starts_itself(config: &str) -> bool {
-    config
-        .lines()
-        .filter_map(|line| line.split('#').next()?.split_once("start_action"))
-        .any(|(_, value)| value.contains("start") || value.contains("trap"))
-}
-
 /// What a list of SAs says of the tunnel.
 fn status(sas: &[Section]) -> CharonStatus {
     let children = sas
@@ -290,7 +257,9 @@ fn status(sas: &[Section]) -> CharonStatus {
         tx_bytes: 0,
     };
     for child in children {
-        if child.text("state") == Some("INSTALLED") {
+        // An SA that is being renewed still carries, until its keys expire.
+        let carries = matches!(child.text("state"), Some("INSTALLED" | "REKEYING"));
+        if carries && !is_expired(child) {
             let age = child.number("install-time").map(|s| s * 1000);
             status.up = true;
             status.age_ms = status.age_ms.into_iter().chain(age).min();
@@ -301,19 +270,30 @@ fn status(sas: &[Section]) -> CharonStatus {
     status
 }
 
+/// charon goes on listing a child whose keys are gone while the exchange to renew them waits
+/// for its answer.
+fn is_expired(child: &Section) -> bool {
+    let left = child.text("life-time").and_then(|s| s.parse::<i64>().ok());
+    left.is_some_and(|seconds| seconds < 0)
+}
+
 /// Listens to one charon, and keeps the router's interface as its Child SA is.
 struct Ear {
     endpoint: NodeName,
     plan: CharonPlan,
     router: NetnsFd,
     socket: PathBuf,
+    initiator: Initiator,
     sink: EventSink,
     up: bool,
+    /// Why it is not, as last told.
+    trouble: Option<String>,
 }
 
 impl Ear {
     fn listen(&mut self, mut vici: Vici, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
+            let was_up = self.up;
             match vici.event(LISTEN) {
                 Ok(Some((event, message))) => self.hear(&event, &message),
                 Ok(None) => {}
@@ -322,12 +302,30 @@ impl Ear {
                     return;
                 }
             }
+            if self.up != was_up {
+                // While packets flow nobody asks what is wrong, and a busy charon has enough
+                // to do. Who does not answer to this has ended, which the next event tells.
+                let _ = match self.up {
+                    true => vici.unregister(LOG),
+                    false => vici.register(LOG),
+                };
+            }
+            if !self.up {
+                self.initiator.keep_at_it();
+            }
         }
     }
 
     fn hear(&mut self, event: &str, message: &Section) {
         let at = clock::mono_ns();
         match event {
+            LOG if !self.up => {
+                let said = message.text("msg").and_then(trouble::told);
+                if said.is_some() && said != self.trouble {
+                    self.trouble = said;
+                    self.say("down", at);
+                }
+            }
             "child-updown" if message.text("up") == Some("yes") => self.turn(true, at),
             // An SA may have gone while another goes on.
             "child-updown" | "ike-updown" if message.text("up") != Some("yes") => {
@@ -355,6 +353,7 @@ impl Ear {
             return;
         }
         self.up = up;
+        self.trouble = None;
         if let Err(error) = ipsec::set_up(&self.router, &self.plan.interface, up) {
             let text = format!("{} at {}: {error}", self.plan.tunnel, self.plan.node);
             self.sink.warn("tunnel-failed", text, true);
@@ -387,6 +386,7 @@ impl Ear {
                 node: self.plan.node.to_string(),
                 state: state.to_owned(),
                 backend: self.plan.backend.to_string(),
+                reason: self.trouble.clone(),
             },
         );
     }
@@ -410,16 +410,6 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_that_begins_by_itself_is_left_to() {
-        assert!(starts_itself("children { a {\n start_action = start\n} }"));
-        assert!(starts_itself("start_action = trap|start"));
-        assert!(!starts_itself(
-            "start_action = none\n# start_action = start"
-        ));
-        assert!(!starts_itself("dpd_action = restart"));
-    }
-
-    #[test]
     fn a_tunnel_is_up_while_any_child_is_installed() {
         let both = status(&[sa("REKEYED", "3600"), sa("INSTALLED", "2")]);
         assert_eq!(
@@ -432,6 +422,11 @@ mod tests {
             }
         );
         assert!(!status(&[sa("DELETING", "1")]).up);
+        assert!(status(&[sa("REKEYING", "1")]).up);
+        let mut expired = Section::of(&[("life-time", "-1")]);
+        assert!(is_expired(&expired));
+        expired = Section::of(&[("life-time", "270")]);
+        assert!(!is_expired(&expired));
         assert!(!status(&[]).up);
     }
 }

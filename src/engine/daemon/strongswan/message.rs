@@ -49,6 +49,14 @@ impl Section {
         self.text(key)?.parse().ok()
     }
 
+    /// The texts under a key.
+    pub(super) fn list(&self, key: &str) -> Option<&[String]> {
+        self.0.iter().find_map(|(name, value)| match value {
+            Value::List(items) if name == key => Some(items.as_slice()),
+            Value::Text(_) | Value::List(_) | Value::Section(_) => None,
+        })
+    }
+
     /// The section under a key.
     pub(super) fn section(&self, key: &str) -> Option<&Self> {
         self.sections()

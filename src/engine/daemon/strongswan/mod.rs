@@ -4,8 +4,10 @@
 
 mod charon;
 mod find;
+mod initiator;
 mod message;
 mod refusal;
+mod trouble;
 mod vici;
 
 pub use charon::{Charon, CharonStart, CharonStatus, Rising};

@@ -15,12 +15,13 @@ const CMD_REQUEST: u8 = 0;
 const CMD_RESPONSE: u8 = 1;
 const CMD_UNKNOWN: u8 = 2;
 const EVENT_REGISTER: u8 = 3;
+const EVENT_UNREGISTER: u8 = 4;
 const EVENT_CONFIRM: u8 = 5;
 const EVENT_UNKNOWN: u8 = 6;
 const EVENT: u8 = 7;
 /// charon's own limit (`VICI_MESSAGE_SIZE_MAX`).
 const PACKET_MAX: usize = 512 * 1024;
-/// How long charon may take to answer.
+/// How long charon may take to answer, unless somebody has less time.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What charon says by itself: the event's name and its message.
@@ -33,6 +34,8 @@ pub(super) struct Vici {
     /// Bytes of a packet that is not complete.
     partial: Vec<u8>,
     events: VecDeque<Event>,
+    /// How long charon may take to answer.
+    patience: Duration,
 }
 
 impl Vici {
@@ -45,7 +48,15 @@ impl Vici {
             stream: UnixStream::connect(socket)?,
             partial: Vec::new(),
             events: VecDeque::new(),
+            patience: PATIENCE,
         })
+    }
+
+    /// Waits so long for answers, and no longer.
+    #[must_use]
+    pub(super) fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Asks to be told of an event from now on.
@@ -53,7 +64,19 @@ impl Vici {
     /// # Errors
     /// charon does not know it, or does not answer.
     pub(super) fn register(&mut self, event: &str) -> io::Result<()> {
-        self.send(EVENT_REGISTER, event, &[])?;
+        self.subscribe(EVENT_REGISTER, event)
+    }
+
+    /// Asks not to be told of it any more.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register).
+    pub(super) fn unregister(&mut self, event: &str) -> io::Result<()> {
+        self.subscribe(EVENT_UNREGISTER, event)
+    }
+
+    fn subscribe(&mut self, kind: u8, event: &str) -> io::Result<()> {
+        self.send(kind, event, &[])?;
         match self.answer()? {
             (EVENT_CONFIRM, _) => Ok(()),
             (EVENT_UNKNOWN, _) => Err(io::Error::other(format!("charon has no event {event}"))),
@@ -112,7 +135,7 @@ impl Vici {
     }
 
     fn answer(&mut self) -> io::Result<(u8, Vec<u8>)> {
-        let deadline = clock::now() + PATIENCE;
+        let deadline = clock::now() + self.patience;
         loop {
             let left = deadline.saturating_duration_since(clock::now());
             match self.packet(left)? {

@@ -120,8 +120,9 @@ fn every_kind() -> Vec<EventKind> {
         EventKind::Tunnel {
             tunnel: s("backup.1"),
             node: s("dc1"),
-            state: s("up"),
-            backend: s("userspace"),
+            state: s("down"),
+            backend: s("libipsec"),
+            reason: Some(s("received AUTHENTICATION_FAILED")),
         },
         EventKind::WireBfd {
             link: s("circuit"),

@@ -376,6 +376,7 @@ pub(in crate::results) fn tunnel(input: &mut RunInput, when: MonoNs, node: &str,
         node: node.to_owned(),
         state: state.to_owned(),
         backend: "kernel".to_owned(),
+        reason: None,
     };
     at(input, when, kind);
 }
