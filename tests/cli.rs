@@ -21,8 +21,6 @@ use serde_json::Value;
 mod answers;
 #[path = "cli/bench.rs"]
 mod bench;
-#[path = "cli/fast.rs"]
-mod fast;
 #[path = "cli/faults.rs"]
 mod faults;
 #[path = "cli/graph.rs"]

@@ -18,10 +18,7 @@ use crate::{
         init::{self, Goal, LaunchSpec, Launched, Mode, RunOptions, Timings},
         supervisor::{NOT_CONVERGED, STANDS},
     },
-    lab::{
-        model::{StepKind, scaled_words},
-        plan::Plan,
-    },
+    lab::{model::StepKind, plan::Plan},
     os::clock,
     results::event::{Event, EventKind},
     units::LabName,
@@ -35,9 +32,6 @@ struct Outcome {
     outer_pid: u32,
     init_pid: i32,
     timings: Timings,
-    /// Timers run this many times faster than the lab file says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timers_scaled: Option<u32>,
     /// Nobody waited: neither true nor false.
     converged: Option<bool>,
     /// From the command to the last session.
@@ -49,9 +43,9 @@ struct Outcome {
 pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
     let command_started = Some(clock::mono_ns());
     let interrupts = Interrupts::catch()?;
-    let (plan, _) = load::plan(&args.lab, args.name.as_ref(), args.fast.fast)?;
+    let (plan, _) = load::plan(&args.lab, args.name.as_ref())?;
     let (lab, nodes) = (plan.lab.clone(), plan.nodes.len());
-    let (next, timers_scaled) = (first_cut(&plan), plan.timers_scaled);
+    let next = first_cut(&plan);
     run::must_be_free(&lab)?;
     let out_dir = run::out_dir(args.out.as_deref(), &lab)?;
     let spec = LaunchSpec {
@@ -82,7 +76,6 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
         outer_pid: launched.ready.outer_pid,
         init_pid: launched.ready.init_pid,
         timings: launched.ready.timings,
-        timers_scaled,
         converged: None,
         converged_ms: None,
         missing: None,
@@ -199,12 +192,10 @@ fn words(outcome: &Outcome, nodes: usize, cut: Option<&str>) -> String {
         (Some(false), _) => ", NOT converged".to_owned(),
         (Some(true), None) | (None, _) => String::new(),
     };
-    let scaled = outcome.timers_scaled.map(scaled_words);
-    let scaled = scaled.map_or_else(String::new, |words| format!(", {words}"));
     let cut = cut
         .map(|cut| format!(", backhoe cut {cut}"))
         .unwrap_or_default();
-    format!("{stands}{state}{scaled}; next: backhoe status{cut}")
+    format!("{stands}{state}; next: backhoe status{cut}")
 }
 
 /// What the scenario cuts first, or any link.

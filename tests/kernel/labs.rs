@@ -17,7 +17,7 @@ fn hold_to_its_expectations(lab: &str) {
     let rest: Vec<&str> = text.lines().filter(|l| !l.starts_with("name:")).collect();
     fs::write(&file, format!("name: {name}\n{}\n", rest.join("\n"))).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_backhoe"))
-        .args(["test", "--fast", "--json", "--out", "out"])
+        .args(["test", "--json", "--out", "out"])
         .arg(&file)
         .current_dir(dir.path())
         .output()
@@ -62,6 +62,7 @@ labs! {
     dx_active_active: "dx-active-active",
     dx_active_passive_community: "dx-active-passive-community",
     dx_active_passive_prepend: "dx-active-passive-prepend",
+    dx_capacity: "dx-capacity",
     dx_ipsec_backup: "dx-ipsec-backup",
     dx_ipsec_backup_bird: "dx-ipsec-backup-bird",
     dx_ipsec_backup_frr: "dx-ipsec-backup-frr",

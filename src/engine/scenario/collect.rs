@@ -12,8 +12,8 @@ use crate::{
     results::{
         event::FlowLog,
         measure::{
-            DeclaredShape, Expectation, FlowAddresses, HostInput, LagInput, LinkInput, Quality,
-            RunInput, SessionInput, Topology, Transition, TunnelInput,
+            BEFORE, DeclaredShape, Expectation, FlowAddresses, HostInput, LagInput, LinkInput,
+            Quality, RunInput, SessionInput, Topology, Transition, TunnelInput,
         },
     },
 };
@@ -170,10 +170,13 @@ fn declared(shape: &Shape) -> DeclaredShape {
 
 fn expectation(expect: &Expect) -> Expectation {
     let (label, transition, after) = match &expect.after {
-        ExpectAfter::Fault(label) => (label, Transition::Initial, label.clone()),
-        ExpectAfter::Restore(label) => {
-            (label, Transition::Reversion, format!("restore of {label}"))
-        }
+        ExpectAfter::Start => (BEFORE, Transition::Initial, BEFORE.to_owned()),
+        ExpectAfter::Fault(label) => (label.as_str(), Transition::Initial, label.clone()),
+        ExpectAfter::Restore(label) => (
+            label.as_str(),
+            Transition::Reversion,
+            format!("restore of {label}"),
+        ),
     };
     let mut wishes = Vec::new();
     if let Some(outage) = expect.outage_max {
@@ -196,10 +199,13 @@ fn expectation(expect: &Expect) -> Expectation {
     if let Some(alert) = expect.alert {
         wishes.push(format!("alert {}", alert.word()));
     }
+    wishes.extend(expect.loss.map(|loss| format!("loss {loss}")));
+    wishes.extend(expect.delay.map(|delay| format!("delay {delay}")));
+    wishes.extend(expect.delay_p99.map(|p99| format!("delay p99 {p99}")));
     Expectation {
         line: expect.line,
         text: format!("after {after}: {}: {}", expect.probe, wishes.join(", ")),
-        label: label.clone(),
+        label: label.to_owned(),
         transition,
         probe: expect.probe.to_string(),
         outage_max: expect.outage_max,
@@ -207,5 +213,8 @@ fn expectation(expect: &Expect) -> Expectation {
         via: expect.via.as_ref().map(ToString::to_string),
         recovered: expect.recovered,
         alert: expect.alert,
+        loss: expect.loss,
+        delay: expect.delay,
+        delay_p99: expect.delay_p99,
     }
 }

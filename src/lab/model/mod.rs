@@ -7,7 +7,6 @@
 //! the timers that `ends[1]` offers.
 
 pub mod aws;
-mod fast;
 mod ipsec;
 mod lag;
 mod link;
@@ -19,7 +18,6 @@ mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use fast::{Factor, scaled_words};
 pub use ipsec::{
     Authentication, Dpd, EspSizes, For, Ipsec, IpsecTunnel, LIBIPSEC_MTU, Moment, OwnCredentials,
     OwnSwanctl, Proposal, endpoint_name, tunnel_name,
@@ -28,7 +26,9 @@ pub use lag::{Lag, MAX_MEMBERS};
 pub use link::{DEFAULT_MTU, Link, MAX_MTU, MIN_MTU, Shape};
 pub use node::{Daemon, External, Host, Kind, Node, OwnConfig, StaticRoute, Tags, Via, Vrf};
 pub use routing::{Announce, Routing, Rules, Shorthand};
-pub use scenario::{Alert, Endpoint, Expect, ExpectAfter, Fault, How, Probe, Step, StepKind, Tag};
+pub use scenario::{
+    Alert, Bounds, Endpoint, Expect, ExpectAfter, Fault, How, Probe, Step, StepKind, Tag,
+};
 pub use session::{
     BgpTimers, Mss, Session, SessionKind, TUNNEL_OVERHEAD, Vif, VifKind, Vpn, VpnKind,
 };
@@ -68,10 +68,6 @@ pub struct Lab {
     pub expect: Vec<Expect>,
     /// Warnings that every report should repeat.
     pub notes: Vec<String>,
-    /// How many times faster its timers run under `--fast`.
-    pub fast: Option<Factor>,
-    /// Its timers do run that much faster than the file says; see [`Lab::at_fast`].
-    pub scaled: Option<Factor>,
 }
 
 impl Lab {

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, Tags};
-use crate::units::{Bytes, Family, HostName, LinkName, NodeName, ProbeName, SessionName, Span};
+use crate::units::{
+    Bytes, Family, HostName, LinkName, NodeName, Percent, ProbeName, SessionName, Span,
+};
 
 /// A pair of flows between two hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -380,7 +382,27 @@ impl Alert {
     }
 }
 
-/// What must hold for a probe after a step. At least one of the five is there.
+/// What a measured quantity must lie between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds<T> {
+    /// No less than this.
+    pub at_least: Option<T>,
+    /// No more than this.
+    pub at_most: Option<T>,
+}
+
+impl<T: std::fmt::Display> std::fmt::Display for Bounds<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.at_least, &self.at_most) {
+            (Some(least), Some(most)) => write!(f, "{least} to {most}"),
+            (Some(least), None) => write!(f, "at least {least}"),
+            (None, Some(most)) => write!(f, "at most {most}"),
+            (None, None) => f.write_str("anything"),
+        }
+    }
+}
+
+/// What must hold for a probe after a step. At least one of these is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expect {
     /// The transition it speaks of.
@@ -399,6 +421,15 @@ pub struct Expect {
     /// What monitoring raises before the next fault or restore.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<Alert>,
+    /// Share of packets lost in the last two seconds before the next fault or restore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Bounds<Percent>>,
+    /// Median one-way delay then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Bounds<Span>>,
+    /// 99th percentile of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_p99: Option<Bounds<Span>>,
     /// Line of the file, for reports.
     pub line: u32,
 }
@@ -407,6 +438,8 @@ pub struct Expect {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExpectAfter {
+    /// What is so before the first fault.
+    Start,
     /// What follows the fault with this label.
     Fault(String),
     /// What follows the restore of the fault with this label.

@@ -15,7 +15,7 @@ use super::{
     routing::{Leg, legs, speakers},
     statics::{outer_address, outer_of, outer_ports, statics},
 };
-use crate::lab::model::{DEFAULT_MTU, Factor, Lab, SessionKind, Tag};
+use crate::lab::model::{DEFAULT_MTU, Lab, SessionKind, Tag};
 
 /// Where IKE is spoken first (RFC 7296 §2).
 const IKE_PORT: u16 = 500;
@@ -58,7 +58,6 @@ fn assemble(
     ops.extend(mss::clamps(net, &tunnels, host)?);
     Ok(Plan {
         lab: net.lab.name.clone(),
-        timers_scaled: net.lab.scaled.map(Factor::get),
         nodes,
         ops,
         wires: net.cables().filter_map(wire).collect(),

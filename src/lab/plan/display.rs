@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     lab::{
-        model::{Expect, ExpectAfter, Fault, Shape, StepKind, scaled_words},
+        model::{Expect, ExpectAfter, Fault, Shape, StepKind},
         op::{Netns, Op},
     },
     units::{Distribution, LinkName, Percent, Span},
@@ -21,9 +21,6 @@ use crate::{
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "lab {}", self.lab)?;
-        if let Some(factor) = self.timers_scaled {
-            writeln!(f, "{}", scaled_words(factor))?;
-        }
         for note in self.notes.iter().chain(&self.stand_ins) {
             writeln!(f, "note: {note}")?;
         }
@@ -381,6 +378,7 @@ impl Display for StepKind {
 impl Display for Expect {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.after {
+            ExpectAfter::Start => f.write_str("at the start")?,
             ExpectAfter::Fault(label) => write!(f, "after {label}")?,
             ExpectAfter::Restore(label) => write!(f, "after restore of {label}")?,
         }
@@ -401,6 +399,15 @@ impl Display for Expect {
         }
         if let Some(alert) = self.alert {
             write!(f, " alert {}", alert.word())?;
+        }
+        if let Some(loss) = self.loss {
+            write!(f, " loss {loss}")?;
+        }
+        if let Some(delay) = self.delay {
+            write!(f, " delay {delay}")?;
+        }
+        if let Some(p99) = self.delay_p99 {
+            write!(f, " delay p99 {p99}")?;
         }
         Ok(())
     }

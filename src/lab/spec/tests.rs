@@ -93,6 +93,9 @@ fn the_headline_lab_means_what_it_says() {
                 via: Some(name("backup")),
                 recovered: None,
                 alert: None,
+                loss: None,
+                delay: None,
+                delay_p99: None,
                 line: 31,
             },
             Expect {
@@ -103,6 +106,9 @@ fn the_headline_lab_means_what_it_says() {
                 via: Some(name("prod")),
                 recovered: None,
                 alert: None,
+                loss: None,
+                delay: None,
+                delay_p99: None,
                 line: 32,
             },
         ]

@@ -50,7 +50,7 @@ pub(super) fn find(scene: &Scene<'_>, told: &[(usize, Told)]) -> Vec<AlertResult
             continue;
         };
         let own = carriers(scene.map, &first.hops_before);
-        let away = away(scene.map, seen, &own);
+        let away = away(scene.map, seen, &bundle(scene.map, &flows, first));
         unwell.extend(away.iter().map(|(stretch, _)| stretch.clone()));
         unwell.extend(
             seen.iter()
@@ -73,6 +73,34 @@ pub(super) fn find(scene: &Scene<'_>, told: &[(usize, Told)]) -> Vec<AlertResult
     }
     alerts.sort_by_key(|alert| alert.raised_ns);
     alerts
+}
+
+/// The sessions that all flows between the same two hosts take together: before the first fault,
+/// then after each transition. Where a flow shares its way by a hash, it may come back to another
+/// circuit than it left, and yet all is as usual.
+fn bundle(
+    map: &Map<'_>,
+    flows: &BTreeMap<u16, Vec<(&Window, &Outage)>>,
+    like: &Outage,
+) -> Vec<BTreeSet<String>> {
+    let same = |seen: &&Vec<(&Window, &Outage)>| {
+        let first = seen.first();
+        first.is_some_and(|(_, first)| first.from == like.from && first.to == like.to)
+    };
+    let mut together: Vec<BTreeSet<String>> = Vec::new();
+    for seen in flows.values().filter(same) {
+        let before = seen.first().map(|(_, first)| &first.hops_before);
+        let after = seen.iter().map(|(_, outage)| &outage.hops_after);
+        for (index, hops) in before.into_iter().chain(after).enumerate() {
+            if index == together.len() {
+                together.push(BTreeSet::new());
+            }
+            if let Some(all) = together.get_mut(index) {
+                all.extend(carriers(map, hops));
+            }
+        }
+    }
+    together
 }
 
 /// The sessions of a way, AWS's inside left out; its links where it has none.
@@ -104,22 +132,29 @@ fn instant(window: &Window, ms: f64) -> MonoNs {
     window.zero().saturating_add_signed((ms * 1e6) as i64)
 }
 
-/// When a flow was on another way than its own, and which.
+/// When a flow was on another way than its own, and which; `bundle` as [`bundle`] gives it.
 fn away(
     map: &Map<'_>,
     seen: &[(&Window, &Outage)],
-    own: &BTreeSet<String>,
+    bundle: &[BTreeSet<String>],
 ) -> Vec<(Stretch, BTreeSet<String>)> {
     let mut found: Vec<(Stretch, BTreeSet<String>)> = Vec::new();
     let mut is_away = false;
-    for (window, outage) in seen {
+    let Some((usual, after)) = bundle.split_first() else {
+        return found;
+    };
+    let own = seen
+        .first()
+        .map(|(_, first)| carriers(map, &first.hops_before))
+        .unwrap_or_default();
+    for ((window, outage), together) in seen.iter().zip(after) {
         if own.is_empty() || outage.hops_after.is_empty() {
             continue;
         }
         let now = carriers(map, &outage.hops_after);
         let ms = outage.path_changed_ms.or(outage.phases_ms.recovered);
         let at = instant(window, ms.unwrap_or_default());
-        match (&now == own, is_away) {
+        match (now == own || together == usual, is_away) {
             (false, false) => found.push((Stretch { from: at, to: None }, now)),
             (true, true) => {
                 if let Some((stretch, _)) = found.last_mut() {

@@ -1,9 +1,13 @@
 //! The lab file's expectations against what was measured.
 
 use super::{
-    input::{Expectation, Transition},
-    result::{AlertResult, ExpectResult, Outage},
+    input::{BEFORE, Expectation, Transition},
+    result::{AlertResult, AtEnd, ExpectResult, Outage, Steady},
     topology::Map,
+};
+use crate::{
+    lab::model::Bounds,
+    units::{Percent, Span},
 };
 
 /// Whether the file says that what `outage` hit does not come back before the transition ends.
@@ -31,7 +35,7 @@ fn concerns(expectation: &Expectation, outage: &Outage) -> bool {
 /// where one way of two does not.
 pub(super) fn judge(
     expectation: &Expectation,
-    (outages, alerts): (&[Outage], &[AlertResult]),
+    (steady, outages, alerts): (&[Steady], &[Outage], &[AlertResult]),
     map: &Map<'_>,
 ) -> ExpectResult {
     let raised: Vec<&AlertResult> = alerts
@@ -42,35 +46,53 @@ pub(super) fn judge(
         .iter()
         .filter(|o| concerns(expectation, o))
         .collect();
-    let (met, measured) = if concerned.is_empty() {
+    let at_start: Vec<&Steady> = steady
+        .iter()
+        .filter(|one| expectation.label == BEFORE && one.probe == expectation.probe)
+        .collect();
+    let (mut met, mut texts) = if !at_start.is_empty() {
+        let verdicts = at_start.iter().map(|one| {
+            let mut same = outages.iter().filter(|o| o.flow == one.flow);
+            let trusted = same.all(|o| o.trusted);
+            judge_start(expectation, one).filter(|_| trusted)
+        });
+        (
+            verdicts.reduce(both).flatten(),
+            at_start.iter().map(|one| describe_start(one)).collect(),
+        )
+    } else if concerned.is_empty() {
         let what = match expectation.transition {
             Transition::Initial => "did not happen",
             Transition::Reversion => "was not restored",
         };
-        (None, format!("not measured: {} {what}", expectation.label))
+        let text = format!("not measured: {} {what}", expectation.label);
+        (None, vec![text])
     } else {
         let verdicts = concerned.iter().map(|o| judge_one(expectation, o, map));
-        let mut met = if expectation.recovered == Some(false) {
+        let met = if expectation.recovered == Some(false) {
             verdicts.reduce(either).flatten()
         } else {
             verdicts.reduce(both).flatten()
         };
-        let mut texts: Vec<String> = concerned.iter().map(|o| describe(o)).collect();
-        if let Some(wanted) = expectation.alert {
-            met = both(met, Some(raised.iter().any(|alert| alert.alert == wanted)));
-            let words: Vec<&str> = raised.iter().map(|alert| alert.alert.word()).collect();
-            texts.push(match words.is_empty() {
-                true => "no alert".to_owned(),
-                false => format!("alert {}", words.join(", ")),
-            });
-        }
-        (met, texts.join("; "))
+        let texts = concerned
+            .iter()
+            .map(|o| describe(o) + &describe_end(expectation, o));
+        (met, texts.collect())
     };
+    let happened = !(at_start.is_empty() && concerned.is_empty());
+    if let Some(wanted) = expectation.alert.filter(|_| happened) {
+        met = both(met, Some(raised.iter().any(|alert| alert.alert == wanted)));
+        let words: Vec<&str> = raised.iter().map(|alert| alert.alert.word()).collect();
+        texts.push(match words.is_empty() {
+            true => "no alert".to_owned(),
+            false => format!("alert {}", words.join(", ")),
+        });
+    }
     ExpectResult {
         line: expectation.line,
         text: expectation.text.clone(),
         met,
-        measured,
+        measured: texts.join("; "),
     }
 }
 
@@ -118,8 +140,77 @@ fn judge_one(expectation: &Expectation, outage: &Outage, map: &Map<'_>) -> Optio
         .map(|recovered| Some(outage.recovered == recovered));
     [short_enough, as_many, via, recovered]
         .into_iter()
+        .chain(end_within(expectation, outage.at_end.as_ref()))
         .flatten()
         .fold(Some(true), both)
+}
+
+/// What was so before the first fault.
+fn judge_start(expectation: &Expectation, steady: &Steady) -> Option<bool> {
+    let as_many = expectation.lost.map(|lost| Some(steady.lost == lost));
+    std::iter::once(as_many)
+        .chain(end_within(expectation, Some(&of_steady(steady))))
+        .flatten()
+        .fold(Some(true), both)
+}
+
+fn of_steady(steady: &Steady) -> AtEnd {
+    AtEnd {
+        sent: steady.sent,
+        lost: steady.lost,
+        delay: steady.delay,
+    }
+}
+
+fn describe_start(steady: &Steady) -> String {
+    let mut text = format!(
+        "{} → {}: {} of {} lost",
+        steady.from, steady.to, steady.lost, steady.sent
+    );
+    if let Some(delay) = steady.delay {
+        text += &format!(", delay {:.1} ms (p99 {:.1})", delay.p50_ms, delay.p99_ms);
+    }
+    text
+}
+
+/// Whether loss and delay at the end of the transition are within their bounds; `None` where
+/// nothing was sent, or arrived, to say so.
+fn end_within(expectation: &Expectation, end: Option<&AtEnd>) -> [Option<Option<bool>>; 3] {
+    let delay = end.and_then(|end| end.delay);
+    let share = |share: Percent| f64::from(share.millionths()) / 1e4;
+    [
+        expectation
+            .loss
+            .map(|bounds| Some(within(end?.loss_percent(), bounds, share))),
+        expectation
+            .delay
+            .map(|bounds| Some(within(delay?.p50_ms, bounds, Span::as_millis_f64))),
+        expectation
+            .delay_p99
+            .map(|bounds| Some(within(delay?.p99_ms, bounds, Span::as_millis_f64))),
+    ]
+}
+
+fn within<T>(measured: f64, bounds: Bounds<T>, number: impl Fn(T) -> f64) -> bool {
+    let Bounds { at_least, at_most } = bounds;
+    let (least, most) = (at_least.map(&number), at_most.map(&number));
+    least.is_none_or(|least| measured >= least) && most.is_none_or(|most| measured <= most)
+}
+
+/// Loss and delay at the end of the transition, if the expectation asks for them.
+fn describe_end(expectation: &Expectation, outage: &Outage) -> String {
+    let Some(end) = &outage.at_end else {
+        return String::new();
+    };
+    let mut text = String::new();
+    if expectation.loss.is_some() {
+        text += &format!(", {:.2} % lost at the end", end.loss_percent());
+    }
+    let asked = expectation.delay.is_some() || expectation.delay_p99.is_some();
+    if let Some(delay) = end.delay.filter(|_| asked) {
+        text += &format!(", delay {:.1} ms (p99 {:.1})", delay.p50_ms, delay.p99_ms);
+    }
+    text
 }
 
 fn describe(outage: &Outage) -> String {

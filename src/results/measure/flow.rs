@@ -21,8 +21,10 @@ pub(super) enum Fate {
         /// Index into [`FlowView::paths`].
         path: usize,
     },
-    /// It did not arrive, and no declared random loss took it.
+    /// It did not arrive, and neither declared random loss nor a full queue took it.
     Lost,
+    /// A full queue had no room for it: its way worked, and was too narrow.
+    Crowded,
     /// Declared random loss took it.
     LostDeclared,
 }
@@ -117,6 +119,9 @@ impl<'a> FlowView<'a> {
                 (Some(_), None) if self.wires.iter().any(|w| w.loss.contains(seq)) => {
                     Fate::LostDeclared
                 }
+                (Some(_), None) if self.wires.iter().any(|w| w.queue.contains(seq)) => {
+                    Fate::Crowded
+                }
                 (Some(_), None) => Fate::Lost,
             };
             self.fates.push(fate);
@@ -179,6 +184,11 @@ impl<'a> FlowView<'a> {
         1000.0 / f64::from(self.log.rate.max(1))
     }
 
+    /// Whether it did not arrive, declared random loss apart.
+    pub(super) fn is_lost(&self, seq: u32) -> bool {
+        matches!(self.fate(seq), Some(Fate::Lost | Fate::Crowded))
+    }
+
     pub(super) fn is_delivered(&self, seq: u32) -> bool {
         matches!(self.fate(seq), Some(Fate::Delivered { .. }))
     }
@@ -186,7 +196,7 @@ impl<'a> FlowView<'a> {
     pub(super) fn path_of(&self, seq: u32) -> Option<usize> {
         match self.fate(seq)? {
             Fate::Delivered { path, .. } => Some(path),
-            Fate::Unsent | Fate::Lost | Fate::LostDeclared => None,
+            Fate::Unsent | Fate::Lost | Fate::Crowded | Fate::LostDeclared => None,
         }
     }
 
@@ -207,7 +217,7 @@ impl<'a> FlowView<'a> {
     pub(super) fn majority_ttl(&self, seqs: &[u32]) -> Option<u8> {
         most(seqs.iter().filter_map(|&s| match self.fate(s)? {
             Fate::Delivered { ttl, .. } => Some(ttl),
-            Fate::Unsent | Fate::Lost | Fate::LostDeclared => None,
+            Fate::Unsent | Fate::Lost | Fate::Crowded | Fate::LostDeclared => None,
         }))
     }
 

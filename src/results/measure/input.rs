@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    lab::model::Alert,
+    lab::model::{Alert, Bounds},
     results::event::{Event, FlowLog, WireFlowLog},
     units::{BfdConfig, LacpRate, Percent, Rate, Span},
 };
@@ -182,6 +182,9 @@ pub struct FlowAddresses {
     pub destination: IpAddr,
 }
 
+/// What expectations and alerts call the time before the first fault, in place of a step's label.
+pub const BEFORE: &str = "start";
+
 /// One line of the lab file's `expect`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expectation {
@@ -206,6 +209,15 @@ pub struct Expectation {
     /// What monitoring raises in the transition.
     #[serde(default)]
     pub alert: Option<Alert>,
+    /// Share of packets lost in the last two seconds of the transition.
+    #[serde(default)]
+    pub loss: Option<Bounds<Percent>>,
+    /// Median one-way delay then.
+    #[serde(default)]
+    pub delay: Option<Bounds<Span>>,
+    /// 99th percentile of it.
+    #[serde(default)]
+    pub delay_p99: Option<Bounds<Span>>,
 }
 
 /// Which of a fault's two transitions.

@@ -4,14 +4,14 @@ use super::{
     account::{Account, Situation},
     flow::{Fate, FlowView},
     phases::{self, Story},
-    result::{DelayStats, LossPeriod, Outage, Rfc6412},
+    result::{AtEnd, DelayStats, LossPeriod, Outage, Rfc6412},
     topology::Map,
     ways::Ways,
     window::Window,
 };
 use crate::results::event::Event;
 
-/// How far back delays before an event are looked at.
+/// How far back delays before an event, and all of a transition's end, are looked at.
 const DELAY_WINDOW_NS: u64 = 2_000_000_000;
 
 /// What all outages of a run are told from.
@@ -53,6 +53,7 @@ pub(super) fn tell(
             .collect()
     };
     let lost = with(Fate::Lost);
+    let crowded = with(Fate::Crowded).len() as u64;
     let ways = Ways::find(view, window, &seqs, lost.last().copied());
     let story = phases::tell(scene, view, window, &ways);
     let periods = loss_periods(view, window, &seqs);
@@ -78,6 +79,10 @@ pub(super) fn tell(
         outage.resolution_ms += mismatch_ms;
     }
     outage.unsent = unsent;
+    outage.lost += crowded;
+    outage.queue_dropped = crowded;
+    outage.recovered &= crowded == 0 || !outage.hops_after.is_empty();
+    outage.at_end = at_end(view, window, &seqs);
     outage.sent = seqs.len() as u64 - unsent;
     outage.lost_declared = with(Fate::LostDeclared).len() as u64;
     outage.loss_periods = periods;
@@ -149,6 +154,8 @@ fn assemble(
         duplicated: 0,
         delay_before,
         delay_after,
+        queue_dropped: 0,
+        at_end: None,
         additive_backup_delay_ms: additive,
         wire_dropped: 0,
         node_dropped: 0,
@@ -159,6 +166,20 @@ fn assemble(
         hops_before: ways.before,
         hops_after: ways.after,
     }
+}
+
+/// What the flow was like at the end of the transition.
+fn at_end(view: &FlowView<'_>, window: &Window, seqs: &[u32]) -> Option<AtEnd> {
+    // The run ends after its last packet.
+    let last = seqs.iter().rev().find_map(|&seq| view.sent_at(seq))?;
+    let from = last.saturating_sub(DELAY_WINDOW_NS).max(window.before);
+    let late = |&seq: &u32| view.sent_at(seq).is_some_and(|at| at >= from);
+    let late: Vec<u32> = seqs.iter().copied().filter(late).collect();
+    Some(AtEnd {
+        sent: late.len() as u64,
+        lost: late.iter().filter(|&&seq| view.is_lost(seq)).count() as u64,
+        delay: view.delays(late.iter().copied()),
+    })
 }
 
 fn loss_periods(view: &FlowView<'_>, window: &Window, seqs: &[u32]) -> Vec<LossPeriod> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    flow::{Fate, FlowView},
+    flow::FlowView,
     input::{Quality, RunInput, Transition},
     outage::{Scene, Told},
     result::{FlowResult, Outage, Warning},
@@ -316,13 +316,14 @@ pub(super) fn of_outage(
             ),
         );
     }
-    if (1..=2).contains(&o.lost) {
+    let gone = o.lost - o.queue_dropped;
+    if (1..=2).contains(&gone) {
         warn(
             "outage-below-resolution",
             false,
             format!(
-                "{} lost is no more than the resolution of {} ms can tell; raise the probe's rate",
-                o.lost, o.resolution_ms
+                "{gone} lost is no more than the resolution of {} ms can tell; raise the probe's rate",
+                o.resolution_ms
             ),
         );
     }
@@ -385,10 +386,7 @@ fn quiet_loss(view: &FlowView<'_>, window: &Window) -> (usize, usize) {
     let seqs: Vec<u32> = inside.collect();
     let owners = super::window::owners(view, std::slice::from_ref(window));
     let ours = |s: &&u32| owners.get(**s as usize).copied().flatten().is_none();
-    let lost = seqs
-        .iter()
-        .filter(|&&s| view.fate(s) == Some(Fate::Lost))
-        .filter(ours);
+    let lost = seqs.iter().filter(|&&s| view.is_lost(s)).filter(ours);
     (lost.count(), seqs.len())
 }
 

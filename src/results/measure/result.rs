@@ -24,9 +24,6 @@ pub struct RunResult {
     /// Seed of everything random.
     #[serde(with = "seed_as_text_or_null")]
     pub seed: Option<u64>,
-    /// Timers ran this many times faster than the lab file says (`--fast`); absent: as it says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timers_scaled: Option<u32>,
     /// No warning makes these numbers untrustworthy.
     pub trusted: bool,
     /// `completed`, `interrupted`, `failed`; absent when the journal ends without saying.
@@ -280,15 +277,19 @@ pub struct Outage {
     pub lost: u64,
     /// Lost to random loss that the lab declares.
     pub lost_declared: u64,
+    /// Of `lost`: what a full queue had no room for. It is loss and no outage: the path worked.
+    #[serde(default)]
+    pub queue_dropped: u64,
     /// Refused by the sender's kernel: neither sent nor lost.
     pub unsent: u64,
-    /// RFC 6412 Eq. 8, route loss of connectivity period: `lost / rate`, all loss periods together.
+    /// RFC 6412 Eq. 8, route loss of connectivity period: `lost / rate`, without what queues
+    /// dropped, all loss periods together.
     pub duration_ms: f64,
     /// Error bar of every loss-derived time: one gap between packets (RFC 6413: ± N/R).
     pub resolution_ms: f64,
     /// RFC 3357 loss periods.
     pub loss_periods: Vec<LossPeriod>,
-    /// Whether packets were delivered after the last loss, within the transition.
+    /// Whether packets were delivered after the last loss but that of queues, within the transition.
     pub recovered: bool,
     /// The sessions (else links) of the path before.
     pub path_before: Option<String>,
@@ -324,6 +325,9 @@ pub struct Outage {
     pub delay_before: Option<DelayStats>,
     /// One-way delay afterwards, on the new path.
     pub delay_after: Option<DelayStats>,
+    /// What it was like in the last two seconds of the transition, or in all of a shorter one.
+    #[serde(default)]
+    pub at_end: Option<AtEnd>,
     /// RFC 6414 additive backup delay: median after − median before.
     pub additive_backup_delay_ms: Option<f64>,
     /// This flow's packets that wires dropped by a cut, a numbered drop or a full queue.
@@ -341,6 +345,24 @@ pub struct Outage {
     pub wire_agrees: bool,
     /// RFC 6412 terms.
     pub rfc6412: Rfc6412,
+}
+
+/// A flow when a transition has settled.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct AtEnd {
+    /// Packets sent.
+    pub sent: u64,
+    /// Lost of them, declared random loss apart.
+    pub lost: u64,
+    /// One-way delay of those that arrived.
+    pub delay: Option<DelayStats>,
+}
+
+impl AtEnd {
+    /// Share that was lost, percent.
+    pub fn loss_percent(&self) -> f64 {
+        100.0 * self.lost as f64 / self.sent.max(1) as f64
+    }
 }
 
 /// A neighbour that did not answer the node that had packets for it.

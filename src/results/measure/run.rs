@@ -86,7 +86,7 @@ fn judge(input: &RunInput, map: &Map<'_>, result: &mut RunResult) {
     }
     let expectations = input.expectations.iter();
     result.expect = expectations
-        .map(|e| expect::judge(e, (&result.outages, &result.alerts), map))
+        .map(|e| expect::judge(e, (&result.steady, &result.outages, &result.alerts), map))
         .collect();
 }
 
@@ -107,7 +107,6 @@ fn from_events(lab: &str, scene: &Scene<'_>) -> RunResult {
         version: None,
         kernel: None,
         seed: None,
-        timers_scaled: None,
         trusted: true,
         outcome: None,
         warnings: Vec::new(),
@@ -144,13 +143,11 @@ fn read_event(kind: &EventKind, result: &mut RunResult) {
             version,
             kernel,
             seed,
-            timers_scaled,
             ..
         } => {
             result.version = Some(version.clone());
             result.kernel = Some(kernel.clone());
             result.seed = Some(*seed);
-            result.timers_scaled = *timers_scaled;
         }
         EventKind::Built {
             nodes,
@@ -299,7 +296,7 @@ fn steady(view: &FlowView<'_>, owners: &[Option<usize>], map: &Map<'_>) -> Stead
         from: view.log.from.clone(),
         to: view.log.to.clone(),
         sent: seqs.len() as u64 - unsent,
-        lost: count(Fate::Lost),
+        lost: count(Fate::Lost) + count(Fate::Crowded),
         lost_declared: count(Fate::LostDeclared),
         unsent,
         path: path.and_then(|hops| map.name(hops)),

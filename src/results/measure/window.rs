@@ -151,7 +151,7 @@ fn claim_in_flight(
                 }
             }
             Some(Fate::Delivered { .. }) => in_run = false,
-            Some(Fate::LostDeclared | Fate::Unsent) | None => {}
+            Some(Fate::Crowded | Fate::LostDeclared | Fate::Unsent) | None => {}
         }
     }
 }

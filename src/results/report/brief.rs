@@ -1,10 +1,7 @@
 //! A run in a line, for lists of runs.
 
 use super::words;
-use crate::{
-    lab::model::scaled_words,
-    results::measure::{Outage, RunResult, Transition},
-};
+use crate::results::measure::{Outage, RunResult, Transition};
 
 /// More directions than this are told by the worst of them.
 const DIRECTIONS: usize = 4;
@@ -34,11 +31,7 @@ pub fn headline(result: &RunResult) -> String {
             }
         })
         .collect();
-    let scaled = result.timers_scaled.map(scaled_words);
-    each.into_iter()
-        .chain(scaled)
-        .collect::<Vec<_>>()
-        .join("; ")
+    each.join("; ")
 }
 
 fn cost(several: bool, outages: &[&Outage]) -> String {

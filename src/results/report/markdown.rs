@@ -3,10 +3,7 @@
 use std::fmt::Write;
 
 use super::words;
-use crate::{
-    lab::model::scaled_words,
-    results::measure::{RunResult, Transition},
-};
+use crate::results::measure::{RunResult, Transition};
 
 /// One table of outages, the critical paths, the expectations and the warnings.
 pub fn markdown(result: &RunResult) -> String {
@@ -19,9 +16,6 @@ pub fn markdown(result: &RunResult) -> String {
 fn write(result: &RunResult, out: &mut String) -> std::fmt::Result {
     writeln!(out, "## {}\n", escape(&result.lab))?;
     writeln!(out, "{}.\n", words::trust(result))?;
-    if let Some(factor) = result.timers_scaled {
-        writeln!(out, "**{}**.\n", scaled_words(factor))?;
-    }
     let several = words::several(result);
     if !result.outages.is_empty() {
         writeln!(out, "| step | probe | lost | outage | path | delay |")?;
@@ -63,6 +57,12 @@ fn write(result: &RunResult, out: &mut String) -> std::fmt::Result {
                 escape(&words::flow(several, o)),
                 escape(&path)
             )?;
+        }
+    }
+    for o in &result.outages {
+        if let Some(crowding) = words::crowding(o) {
+            let name = escape(&words::flow(several, o));
+            writeln!(out, "- {name}: queue full: {crowding}")?;
         }
     }
     if !result.alerts.is_empty() {

@@ -2,7 +2,6 @@
 
 use super::words;
 use crate::{
-    lab::model::scaled_words,
     results::measure::{LinkResult, Outage, RunResult, Steady, Transition, TransitionResult},
     units::seed_text,
 };
@@ -26,9 +25,6 @@ pub fn terminal(result: &RunResult, style: Style) -> String {
         several: words::several(result),
         text: String::new(),
     };
-    if let Some(factor) = result.timers_scaled {
-        page.line(&scaled_words(factor));
-    }
     bring_up(result, &mut page);
     for (index, transition) in result.transitions.iter().enumerate() {
         page.gap();
@@ -243,6 +239,9 @@ fn details(outages: &[&Outage], page: &mut Page) {
                 "  {name}  {n} loss periods: {}{more}",
                 each.join(", ")
             ));
+        }
+        if let Some(crowding) = words::crowding(o) {
+            page.line(&format!("  {name}  queue full: {crowding}"));
         }
         if o.unsent > 0 {
             page.line(&format!("  {name}  {} never sent", words::count(o.unsent)));

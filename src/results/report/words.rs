@@ -93,8 +93,8 @@ pub(super) fn flow(several: bool, outage: &Outage) -> String {
 
 /// The outage with its error bar.
 pub(super) fn outage(outage: &Outage) -> String {
-    if outage.lost == 0 {
-        let text = if outage.path_changed {
+    if outage.lost == outage.queue_dropped {
+        let text = if outage.path_changed && outage.lost == 0 {
             "0 lost, path changed"
         } else {
             "none"
@@ -127,10 +127,40 @@ pub(super) fn path(outage: &Outage) -> String {
 pub(super) fn delay(outage: &Outage) -> String {
     let one = |d: &Option<DelayStats>| d.as_ref().map(|d| format!("{:.1}", d.p50_ms));
     match (one(&outage.delay_before), one(&outage.delay_after)) {
-        (Some(before), Some(after)) if outage.path_changed => format!("{before} → {after} ms"),
+        (Some(before), Some(after)) if outage.path_changed || is_another_delay(outage) => {
+            format!("{before} → {after} ms")
+        }
         (Some(one), _) | (None, Some(one)) => format!("{one} ms"),
         (None, None) => String::new(),
     }
+}
+
+/// Whether the delay became another one by more than jitter, though the path may have stayed.
+fn is_another_delay(outage: &Outage) -> bool {
+    let medians = outage.delay_before.zip(outage.delay_after);
+    medians.is_some_and(|(before, after)| {
+        let (low, high) = (
+            before.p50_ms.min(after.p50_ms),
+            before.p50_ms.max(after.p50_ms),
+        );
+        high > 2.0 * low && high - low > 1.0
+    })
+}
+
+/// What a path that is too narrow does, once all has settled: `8.2 % lost in queues; delay 5.1 →
+/// 104.2 ms, p99 5.3 → 105 ms`.
+pub(super) fn crowding(outage: &Outage) -> Option<String> {
+    let end = outage
+        .at_end
+        .filter(|end| outage.queue_dropped > 0 && end.lost > 0)?;
+    let mut text = format!("{:.1} % lost at the end", end.loss_percent());
+    if let Some((before, after)) = outage.delay_before.zip(end.delay) {
+        text += &format!(
+            "; delay {:.1} → {:.1} ms, p99 {:.1} → {:.1} ms",
+            before.p50_ms, after.p50_ms, before.p99_ms, after.p99_ms
+        );
+    }
+    Some(text)
 }
 
 /// `*` for a modelled part, `!` for a number not to be trusted.

@@ -295,10 +295,6 @@ fn modelled(
     };
     let transport = transport(&session, [&ports[0].addresses, &ports[1].addresses])?;
     let interfaces = [&ports[0].interface, &ports[1].interface];
-    let (timers, bfd) = match net.lab.scaled {
-        Some(factor) => (factor.bgp(INSIDE_TIMERS), factor.bfd(aws::VIF_BFD)),
-        None => (INSIDE_TIMERS, aws::VIF_BFD),
-    };
     Ok(Leg {
         declared: session.clone(),
         session,
@@ -307,8 +303,8 @@ fn modelled(
         ends: ends(net, nodes, interfaces, transport.addresses)?,
         families: transport.families,
         other_family: transport.other_family,
-        timers: [timers; 2],
-        bfd: Some([bfd; 2]),
+        timers: [INSIDE_TIMERS; 2],
+        bfd: Some([aws::VIF_BFD; 2]),
         md5: None,
         passive: None,
         next_hop_self: true,

@@ -43,8 +43,6 @@ pub(super) fn empty() -> Lab {
         scenario: Vec::new(),
         expect: Vec::new(),
         notes: Vec::new(),
-        fast: None,
-        scaled: None,
     }
 }
 
@@ -236,6 +234,9 @@ fn story(lab: &mut Lab) {
         via: Some(session_name("backup")),
         recovered: None,
         alert: None,
+        loss: None,
+        delay: None,
+        delay_p99: None,
         line: 30,
     }];
 }

@@ -1,7 +1,9 @@
 //! Probes, what happens, and what must hold afterwards.
 
 use super::{
-    Holds::{Duration, Either, Flag, Keys, ListOf, Name, Number, OneOf, PacketRate, Size, Text},
+    Holds::{
+        Duration, Either, Flag, Keys, ListOf, Name, Number, OneOf, PacketRate, Percent, Size, Text,
+    },
     Table,
     links::{
         CORRUPT, DELAY, DISTRIBUTION, DUPLICATE, JITTER, LOSS, LOSS_BURST, QUEUE, RATE, REORDER,
@@ -148,7 +150,7 @@ pub(in crate::lab::spec) static EXPECT: Table = Table {
     keys: &[needed(
         "after",
         Either(&[Name, Keys(&RESTORED)]),
-        "A fault's name (`cut`), `restore`, or `{ restore: NAME }` where several faults are restored.",
+        "A fault's name (`cut`), `restore`, `{ restore: NAME }` where several faults are restored, or `start`: before the first fault.",
     )],
 };
 
@@ -183,5 +185,38 @@ pub(in crate::lab::spec) static OUTCOME: Table = Table {
             OneOf(&Alert::NAMES),
             "What monitoring raises before the next fault or restore.",
         ),
+        word(
+            "loss",
+            Either(&[Percent, Keys(&SHARES)]),
+            "Share of packets lost in the last two seconds before the next fault or restore, each way: at most this, or between two bounds.",
+        ),
+        word(
+            "delay",
+            Either(&[Duration, Keys(&TIMES)]),
+            "Median one-way delay then: at most this, or between two bounds.",
+        ),
+        word(
+            "delay-p99",
+            Either(&[Duration, Keys(&TIMES)]),
+            "99th percentile of it.",
+        ),
+    ],
+};
+
+pub(in crate::lab::spec) static SHARES: Table = Table {
+    what: "`loss`",
+    others: None,
+    keys: &[
+        word("at-least", Percent, "No less than this."),
+        word("at-most", Percent, "No more than this."),
+    ],
+};
+
+pub(in crate::lab::spec) static TIMES: Table = Table {
+    what: "a delay",
+    others: None,
+    keys: &[
+        word("at-least", Duration, "No less than this."),
+        word("at-most", Duration, "No more than this."),
     ],
 };

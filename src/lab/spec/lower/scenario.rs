@@ -3,7 +3,7 @@
 use super::{
     super::{
         At,
-        keys::{CUT, DEGRADE, DROP, EXPECT, OUTCOME, RESTORED, STEP, WAIT},
+        keys::{CUT, DEGRADE, DROP, EXPECT, OUTCOME, RESTORED, SHARES, STEP, TIMES, WAIT},
         raw::{Tree, Value},
         reader::{Fields, an, and_list},
     },
@@ -20,6 +20,11 @@ use crate::{
 
 /// Longest wait or sleep.
 const MAX_WAIT: Span = Span::from_secs(3600);
+
+/// What an expectation calls the restore of a fault.
+const RESTORE: &str = "restore";
+/// What an expectation calls the time before the first fault.
+const START: &str = "start";
 
 /// What a cut may name: one thing, or all that carries a tag.
 const TARGETS: [&str; 6] = ["link", "session", "node", "location", "provider", "site"];
@@ -127,12 +132,9 @@ impl Lower<'_> {
             self.f
                 .error(at, "duplicate", format!("two faults are called `{label}`"))
                 .help("name one of them: `as: …`");
-        } else if label == "restore" {
-            self.f.error(
-                at,
-                "bad-name",
-                "a fault cannot be called `restore`: `expect` uses the word",
-            );
+        } else if [RESTORE, START].contains(&label) {
+            let message = format!("a fault cannot be called `{label}`: `expect` uses the word");
+            self.f.error(at, "bad-name", message);
         } else {
             self.f.name::<LinkName>(at, label);
         }
@@ -561,7 +563,7 @@ impl Lower<'_> {
                 self.f.error(
                     key.at,
                     "expect",
-                    "an expectation says `outage`, `lost`, `via`, `recovered` or `alert`",
+                    "an expectation says `outage`, `lost`, `via`, `recovered`, `alert`, `loss`, `delay` or `delay-p99`",
                 );
             }
             let outage_max = outcome.parse::<Span>(&mut self.f, "outage");
@@ -572,8 +574,21 @@ impl Lower<'_> {
             };
             let recovered = outcome.flag(&mut self.f, "recovered");
             let alert = outcome.choice(&mut self.f, "alert").and_then(Alert::parse);
+            let loss = self.bounds(&outcome, ("loss", &SHARES));
+            let delay = self.bounds(&outcome, ("delay", &TIMES));
+            let delay_p99 = self.bounds(&outcome, ("delay-p99", &TIMES));
+            if after == Some(ExpectAfter::Start)
+                && let Some(other) = ["outage", "via", "recovered"]
+                    .into_iter()
+                    .find(|k| outcome.has(k))
+            {
+                let text = format!("`{other}` is of what follows a fault, and at `start` none is");
+                self.f
+                    .error(outcome.at_key(other), "expect", text)
+                    .help("before the first fault there are `lost`, `loss`, `delay`, `delay-p99` and `alert`");
+            }
             if recovered == Some(false)
-                && let Some(other) = ["outage", "lost", "via"]
+                && let Some(other) = ["outage", "lost", "via", "loss", "delay", "delay-p99"]
                     .into_iter()
                     .find(|k| outcome.has(k))
             {
@@ -593,6 +608,9 @@ impl Lower<'_> {
                     via,
                     recovered,
                     alert,
+                    loss,
+                    delay,
+                    delay_p99,
                     line: key.at.line,
                 });
             }
@@ -618,7 +636,10 @@ impl Lower<'_> {
             return None;
         }
         let text = self.f.text(at, tree, "after")?;
-        if text == "restore" {
+        if text == START {
+            return Some(ExpectAfter::Start);
+        }
+        if text == RESTORE {
             return match restored.as_slice() {
                 [only] => Some(ExpectAfter::Restore(only.clone())),
                 [] => {
@@ -640,9 +661,10 @@ impl Lower<'_> {
             return Some(ExpectAfter::Fault(text.to_owned()));
         }
         let message = format!("no step of the scenario is called `{text}`");
-        self.f
-            .error(tree.at, "unknown-name", message)
-            .one_of(text, faults.iter().map(String::as_str).chain(["restore"]));
+        self.f.error(tree.at, "unknown-name", message).one_of(
+            text,
+            faults.iter().map(String::as_str).chain([RESTORE, START]),
+        );
         None
     }
 }

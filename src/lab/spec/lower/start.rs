@@ -12,7 +12,7 @@ use super::{
     next_hops::NextHop,
 };
 use crate::{
-    lab::model::{Factor, Kind, Lab, Link, Session, endpoint_name},
+    lab::model::{Kind, Lab, Link, Session, endpoint_name},
     units::{LabName, LinkName, NameError, NodeName, ProbeName, SessionName},
 };
 
@@ -112,12 +112,8 @@ pub(in super::super) fn lower(
             scenario: Vec::new(),
             expect: Vec::new(),
             notes: Vec::new(),
-            fast: None,
-            scaled: None,
         },
     };
-    let fast = fields.number(&mut cx.f, "fast");
-    cx.lab.fast = fast.and_then(Factor::new);
     cx.collect(&fields, Section::Nodes, "nodes");
     cx.collect(&fields, Section::Links, "links");
     cx.collect(&fields, Section::Lags, "lags");

@@ -3,7 +3,11 @@
 use proptest::prelude::*;
 
 use super::lab::{self, CUT, Sim, ms};
-use crate::results::{event::EventKind, measure::*};
+use crate::{
+    lab::model::Bounds,
+    results::{event::EventKind, measure::*},
+    units::Span,
+};
 
 fn outages(result: &RunResult) -> [&Outage; 4] {
     let all: Vec<&Outage> = result.outages.iter().collect();
@@ -637,4 +641,85 @@ fn what_another_vif_of_the_circuit_noticed_is_not_what_this_flow_waited_for() {
     // Its own packets do tell.
     lab::at(&mut input, CUT + ms(510.0), says(101, "dc1", "Down"));
     assert!(detected(&measure(&input))[0].is_some_and(|ms| ms < 511.0));
+}
+
+/// After the cut the way is another one, whose queue has no room for every tenth packet.
+fn crowded() -> RunInput {
+    let mut input = lab::run(false);
+    for flow in [0, 1] {
+        lab::flow(&mut input, flow, |ms| match ms {
+            ms if (0.0..742.0).contains(&ms) => Sim::Cut,
+            ms if (742.0..3000.0).contains(&ms) && (ms as u64).is_multiple_of(10) => Sim::Queue,
+            ms if (742.0..3000.0).contains(&ms) => Sim::Backup,
+            _ => Sim::Prod,
+        });
+    }
+    lab::forth_story(&mut input, false);
+    input
+}
+
+#[test]
+fn what_a_full_queue_drops_is_loss_and_no_outage() {
+    let result = measure(&crowded());
+    let [forth, _, again, _] = &result.outages[..] else {
+        panic!("{:?}", result.outages)
+    };
+    assert_eq!((forth.lost, forth.queue_dropped), (967, 225));
+    assert!((forth.duration_ms - 742.0).abs() < 1e-9, "{forth:?}");
+    assert!(forth.recovered && forth.wire_agrees && forth.path_changed);
+    // The phases end with the cut's loss, not with the last the queue dropped.
+    assert!(forth.phases_ms.recovered.unwrap() < 745.0, "{forth:?}");
+    assert_eq!(forth.loss_periods.len(), 1);
+    let end = forth.at_end.unwrap();
+    assert!((end.loss_percent() - 10.0).abs() < 0.1, "{end:?}");
+    assert_eq!((again.lost, again.at_end.unwrap().lost), (0, 0));
+    assert!(result.trusted, "{:?}", result.warnings);
+}
+
+#[test]
+fn expectations_hold_loss_and_delay_to_bounds() {
+    let percent = |text: &str| text.parse().unwrap();
+    let ms = Span::from_millis;
+    let between = |low: &str, high: &str| Bounds {
+        at_least: Some(percent(low)),
+        at_most: Some(percent(high)),
+    };
+    let met = |change: &dyn Fn(&mut Expectation)| {
+        let mut input = crowded();
+        input.expectations.truncate(1);
+        input.expectations[0].outage_max = None;
+        change(&mut input.expectations[0]);
+        let one = &measure(&input).expect[0];
+        (one.met, one.measured.clone())
+    };
+    fn bounds<T>(at_least: Option<T>, at_most: Option<T>) -> Option<Bounds<T>> {
+        Some(Bounds { at_least, at_most })
+    }
+    let (good, said) = met(&|e| e.loss = Some(between("9%", "11%")));
+    assert_eq!(good, Some(true), "{said}");
+    assert!(said.contains("10.00 % lost at the end"), "{said}");
+    assert_eq!(
+        met(&|e| e.loss = Some(between("11%", "20%"))).0,
+        Some(false)
+    );
+    assert_eq!(met(&|e| e.loss = Some(between("1%", "9%"))).0, Some(false));
+    let delay = |least, most| met(&move |e| e.delay = bounds(Some(ms(least)), Some(ms(most)))).0;
+    assert_eq!((delay(14, 15), delay(15, 20)), (Some(true), Some(false)));
+    assert_eq!(
+        met(&|e| e.delay_p99 = bounds(None, Some(ms(14)))).0,
+        Some(false)
+    );
+    // Before the first fault all was well.
+    let start = |e: &mut Expectation| e.label = BEFORE.to_owned();
+    let quiet = |e: &mut Expectation| {
+        start(e);
+        (e.lost, e.loss) = (Some(0), bounds(None, Some(percent("0%"))));
+        e.delay = bounds(Some(ms(5)), Some(ms(6)));
+    };
+    assert_eq!(met(&quiet).0, Some(true));
+    let lossy = |e: &mut Expectation| {
+        start(e);
+        e.loss = bounds(Some(percent("1%")), None);
+    };
+    assert_eq!(met(&lossy).0, Some(false));
 }

@@ -415,7 +415,6 @@ fn preamble(input: &mut RunInput) {
         realtime_ns: 1_795_183_200_000_000_000,
         uid: 1000,
         command_started: None,
-        timers_scaled: None,
     };
     at(input, START - 5_000_000_000, start);
     let built = EventKind::Built {
@@ -507,6 +506,9 @@ fn expectation(line: u32, text: &str, transition: Transition) -> Expectation {
         via: None,
         recovered: None,
         alert: None,
+        loss: None,
+        delay: None,
+        delay_p99: None,
     }
 }
 
