@@ -171,6 +171,24 @@ impl Bench {
         }
     }
 
+    /// Once `status` says the lab waits for nothing but the session that `wanted` begins, or
+    /// for nothing at all.
+    fn until_only(&self, wanted: &str) {
+        let session = wanted.split(" at ").next().unwrap();
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            let status: Value =
+                serde_json::from_str(&self.ok(&["status", &self.name, "--json"])).unwrap();
+            let waiting = status["waiting"].as_array().unwrap();
+            let is = |w: &Value| !session.is_empty() && w.as_str().unwrap().starts_with(session);
+            if waiting.iter().all(is) && waiting.is_empty() == session.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < end, "not only {wanted:?}: {waiting:?}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// The tunnel's state at a node, once it is as wanted.
     fn until(&self, tunnel: &str, node: &str, state: &str) -> Value {
         let end = Instant::now() + Duration::from_secs(60);
@@ -352,6 +370,15 @@ fn a_killed_daemon_is_missed_and_started_anew() {
     cut(&["cut", "vgw.backup.2", "--how", "freeze"]);
     cut(&["restore", "--all"]);
     bench.until("backup.2", "vgw", "up");
+    // The whole VPN by its name; a tunnel of it, shut down as well, stays so.
+    let sessions = ["backup.1", "backup.2"].map(|tunnel| format!("BGP {tunnel} at dc1 ("));
+    cut(&["cut", "backup"]);
+    bench.until_waiting(&[&sessions[0], &sessions[1]]);
+    cut(&["cut", "backup.1"]);
+    cut(&["restore", "backup"]);
+    bench.until_only(&sessions[0]);
+    cut(&["restore", "backup.1"]);
+    bench.until_only("");
     bench.ok(&["down", &bench.name]);
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 
 use super::{
     Live,
-    daemons::{Daemon, Daemons},
+    daemons::{Daemon, Daemons, Order},
     silence::{self, Conflict, Silence},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     lab::{
         model::{Fault, How, Shape},
         op::{Netns, Op},
-        plan::{DaemonPlan, Plan, TunnelBy, TunnelPlan, WirePlan},
+        plan::{DaemonPlan, Plan, SessionPlan, TunnelBy, TunnelPlan, WirePlan},
     },
     os::{
         clock,
@@ -214,7 +214,9 @@ impl Live {
             Fault::Carrier { link, at } => self.darken(self.plan().links_of(link), at.as_ref()),
             Fault::DropNumbered { link, packets } => self.wires()?.drop_numbered(link, *packets),
             Fault::Degrade { link, shape } => self.wires()?.reshape(link, shape),
-            Fault::BgpShutdown { session, node } => self.session(session, node, false),
+            Fault::BgpShutdown { session, node } => {
+                self.sessions(&self.plan().sessions_of(session.as_str()), node, false)
+            }
             Fault::Kill { node } => self.signal(&self.daemons_of(node)?, Signal::Kill),
             Fault::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Freeze),
             Fault::NodeDeath { node, links } => self.die(std::slice::from_ref(node), links),
@@ -267,7 +269,7 @@ impl Live {
                     bracketed(|| Ok(()))
                 }
                 Some(frozen @ Silence::Frozen { .. }) => Err(frozen.conflict(node).into()),
-                None => self.session(session, node, true),
+                None => self.sessions(&self.no_longer_shut(label, session, node), node, true),
             },
             Fault::Kill { node } => bracketed(|| self.revive(label, node)),
             Fault::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Thaw),
@@ -478,16 +480,51 @@ impl Live {
         Ok(done)
     }
 
-    fn session(&self, session: &SessionName, node: &NodeName, up: bool) -> anyhow::Result<Bracket> {
-        let peer = self
-            .plan()
-            .sessions
-            .iter()
-            .find(|plan| plan.session == *session)
-            .and_then(|plan| plan.ends.iter().find(|end| end.node != *node))
-            .with_context(|| format!("no session {session}"))?;
+    /// Of what a fault has shut down at a node, what no other than `label` keeps down.
+    fn no_longer_shut(
+        &self,
+        label: &str,
+        session: &SessionName,
+        node: &NodeName,
+    ) -> Vec<&SessionPlan> {
+        let others: Vec<Fault> = self.others(label).collect();
+        let is_kept = |plan: &&SessionPlan| {
+            others.iter().any(|other| match other {
+                Fault::BgpShutdown {
+                    session: shut,
+                    node: at,
+                } => at == node && self.plan().sessions_of(shut.as_str()).contains(plan),
+                Fault::Silent { .. }
+                | Fault::Carrier { .. }
+                | Fault::DropNumbered { .. }
+                | Fault::Degrade { .. }
+                | Fault::Kill { .. }
+                | Fault::Freeze { .. }
+                | Fault::NodeDeath { .. }
+                | Fault::Tagged { .. } => false,
+            })
+        };
+        let mut sessions = self.plan().sessions_of(session.as_str());
+        sessions.retain(|plan| !is_kept(plan));
+        sessions
+    }
+
+    fn sessions(
+        &self,
+        sessions: &[&SessionPlan],
+        node: &NodeName,
+        up: bool,
+    ) -> anyhow::Result<Bracket> {
         self.asked(node, |daemon| {
-            bracketed(daemon.session(session, peer.address, up)?)
+            let mut orders: Vec<Order<'_>> = Vec::new();
+            for plan in sessions {
+                let mut ends = plan.ends.iter();
+                let peer = ends
+                    .find(|end| end.node != *node)
+                    .with_context(|| format!("session {} has no peer", plan.session))?;
+                orders.push(daemon.session(&plan.session, peer.address, up)?);
+            }
+            bracketed(|| orders.into_iter().try_for_each(|order| order()))
         })
     }
 

@@ -79,7 +79,10 @@ fn concerns(plan: &Plan, session: &SessionPlan, fault: &Fault) -> bool {
         | Fault::Carrier { link, .. }
         | Fault::DropNumbered { link, .. }
         | Fault::Degrade { link, .. } => over(link.as_str()),
-        Fault::BgpShutdown { session: name, .. } => session.session == *name,
+        Fault::BgpShutdown { session: name, .. } => {
+            let sessions = plan.sessions_of(name.as_str());
+            sessions.iter().any(|hit| hit.session == session.session)
+        }
         Fault::Kill { node } | Fault::Freeze { node } | Fault::NodeDeath { node, .. } => {
             at(node.as_str())
         }

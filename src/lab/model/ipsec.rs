@@ -95,6 +95,13 @@ pub fn tunnel_name(session: &str, number: usize) -> String {
     format!("{session}.{number}")
 }
 
+/// Whether a tunnel, or the session inside it, is one of a VPN's.
+pub fn is_tunnel_of(tunnel: &str, session: &str) -> bool {
+    [1, 2]
+        .into_iter()
+        .any(|number| tunnel_name(session, number) == tunnel)
+}
+
 /// What the namespace is called in which a tunnel's IKE daemon runs, behind `node`.
 pub fn endpoint_name(node: &str, session: &str, number: usize) -> String {
     format!("{node}.{}", tunnel_name(session, number))

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use ipsec::{
     Authentication, Dpd, EspSizes, For, Ipsec, IpsecTunnel, LIBIPSEC_MTU, Moment, OwnCredentials,
-    OwnSwanctl, Proposal, endpoint_name, tunnel_name,
+    OwnSwanctl, Proposal, endpoint_name, is_tunnel_of, tunnel_name,
 };
 pub use lag::{Lag, MAX_MEMBERS};
 pub use link::{DEFAULT_MTU, Link, MAX_MTU, MIN_MTU, Shape};

@@ -255,7 +255,7 @@ pub enum Fault {
     },
     /// The node ends the session with a NOTIFICATION and keeps it down.
     BgpShutdown {
-        /// The session.
+        /// The session; an IPsec VPN's name means those in its tunnels.
         session: SessionName,
         /// The end that does it; AWS's end for a VIF or a VPN to AWS.
         node: NodeName,

@@ -10,7 +10,7 @@ use crate::{
 /// What somebody wants cut.
 #[derive(Debug, Clone, Copy)]
 pub struct Cut<'a> {
-    /// A link, a session or a node; or a tag and its value, `location:EAST`.
+    /// A link, a session, an IPsec VPN for the sessions in its tunnels, or a node; or a tag and its value, `location:EAST`.
     pub target: &'a str,
     /// How; left out, links go silent and a session is shut down.
     pub how: Option<How>,
@@ -133,15 +133,12 @@ fn of_link(plan: &Plan, cut: &Cut<'_>, how: How) -> Result<Fault, CutError> {
 }
 
 fn of_session(plan: &Plan, cut: &Cut<'_>) -> Result<Fault, CutError> {
-    let Some(found) = plan
-        .sessions
-        .iter()
-        .find(|s| s.session.as_str() == cut.target)
-    else {
+    // All sessions of a VPN have the same two ends.
+    let Some(found) = plan.sessions_of(cut.target).first().copied() else {
         return Err(not_a(plan, How::BgpShutdown, cut.target));
     };
     let ends = [&found.ends[0].node, &found.ends[1].node];
-    let session: SessionName = found.session.clone();
+    let session = SessionName::new(cut.target).map_err(|e| CutError::Unfit(e.to_string()))?;
     let is_aws = |end: &&NodeName| {
         let node = plan.node(end.as_str());
         node.is_some_and(|node| Kind::is_word_of_aws(&node.kind))
@@ -312,8 +309,11 @@ fn joined(links: &[LinkName]) -> String {
     names.join(", ")
 }
 
+/// Sessions, and the VPN connections that have one in each tunnel.
 fn sessions(plan: &Plan) -> impl Iterator<Item = &str> {
-    plan.sessions.iter().map(|session| session.session.as_str())
+    let connections = plan.sessions.iter().filter_map(|s| plan.connection_of(s));
+    let sessions = plan.sessions.iter().map(|session| session.session.as_str());
+    sessions.chain(connections)
 }
 
 fn nodes(plan: &Plan) -> impl Iterator<Item = &str> {

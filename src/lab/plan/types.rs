@@ -392,6 +392,26 @@ impl Plan {
         })
     }
 
+    /// The VPN connection that a session inside one of its IPsec tunnels belongs to.
+    pub fn connection_of<'p>(&self, session: &'p SessionPlan) -> Option<&'p str> {
+        let Medium::Tunnel(over) = &session.over else {
+            return None;
+        };
+        let mut tunnels = self.tunnels.iter();
+        let tunnel = tunnels.find(|tunnel| tunnel.tunnel == *over)?;
+        let (connection, _) = session.session.as_str().rsplit_once('.')?;
+        matches!(tunnel.by, TunnelBy::Ipsec { .. }).then_some(connection)
+    }
+
+    /// The sessions a name stands for: those in the tunnels of an IPsec VPN, or the session
+    /// itself.
+    pub fn sessions_of(&self, name: &str) -> Vec<&SessionPlan> {
+        let is = |session: &&SessionPlan| {
+            session.session.as_str() == name || self.connection_of(session) == Some(name)
+        };
+        self.sessions.iter().filter(is).collect()
+    }
+
     /// The links a name stands for: a LAG's members, or the link itself.
     pub fn links_of<'p>(&'p self, name: &'p LinkName) -> &'p [LinkName] {
         let lag = self.lags.iter().find(|lag| lag.lag == *name);

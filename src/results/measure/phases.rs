@@ -11,7 +11,10 @@ use super::{
     ways::Ways,
     window::Window,
 };
-use crate::results::event::{EventKind, MonoNs};
+use crate::{
+    lab::model::is_tunnel_of,
+    results::event::{EventKind, MonoNs},
+};
 
 /// Observers on different threads may stamp one moment this far apart.
 pub(super) const SLACK_NS: u64 = 2_000_000;
@@ -444,6 +447,7 @@ impl<'a> Witness<'a> {
 
     fn concerns_session(&self, name: &str) -> bool {
         self.window.target == name
+            || is_tunnel_of(name, &self.window.target)
             || self.scene.map.session(name).is_some_and(|session| {
                 let hit = |node: &String| self.window.hits().any(|hit| hit == node);
                 session.nodes.iter().any(hit) || self.concerns_vif(&session.over, session.vlan)

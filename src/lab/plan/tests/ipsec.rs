@@ -52,6 +52,32 @@ fn file<'p>(plan: &'p Plan, node: &str, path: &str) -> &'p str {
 }
 
 #[test]
+fn a_vpn_is_cut_as_a_whole_or_by_its_tunnels() {
+    let plan = plan(&lab(), &host(false)).unwrap();
+    for (target, wanted) in [
+        ("backup", &["backup.1", "backup.2"][..]),
+        ("backup.2", &["backup.2"]),
+        ("prod", &["prod"]),
+    ] {
+        let ask = Cut {
+            target,
+            how: None,
+            from: None,
+            at: None,
+        };
+        let fault = cut(&plan, &ask).unwrap();
+        assert_eq!(
+            (fault.name(), fault.target().as_str()),
+            ("bgp-shutdown", target)
+        );
+        let sessions = plan.sessions_of(target);
+        let names: Vec<&str> = sessions.iter().map(|s| s.session.as_str()).collect();
+        assert_eq!(names, wanted);
+        assert_eq!(what_is(&plan, target), Some("session"));
+    }
+}
+
+#[test]
 fn two_tunnels_are_two_sessions_and_four_daemons() {
     let plan = plan(&lab(), &host(false)).unwrap();
     invariants::hold(&plan);

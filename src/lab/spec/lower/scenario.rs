@@ -13,7 +13,6 @@ use super::{
 use crate::{
     lab::model::{
         Alert, Daemon, Expect, ExpectAfter, Fault, How, Kind, SessionKind, Step, StepKind, Tag,
-        tunnel_name,
     },
     units::{LinkName, NodeName, Span},
 };
@@ -316,14 +315,6 @@ impl Lower<'_> {
         let text = fields.text(&mut self.f, "session")?;
         let session = self.session_named(fields.at_value("session"), text)?;
         let found = self.session(&session)?;
-        let tunnels = found.ipsec().map_or(0, |ipsec| ipsec.tunnels.len());
-        if tunnels > 0 && self.lab.sessions.contains_key(&session) {
-            let message = format!("each tunnel of `{session}` has a session of its own");
-            self.f
-                .error(fields.at_value("session"), "which-tunnel", message)
-                .help(format!("name one: `{}`", tunnel_name(session.as_str(), 1)));
-            return None;
-        }
         let ends = found.ends.clone();
         let aws = ends
             .iter()
