@@ -29,6 +29,8 @@ mod graph;
 mod interrupted;
 #[path = "cli/test.rs"]
 mod test;
+#[path = "cli/trials.rs"]
+mod trials;
 #[path = "cli/unanswered.rs"]
 mod unanswered;
 

@@ -9,7 +9,7 @@ use clap::{
 use crate::{
     engine::wire::WireChoice,
     lab::{graph::Format, model::How},
-    units::{LabName, parse_seed},
+    units::{LabName, Percent, parse_seed},
 };
 
 const AFTER_HELP: &str = "\
@@ -81,6 +81,7 @@ const MAN_HELP: &str = "Example: backhoe man | man -l -";
 const RUN_HELP: &str = "\
 Examples:
   backhoe run labs/dx-vpn-backup.yaml
+  backhoe run labs/dx-vpn-backup.yaml --trials 20    distributions, beside what the timers predict
   backhoe run labs/dx-vpn-backup.yaml --json | jq '.outages[] | {from, to, duration_ms}'
 
 Ctrl-C takes the lab down. Exit code 4: the result is not trusted, an expectation or a wait's
@@ -282,11 +283,36 @@ pub(super) struct RunArgs {
     /// number [default: another each time]
     #[arg(long, value_name = "SEED", value_parser = parse_seed)]
     pub(super) seed: Option<u64>,
+    /// Run the scenario so many times in the one lab, each cut at a random instant of its own,
+    /// and report distributions
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) trials: Option<u32>,
+    /// End the trials (at most 1000 unless --trials says so) once every median outage is known
+    /// to this: `ci:5%` is half of its 95 % confidence interval
+    #[arg(long, value_name = "ci:SHARE", value_parser = until)]
+    pub(super) until: Option<Percent>,
     /// What carries the links
     #[arg(long, value_name = "BACKEND", value_enum, default_value_t)]
     pub(super) wire: WireArg,
     #[command(flatten)]
     pub(super) output: Output,
+}
+
+/// The share of `ci:5%`.
+fn until(text: &str) -> Result<Percent, String> {
+    let share = text
+        .strip_prefix("ci:")
+        .and_then(|share| share.parse::<Percent>().ok());
+    let share = share.filter(|share| share.millionths() > 0);
+    share.ok_or_else(|| "write `ci:` and a percentage, such as `ci:5%`".to_owned())
+}
+
+impl RunArgs {
+    /// Trials of a series; absent: one run with its own result.
+    pub(super) fn series(&self) -> Option<u32> {
+        let unless_said = self.until.map(|_| 1000);
+        self.trials.or(unless_said).filter(|&trials| trials > 1)
+    }
 }
 
 #[derive(Debug, ClapArgs)]

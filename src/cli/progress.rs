@@ -129,6 +129,23 @@ fn words(kind: &EventKind, cuts: bool) -> Option<String> {
         EventKind::FaultRestored { target, .. } => {
             format!("{target} restored; waiting for traffic to return")
         }
+        EventKind::TrialFinished {
+            trial,
+            of,
+            succeeded,
+            median_ms,
+            left_s,
+        } => {
+            let median = median_ms.map_or_else(String::new, |ms| {
+                format!("; median outage so far {ms:.0} ms")
+            });
+            let verdict = if *succeeded { "" } else { " did not succeed" };
+            let left = match trial < of {
+                true => format!("; about {left_s:.0} s to go"),
+                false => String::new(),
+            };
+            format!("trial {trial} of {of}{verdict}{median}{left}")
+        }
         EventKind::Daemon {
             node,
             program,

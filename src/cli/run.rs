@@ -24,7 +24,7 @@ use crate::{
     os::clock,
     results::{
         event::{Event, EventKind},
-        measure::{RunResult, Warning},
+        measure::{RunResult, TrialsResult, Warning},
         report,
     },
     units::LabName,
@@ -85,6 +85,8 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
         mode: Mode::Foreground,
         options: RunOptions {
             goal: Goal::Scenario,
+            trials: args.series().unwrap_or(1),
+            until_ci: args.until,
             seed: args.seed.unwrap_or_else(clock::real_ns),
             wire: args.wire.into(),
             command_started,
@@ -100,7 +102,11 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
     let failure = follow(lab, (args.output.json, cuts), &mut so_far.warnings);
     let status = launched.wait()?;
     if let Some(caught) = interrupts.caught() {
-        return Err(interrupted(caught, &out_dir, args.output.json)?);
+        return Err(interrupted(
+            caught,
+            &out_dir,
+            (args.output.json, args.series().is_some()),
+        )?);
     }
     let text = match (failure, fs::read_to_string(out_dir.join("result.json"))) {
         (None, Ok(text)) => text,
@@ -111,30 +117,55 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
             return Err(Exit::Failed(failure.unwrap_or_else(ended)));
         }
     };
-    let result: RunResult = serde_json::from_str(&text).context("result.json")?;
+    let told = Told::read(&text, args.series().is_some())?;
     if args.output.json {
         output::data(&text)?;
     } else {
-        print(&result)?;
+        told.print()?;
         output::talk(&format!("run directory: {}", out_dir.display()));
     }
-    match result.succeeded() {
+    match told.succeeded() {
         true => Ok(()),
         // The report has said why.
         false => Err(Exit::Status(4)),
     }
 }
 
-fn print(result: &RunResult) -> Result<(), Exit> {
-    let style = report::Style {
-        colour: output::colour(),
-        width: 100,
-    };
-    output::data(&report::terminal(result, style))
+/// What `result.json` holds.
+enum Told {
+    Run(Box<RunResult>),
+    Series(TrialsResult),
+}
+
+impl Told {
+    fn read(text: &str, series: bool) -> Result<Self, Exit> {
+        Ok(match series {
+            true => Self::Series(serde_json::from_str(text).context("result.json")?),
+            false => Self::Run(serde_json::from_str(text).context("result.json")?),
+        })
+    }
+
+    fn succeeded(&self) -> bool {
+        match self {
+            Self::Run(run) => run.succeeded(),
+            Self::Series(series) => series.succeeded(),
+        }
+    }
+
+    fn print(&self) -> Result<(), Exit> {
+        let style = report::Style {
+            colour: output::colour(),
+            width: 100,
+        };
+        output::data(&match self {
+            Self::Run(run) => report::terminal(run, style),
+            Self::Series(series) => report::trials(series, style),
+        })
+    }
 }
 
 /// Tells what was measured until a signal came, where anything was; how the command ends.
-fn interrupted(caught: Exit, out_dir: &Path, json: bool) -> Result<Exit, Exit> {
+fn interrupted(caught: Exit, out_dir: &Path, (json, series): (bool, bool)) -> Result<Exit, Exit> {
     let journal = ls::present(&out_dir.join("journal.jsonl"));
     output::talk(&format!(
         "the lab is down; what was seen until then: {journal}"
@@ -144,7 +175,7 @@ fn interrupted(caught: Exit, out_dir: &Path, json: bool) -> Result<Exit, Exit> {
         return Ok(caught);
     };
     if !json {
-        print(&serde_json::from_str(&text).context("result.json")?)?;
+        Told::read(&text, series)?.print()?;
         return Ok(caught);
     }
     let mut document: serde_json::Map<String, serde_json::Value> =
@@ -222,7 +253,7 @@ fn fresh(path: &Path) -> io::Result<PathBuf> {
     for name in ["journal.jsonl", "result.json", "wires.json"] {
         forget(fs::remove_file(path.join(name)))?;
     }
-    for name in ["packets", "logs", "config"] {
+    for name in ["packets", "logs", "config", "trials"] {
         forget(fs::remove_dir_all(path.join(name)))?;
     }
     // Somebody else's directory can be there and yet take no file.

@@ -58,6 +58,8 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
         },
         options: RunOptions {
             goal: Goal::StayUp,
+            trials: 1,
+            until_ci: None,
             seed: clock::real_ns(),
             wire: args.wire.into(),
             command_started,

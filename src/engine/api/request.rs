@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::types::{
     CutRequest, FaultDone, FaultRequest, NodeInfo, RestoreRequest, Status, Summary,
 };
-use crate::{os::process::Exit, results::measure::RunInput, units::NodeName};
+use crate::{os::process::Exit, units::NodeName};
 
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
@@ -80,8 +80,8 @@ pub enum Request {
     Down(Reply<Value>),
     /// End the lab, as a signal asked.
     Interrupted,
-    /// The scenario has ended, and this was seen of it.
-    ScenarioEnded(Box<anyhow::Result<RunInput>>),
+    /// The scenario has ended and what was seen of it is written, or it failed.
+    ScenarioEnded(anyhow::Result<()>),
     /// A program of a node has ended.
     ProgramEnded {
         /// The node.

@@ -4,7 +4,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{engine::wire::WireChoice, lab::plan::Plan, results::event::MonoNs};
+use crate::{
+    engine::wire::WireChoice,
+    lab::plan::Plan,
+    results::{event::MonoNs, measure::Terms},
+    units::Percent,
+};
 
 /// Everything a lab needs to know to come to life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,11 +41,32 @@ pub struct RunOptions {
     pub goal: Goal,
     /// The seed of everything random.
     pub seed: u64,
+    /// How often the scenario is run, at most.
+    #[serde(default = "once")]
+    pub trials: u32,
+    /// Run it no more once every median is known to this share.
+    #[serde(default)]
+    pub until_ci: Option<Percent>,
     /// Which backend carries the links.
     #[serde(default)]
     pub wire: WireChoice,
     /// When the command was started.
     pub command_started: Option<MonoNs>,
+}
+
+fn once() -> u32 {
+    1
+}
+
+impl RunOptions {
+    /// What was asked of the scenario.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            trials: self.trials,
+            until_ci: self.until_ci,
+            seed: self.seed,
+        }
+    }
 }
 
 /// The lab's purpose.

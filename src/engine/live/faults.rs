@@ -199,6 +199,11 @@ impl Live {
         lock(&self.applied).restored
     }
 
+    /// Begins anew: what was restored has left no trace.
+    pub fn forget_faults(&self) {
+        lock(&self.applied).restored = false;
+    }
+
     /// Whether any fault is, or has been, in force, or is just being applied.
     pub fn is_disturbed(&self) -> bool {
         let applied = lock(&self.applied);

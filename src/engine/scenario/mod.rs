@@ -8,5 +8,5 @@ mod steady;
 mod stop;
 mod watch;
 
-pub use run::{LAST_LOOK, Options, converge, run};
+pub use run::{Bench, LAST_LOOK, Options, converge};
 pub use stop::Stop;

@@ -1,6 +1,6 @@
 //! The order of an experiment.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, bail};
 use rand::SeedableRng;
@@ -58,40 +58,104 @@ const DRAIN_ASKED: Duration = Duration::from_millis(300);
 /// Packets of the instrument's own calibration, both ways together.
 const CALIBRATION: u32 = 1_000;
 
-/// Runs the lab's scenario and returns everything that was seen of it but the journal.
-/// Once `stop` is asked for, that is what was seen until then.
-///
-/// # Errors
-/// The lab does not converge, traffic is not delivered before the first fault, or
-/// a part of the engine failed.
-pub fn run(live: &Live, options: &Options, stop: &Stop) -> anyhow::Result<RunInput> {
-    let mut rng = ChaCha12Rng::seed_from_u64(options.seed);
-    converge(live, options)?;
-    let stopped = &|| stop.is_asked();
-    let probes = steady::probes(live, &mut rng, stopped)?;
-    stop.measuring();
-    let waiting = Waiting::begin();
-    let mut experiment = Experiment {
-        probes,
-        live,
-        rng,
-        converge_within: options.converge_within,
-        stopped,
-        last_change: clock::mono_ns(),
-    };
-    for step in &live.plan().scenario {
-        if stopped() {
-            break;
-        }
-        experiment.step(step)?;
+/// A lab whose scenario is run: once, or again and again.
+pub struct Bench<'a> {
+    live: &'a Live,
+    stop: &'a Stop,
+    rng: ChaCha12Rng,
+    converge_within: Duration,
+}
+
+impl<'a> Bench<'a> {
+    /// Waits until the lab has converged.
+    ///
+    /// # Errors
+    /// It does not, or a part of the engine failed.
+    pub fn begin(live: &'a Live, options: &Options, stop: &'a Stop) -> anyhow::Result<Self> {
+        converge(live, options)?;
+        Ok(Self {
+            live,
+            stop,
+            rng: ChaCha12Rng::seed_from_u64(options.seed),
+            converge_within: options.converge_within,
+        })
     }
-    experiment.settle();
-    experiment.probes.stop_sending()?;
-    experiment
-        .probes
-        .drain(if stopped() { DRAIN_ASKED } else { DRAIN });
-    let (flows, quality) = experiment.probes.finish()?;
-    Ok(collect::input(live, flows, &quality, waiting.share()))
+
+    /// Runs the scenario and returns everything that was seen of it but the journal.
+    /// Once `stop` is asked for, that is what was seen until then.
+    ///
+    /// # Errors
+    /// Traffic is not delivered before the first fault, or a part of the engine failed.
+    pub fn trial(&mut self) -> anyhow::Result<RunInput> {
+        let stopped = &|| self.stop.is_asked();
+        let missed = self.live.capture_drops();
+        let probes = steady::probes(self.live, &mut self.rng, stopped)?;
+        self.stop.measuring();
+        let waiting = Waiting::begin();
+        let mut experiment = Experiment {
+            probes,
+            live: self.live,
+            rng: &mut self.rng,
+            converge_within: self.converge_within,
+            stopped,
+            last_change: clock::mono_ns(),
+        };
+        for step in &self.live.plan().scenario {
+            if stopped() {
+                break;
+            }
+            experiment.step(step)?;
+        }
+        experiment.settle();
+        experiment.probes.stop_sending()?;
+        experiment
+            .probes
+            .drain(if stopped() { DRAIN_ASKED } else { DRAIN });
+        let (flows, quality) = experiment.probes.finish()?;
+        let mut input = collect::input(self.live, flows, &quality, waiting.share());
+        input.quality.capture_drops = input.quality.capture_drops.saturating_sub(missed);
+        Ok(input)
+    }
+
+    /// Makes the lab what it was before the last trial: undoes what faults are in force, and
+    /// waits for every session.
+    ///
+    /// # Errors
+    /// A fault could not be undone, or something did not come up again.
+    pub fn reset(&self) -> anyhow::Result<()> {
+        for label in self.live.faults().into_keys() {
+            self.live
+                .restore(&label)
+                .with_context(|| format!("restoring {label}"))?;
+        }
+        let wanted = board::wanted(self.live.plan());
+        let progress = await_sessions(self.live, &wanted, ("reversion", self.converge_within))?;
+        if !progress.is_complete() {
+            bail!(
+                "after {} s still waiting for {}",
+                self.converge_within.as_secs(),
+                self.live.board().obstacles(&wanted).join(", ")
+            );
+        }
+        self.live.forget_faults();
+        Ok(())
+    }
+}
+
+/// Waits for what is `wanted`, and tells of it meanwhile.
+fn await_sessions(
+    live: &Live,
+    wanted: &BTreeSet<board::Item>,
+    (stage, within): (&str, Duration),
+) -> anyhow::Result<board::Progress> {
+    live.board().wait(wanted, within, |progress| {
+        live.sink().now(EventKind::Progress {
+            stage: stage.to_owned(),
+            done: progress.up,
+            total: wanted.len(),
+            waiting: progress.waiting.clone(),
+        });
+    })
 }
 
 /// What has been waiting for a processor since it began.
@@ -131,16 +195,7 @@ pub fn converge(live: &Live, options: &Options) -> anyhow::Result<()> {
             }
             instrument::measure_links(live.plan(), live.namespaces(), sink)
         });
-        let progress = live
-            .board()
-            .wait(&wanted, options.converge_within, |progress| {
-                sink.now(EventKind::Progress {
-                    stage: "converge".to_owned(),
-                    done: progress.up,
-                    total: wanted.len(),
-                    waiting: progress.waiting.clone(),
-                });
-            })?;
+        let progress = await_sessions(live, &wanted, ("converge", options.converge_within))?;
         if !progress.is_complete() {
             bail!(
                 "not converged after {} s; still waiting for {}",
@@ -165,7 +220,7 @@ pub fn converge(live: &Live, options: &Options) -> anyhow::Result<()> {
 struct Experiment<'a> {
     live: &'a Live,
     probes: Probes,
-    rng: ChaCha12Rng,
+    rng: &'a mut ChaCha12Rng,
     converge_within: Duration,
     stopped: &'a (dyn Fn() -> bool + Sync),
     /// When the latest fault or restore was complete.
@@ -193,7 +248,7 @@ impl Experiment<'_> {
             self.reconverge();
         }
         pass(
-            phase::draw(self.live.plan(), fault, &mut self.rng).as_nanos() as u64,
+            phase::draw(self.live.plan(), fault, self.rng).as_nanos() as u64,
             self.stopped,
         );
         if (self.stopped)() {
@@ -248,17 +303,7 @@ impl Experiment<'_> {
     fn reconverge(&self) {
         let wanted = board::wanted(self.live.plan());
         let sink = self.live.sink();
-        let progress = self
-            .live
-            .board()
-            .wait(&wanted, self.converge_within, |progress| {
-                sink.now(EventKind::Progress {
-                    stage: "reversion".to_owned(),
-                    done: progress.up,
-                    total: wanted.len(),
-                    waiting: progress.waiting.clone(),
-                });
-            });
+        let progress = await_sessions(self.live, &wanted, ("reversion", self.converge_within));
         match progress {
             _ if (self.stopped)() => return,
             Ok(progress) if !progress.is_complete() => sink.warn(

@@ -8,7 +8,6 @@ use std::{
 
 use serde_json::Value;
 
-use super::{log::Log, scenario};
 use crate::{
     engine::{
         api::{Refusal, Reply, Request, Server},
@@ -17,10 +16,7 @@ use crate::{
         scenario::Stop,
     },
     os::process::{Exit, Watcher},
-    results::{
-        event::{EventKind, MonoNs},
-        measure::RunInput,
-    },
+    results::event::{EventKind, MonoNs},
     units::NodeName,
 };
 
@@ -33,7 +29,6 @@ pub(super) struct Supervisor {
     pub(super) requests: Receiver<Request>,
     pub(super) server: Server,
     pub(super) journal: JoinHandle<std::io::Result<()>>,
-    pub(super) log: Arc<Log>,
     /// Notices the end of holders, and of every program it is given; ends when dropped.
     pub(super) _children: Watcher,
 }
@@ -86,7 +81,7 @@ impl Supervisor {
                     return self.end("failed", 1, || ());
                 }
                 Request::ScenarioEnded(ended) => {
-                    let (outcome, status) = self.concluded(*ended, waiting.is_some());
+                    let (outcome, status) = self.concluded(ended, waiting.is_some());
                     return self.end(outcome, status, || answer(waiting.unwrap_or_default()));
                 }
                 Request::ProgramEnded {
@@ -116,25 +111,19 @@ impl Supervisor {
         worth_waiting
     }
 
-    /// Measures and writes; the outcome's word and the lab's exit status.
-    fn concluded(&self, ended: anyhow::Result<RunInput>, cut_short: bool) -> (&'static str, u8) {
-        let outcome = if cut_short {
-            "interrupted"
-        } else {
-            "completed"
+    /// The outcome's word and the lab's exit status.
+    fn concluded(&self, ended: anyhow::Result<()>, cut_short: bool) -> (&'static str, u8) {
+        let error = match ended {
+            Ok(()) if cut_short => return ("interrupted", 0),
+            Ok(()) => return ("completed", 0),
+            Err(error) => error,
         };
-        let seen = (&*self.live, &*self.log);
-        match ended.and_then(|input| scenario::conclude(input, seen, outcome)) {
-            Ok(()) => (outcome, 0),
-            Err(error) => {
-                self.live
-                    .sink()
-                    .warn("run-failed", format!("{error:#}"), true);
-                match cut_short {
-                    true => (outcome, 0),
-                    false => ("failed", 1),
-                }
-            }
+        self.live
+            .sink()
+            .warn("run-failed", format!("{error:#}"), true);
+        match cut_short {
+            true => ("interrupted", 0),
+            false => ("failed", 1),
         }
     }
 

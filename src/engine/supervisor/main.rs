@@ -13,7 +13,7 @@ use super::{
     journal::{self, Readers},
     log::Log,
     reader::Reader,
-    scenario,
+    scenario::{self, Work},
 };
 use crate::{
     engine::{
@@ -117,11 +117,18 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
     };
     let look = Arc::new(move |look| reader.clone().answer(look));
     let server = api::serve(listener, (ask.clone(), look), feed)?;
-    let terms = (spec.options.seed, started);
     let scenario = match spec.options.goal {
-        Goal::Scenario => Some(scenario::start(Arc::clone(&live), terms, ask)?),
+        Goal::Scenario => {
+            let work = Work {
+                live: Arc::clone(&live),
+                log,
+                terms: spec.options.terms(),
+                command_started: started,
+            };
+            Some(scenario::start(work, ask)?)
+        }
         Goal::StayUp => {
-            converge::start(Arc::clone(&live), terms)?;
+            converge::start(Arc::clone(&live), (spec.options.seed, started))?;
             None
         }
     };
@@ -138,7 +145,6 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
             requests,
             server,
             journal,
-            log,
             _children: children,
         },
         ready,

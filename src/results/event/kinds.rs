@@ -332,6 +332,19 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         metric: Option<String>,
     },
+    /// One of several trials has been measured.
+    TrialFinished {
+        /// Which, from 1.
+        trial: u32,
+        /// Of how many at most.
+        of: u32,
+        /// Whether it was trusted, and every wait and expectation met.
+        succeeded: bool,
+        /// The largest median of any flow's outage so far, milliseconds.
+        median_ms: Option<f64>,
+        /// Until all are done, at the pace so far, seconds.
+        left_s: f64,
+    },
     /// A daemon started, stopped or failed.
     Daemon {
         /// The node.

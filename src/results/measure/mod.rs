@@ -13,6 +13,7 @@ mod account;
 mod alerts;
 mod expect;
 mod flow;
+mod goodness;
 mod input;
 mod outage;
 mod phases;
@@ -29,9 +30,13 @@ mod window;
 #[cfg(test)]
 pub(in crate::results) mod tests;
 
+pub use goodness::Goodness;
 pub use input::*;
 pub use predict::detection;
 pub use result::*;
 pub use run::{measure, moved_without_loss};
 pub use stats::{bootstrap, quantile, sorted};
-pub use trials::{Distribution, distributions};
+pub use trials::{
+    Distribution, Ended, ExpectTally, Terms, Trial, TrialOutage, TrialsResult, distributions,
+    is_precise, of_trial, summarise, trial_directory,
+};

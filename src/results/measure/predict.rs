@@ -31,6 +31,7 @@ pub fn detection(
             timers: format!("{} ms x {times}", ms(interval)),
             min_ms: ms(interval * times.saturating_sub(1)),
             max_ms: ms(interval * times + delay_ns),
+            delay_ms: ms(delay_ns),
             without_bfd_ms: hold,
         });
     }
@@ -40,6 +41,7 @@ pub fn detection(
         timers: format!("hold {} s", hold_ms(session)? / 1000.0),
         min_ms,
         max_ms,
+        delay_ms: ms(delay_ns),
         without_bfd_ms: None,
     })
 }
@@ -56,6 +58,7 @@ pub(super) fn lacp(lag: &LagInput, node: &str, delay_ns: u64) -> Option<Predicti
         timers: format!("LACP {rate}"),
         min_ms: ms(timeout - interval),
         max_ms: ms(timeout + delay_ns),
+        delay_ms: ms(delay_ns),
         without_bfd_ms: None,
     })
 }

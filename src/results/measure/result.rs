@@ -451,6 +451,9 @@ pub struct Prediction {
     pub min_ms: f64,
     /// Longest, one-way delay of the path included.
     pub max_ms: f64,
+    /// That delay.
+    #[serde(default)]
+    pub delay_ms: f64,
     /// What the hold timer alone would do, where BFD runs: shortest and longest.
     pub without_bfd_ms: Option<(f64, f64)>,
 }

@@ -4,10 +4,23 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{input::Transition, result::RunResult, stats};
+use super::{
+    goodness::{Goodness, goodness},
+    input::Transition,
+    result::{Outage, Prediction, RunResult, Warning},
+    stats,
+};
+use crate::{
+    results::event::{Event, EventKind, MonoNs},
+    units::{Percent, seed_as_text},
+};
 
+/// Version of the document.
+const FORMAT: u32 = 1;
 /// Resamples behind each confidence interval.
 const ROUNDS: usize = 2000;
+/// Fewer trials than this have no interval worth stopping for.
+const FEWEST: usize = 5;
 
 /// One flow's outage in one transition, over all trusted trials.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,7 +37,7 @@ pub struct Distribution {
     pub transition: Transition,
     /// Trials measured and trusted.
     pub trials: usize,
-    /// Trials left out: untrusted or not recovered.
+    /// Trials left out: untrusted, not recovered, or begun on another path than the others.
     pub left_out: usize,
     /// Outages of all trials in order, milliseconds: outliers stay visible.
     pub durations_ms: Vec<f64>,
@@ -34,19 +47,214 @@ pub struct Distribution {
     pub median_ms: f64,
     /// Bootstrap 95 % interval of the median; absent for a single trial.
     pub median_ci95_ms: Option<(f64, f64)>,
+    /// 90th percentile.
+    pub p90_ms: f64,
     /// 95th percentile.
     pub p95_ms: f64,
     /// 99th percentile.
     pub p99_ms: f64,
     /// Largest.
     pub max_ms: f64,
+    /// When the failure was noticed, in the same trials' order where that was seen.
+    pub detected_ms: Vec<f64>,
+    /// What the timers predict for that; absent where trials differ in it.
+    pub predicted: Option<Prediction>,
+    /// How the two fit.
+    pub goodness: Option<Goodness>,
+}
+
+/// What was asked of a series of trials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// How many at most.
+    pub trials: u32,
+    /// Stop when half of every median's 95 % interval is no larger than this share of it.
+    pub until_ci: Option<Percent>,
+    /// Seed of everything random.
+    #[serde(with = "seed_as_text")]
+    pub seed: u64,
+}
+
+/// Why a series of trials ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "why", content = "text")]
+pub enum Ended {
+    /// All were run.
+    Completed,
+    /// The medians were known well enough.
+    Precise,
+    /// From outside.
+    Interrupted,
+    /// A trial could not be run.
+    Failed(String),
+}
+
+/// `result.json` of a series of trials.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrialsResult {
+    /// Version of this format.
+    pub format: u32,
+    /// The lab's name.
+    pub lab: String,
+    /// backhoe's version.
+    pub version: Option<String>,
+    /// Kernel release.
+    pub kernel: Option<String>,
+    /// What was asked.
+    pub asked: Terms,
+    /// Why there are no more.
+    pub ended: Ended,
+    /// Each of them, in order.
+    pub trials: Vec<Trial>,
+    /// Every flow and transition, over the trusted trials.
+    pub distributions: Vec<Distribution>,
+    /// The lab file's expectations, over all trials.
+    pub expect: Vec<ExpectTally>,
+}
+
+/// One trial in brief; all of it is in its own `result.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// From 1.
+    pub number: u32,
+    /// Its directory below the run's.
+    pub directory: String,
+    /// No warning makes its numbers untrustworthy.
+    pub trusted: bool,
+    /// Trusted, every wait and every expectation met.
+    pub succeeded: bool,
+    /// How it may be wrong; what holds for every trial of the lab is in each.
+    pub warnings: Vec<Warning>,
+    /// Its outages.
+    pub outages: Vec<TrialOutage>,
+}
+
+/// An outage in brief.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrialOutage {
+    /// The probe.
+    pub probe: String,
+    /// Sender.
+    pub from: String,
+    /// Receiver.
+    pub to: String,
+    /// The step's label.
+    pub label: String,
+    /// Fault or restore.
+    pub transition: Transition,
+    /// How long traffic was gone.
+    pub duration_ms: f64,
+    /// Packets lost.
+    pub lost: u64,
+    /// Whether it came back.
+    pub recovered: bool,
+    /// Whether the number can be trusted.
+    pub trusted: bool,
+    /// When the failure was noticed.
+    pub detected_ms: Option<f64>,
+}
+
+/// One expectation over all trials.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectTally {
+    /// Line of the lab file.
+    pub line: u32,
+    /// In words.
+    pub text: String,
+    /// Trials that met it.
+    pub met: usize,
+    /// Trials that did not.
+    pub missed: usize,
+    /// Trials in which it could not be measured.
+    pub not_measured: usize,
+    /// The first miss: trial, and what was measured.
+    pub first_miss: Option<(u32, String)>,
+}
+
+impl TrialsResult {
+    /// Whether this is what was wanted: every trial that was asked for, and nothing missed in
+    /// any of them.
+    pub fn succeeded(&self) -> bool {
+        let enough = matches!(self.ended, Ended::Completed | Ended::Precise);
+        enough && !self.trials.is_empty() && self.trials.iter().all(|trial| trial.succeeded)
+    }
+
+    /// The distributions in which something was lost, or else of every fault.
+    pub fn worth_telling(&self) -> impl Iterator<Item = &Distribution> {
+        let told = |d: &&Distribution| d.transition == Transition::Initial || d.max_ms > 0.0;
+        self.distributions.iter().filter(told)
+    }
+}
+
+/// Folds trials into the document of their series.
+pub fn summarise(trials: &[RunResult], terms: Terms, ended: Ended) -> TrialsResult {
+    let first = trials.first();
+    TrialsResult {
+        format: FORMAT,
+        lab: first.map(|run| run.lab.clone()).unwrap_or_default(),
+        version: first.and_then(|run| run.version.clone()),
+        kernel: first.and_then(|run| run.kernel.clone()),
+        asked: terms,
+        ended,
+        trials: (1..).zip(trials).map(|(n, run)| trial(n, run)).collect(),
+        distributions: distributions(trials, terms.seed),
+        expect: tallies(trials),
+    }
+}
+
+/// The directory of a trial, below its run's.
+pub fn trial_directory(number: u32) -> String {
+    format!("trials/{number:04}")
+}
+
+fn trial(number: u32, run: &RunResult) -> Trial {
+    let outage = |o: &Outage| TrialOutage {
+        probe: o.probe.clone(),
+        from: o.from.clone(),
+        to: o.to.clone(),
+        label: o.label.clone(),
+        transition: o.transition,
+        duration_ms: o.duration_ms,
+        lost: o.lost,
+        recovered: o.recovered,
+        trusted: o.trusted,
+        detected_ms: o.phases_ms.detected,
+    };
+    Trial {
+        number,
+        directory: trial_directory(number),
+        trusted: run.trusted,
+        succeeded: run.succeeded(),
+        warnings: run.warnings.clone(),
+        outages: run.outages.iter().map(outage).collect(),
+    }
+}
+
+fn tallies(trials: &[RunResult]) -> Vec<ExpectTally> {
+    let Some(first) = trials.first() else {
+        return Vec::new();
+    };
+    let tally = |(index, expect): (usize, &super::result::ExpectResult)| {
+        let all = || trials.iter().filter_map(|run| run.expect.get(index));
+        let count = |met: Option<bool>| all().filter(|e| e.met == met).count();
+        let miss = (1..).zip(all()).find(|(_, e)| e.met != Some(true));
+        ExpectTally {
+            line: expect.line,
+            text: expect.text.clone(),
+            met: count(Some(true)),
+            missed: count(Some(false)),
+            not_measured: count(None),
+            first_miss: miss.map(|(number, e)| (number, e.measured.clone())),
+        }
+    };
+    first.expect.iter().enumerate().map(tally).collect()
 }
 
 /// Folds trials into distributions, ordered by label, transition, probe and direction. Only
-/// trusted and recovered outages count; the others are counted apart. The seed makes the
-/// intervals repeatable.
+/// trusted and recovered outages that began on the usual path count; the others are counted
+/// apart. The seed makes the intervals repeatable.
 pub fn distributions(trials: &[RunResult], seed: u64) -> Vec<Distribution> {
-    let mut groups: BTreeMap<_, (Vec<f64>, usize)> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Vec<&Outage>> = BTreeMap::new();
     for outage in trials.iter().flat_map(|t| &t.outages) {
         let key = (
             outage.label.as_str(),
@@ -55,36 +263,191 @@ pub fn distributions(trials: &[RunResult], seed: u64) -> Vec<Distribution> {
             outage.from.as_str(),
             outage.to.as_str(),
         );
-        let (durations, left_out) = groups.entry(key).or_default();
-        if outage.trusted && outage.recovered {
-            durations.push(outage.duration_ms);
-        } else {
-            *left_out += 1;
+        groups.entry(key).or_default().push(outage);
+    }
+    let groups = groups.into_values();
+    groups.filter_map(|outages| fold(&outages, seed)).collect()
+}
+
+fn fold(outages: &[&Outage], seed: u64) -> Option<Distribution> {
+    let first = outages.first()?;
+    let usual = usual_path(outages);
+    let counts = |o: &&&Outage| o.trusted && o.recovered && o.path_before.as_deref() == usual;
+    let counted: Vec<&Outage> = outages.iter().filter(counts).copied().collect();
+    let durations_ms: Vec<f64> = counted.iter().map(|o| o.duration_ms).collect();
+    let sorted = stats::sorted(durations_ms.clone());
+    let at = |q| stats::quantile(&sorted, q);
+    let noticed = counted.iter().filter_map(|o| o.phases_ms.detected);
+    let detected_ms: Vec<f64> = noticed.collect();
+    let predicted = predicted(&counted);
+    Some(Distribution {
+        probe: first.probe.clone(),
+        from: first.from.clone(),
+        to: first.to.clone(),
+        label: first.label.clone(),
+        transition: first.transition,
+        trials: sorted.len(),
+        left_out: outages.len() - sorted.len(),
+        min_ms: at(0.0)?,
+        median_ms: at(0.5)?,
+        median_ci95_ms: stats::bootstrap(&sorted, 0.5, 0.95, ROUNDS, seed),
+        p90_ms: at(0.9)?,
+        p95_ms: at(0.95)?,
+        p99_ms: at(0.99)?,
+        max_ms: at(1.0)?,
+        durations_ms,
+        goodness: predicted.and_then(|p| goodness(&detected_ms, p)),
+        predicted: predicted.cloned(),
+        detected_ms,
+    })
+}
+
+/// The path on which most trials began; trials whose lab was not yet what it had been are told
+/// from the others by it.
+fn usual_path<'a>(outages: &[&'a Outage]) -> Option<&'a str> {
+    let mut counts: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+    for outage in outages {
+        *counts.entry(outage.path_before.as_deref()).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(_, n)| *n)?.0
+}
+
+/// What all of them were predicted, where that is one and the same.
+fn predicted<'a>(outages: &[&'a Outage]) -> Option<&'a Prediction> {
+    let mut all = outages.iter().map(|o| o.predicted.as_ref());
+    let first = all.next()??;
+    all.all(|other| other == Some(first)).then_some(first)
+}
+
+/// Whether the median of every outage that lost something is known to `share` of itself.
+pub fn is_precise(trials: &[RunResult], share: Percent, seed: u64) -> bool {
+    let share = f64::from(share.millionths()) / 1e6;
+    let narrow = |d: &Distribution| {
+        let half = |(low, high): (f64, f64)| (high - low) / 2.0;
+        d.max_ms <= 0.0
+            || d.trials >= FEWEST
+                && d.median_ci95_ms
+                    .is_some_and(|ci| half(ci) <= share * d.median_ms)
+    };
+    let faults: Vec<Distribution> = distributions(trials, seed)
+        .into_iter()
+        .filter(|d| d.transition == Transition::Initial)
+        .collect();
+    trials.len() >= FEWEST && !faults.is_empty() && faults.iter().all(narrow)
+}
+
+/// The journal as it concerns the trial that began at `begun`, the first one having begun at
+/// `first`: how the lab came up, what state everything was in, and the trial itself; not what
+/// was done and said in earlier trials.
+pub fn of_trial(mut events: Vec<Event>, first: MonoNs, begun: MonoNs) -> Vec<Event> {
+    events.retain(|event| {
+        let of_another = (first..begun).contains(&event.at);
+        !(of_another && belongs_to_one(&event.kind))
+    });
+    events
+}
+
+fn belongs_to_one(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::FaultApplied { .. }
+            | EventKind::FaultRestored { .. }
+            | EventKind::WaitMet { .. }
+            | EventKind::WaitMissed { .. }
+            | EventKind::Alert { .. }
+            | EventKind::Warning { .. }
+            | EventKind::TrialFinished { .. }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests::lab, *};
+    use crate::results::measure::measure;
+
+    fn terms() -> Terms {
+        Terms {
+            trials: 3,
+            until_ci: None,
+            seed: 7,
         }
     }
-    let groups = groups.into_iter();
-    groups
-        .filter_map(
-            |((label, transition, probe, from, to), (durations_ms, left_out))| {
-                let sorted = stats::sorted(durations_ms.clone());
-                let at = |q| stats::quantile(&sorted, q);
-                Some(Distribution {
-                    probe: probe.to_owned(),
-                    from: from.to_owned(),
-                    to: to.to_owned(),
-                    label: label.to_owned(),
-                    transition,
-                    trials: sorted.len(),
-                    left_out,
-                    min_ms: at(0.0)?,
-                    median_ms: at(0.5)?,
-                    median_ci95_ms: stats::bootstrap(&sorted, 0.5, 0.95, ROUNDS, seed),
-                    p95_ms: at(0.95)?,
-                    p99_ms: at(0.99)?,
-                    max_ms: at(1.0)?,
-                    durations_ms,
-                })
-            },
-        )
-        .collect()
+
+    fn runs() -> Vec<RunResult> {
+        (0..3)
+            .map(|n| {
+                let mut run = measure(&lab::clean_silent_cut(false));
+                for outage in &mut run.outages {
+                    outage.duration_ms += f64::from(n) * 10.0;
+                }
+                run
+            })
+            .collect()
+    }
+
+    #[test]
+    fn trials_that_cannot_be_trusted_or_began_elsewhere_are_left_out() {
+        let mut trials = runs();
+        trials[1].outages[0].trusted = false;
+        trials[2].outages[1].path_before = Some("backup".to_owned());
+        let all = distributions(&trials, 1);
+        let of = |from: &str| {
+            let mut found = all.iter().filter(|d| d.from == from);
+            found.next().unwrap()
+        };
+        assert_eq!((of("app").trials, of("app").left_out), (2, 1));
+        assert_eq!((of("db").trials, of("db").left_out), (2, 1));
+        assert_eq!((of("app").min_ms, of("app").max_ms), (742.0, 762.0));
+        assert_eq!(of("app").median_ms, 752.0);
+    }
+
+    #[test]
+    fn an_expectation_is_met_when_every_trial_meets_it() {
+        let mut trials = runs();
+        let all = summarise(&trials, terms(), Ended::Completed);
+        assert!(all.succeeded());
+        assert_eq!((all.expect[0].met, all.expect[0].missed), (3, 0));
+        trials[1].expect[0].met = Some(false);
+        let one = summarise(&trials, terms(), Ended::Completed);
+        assert!(!one.succeeded());
+        let tally = &one.expect[0];
+        assert_eq!((tally.met, tally.missed, tally.not_measured), (2, 1, 0));
+        assert_eq!(tally.first_miss.as_ref().map(|(n, _)| *n), Some(2));
+        assert!(!summarise(&runs(), terms(), Ended::Interrupted).succeeded());
+    }
+
+    #[test]
+    fn a_median_is_precise_once_its_interval_is_narrow() {
+        let five: Vec<RunResult> = runs().into_iter().chain(runs()).take(5).collect();
+        let share = |text: &str| text.parse::<Percent>().unwrap();
+        assert!(is_precise(&five, share("5%"), 1));
+        assert!(!is_precise(&five, share("0.1%"), 1));
+        assert!(!is_precise(&runs(), share("50%"), 1));
+    }
+
+    #[test]
+    fn a_trial_knows_the_state_it_began_in_and_none_of_the_faults_before() {
+        let event = |at: MonoNs, kind: EventKind| Event { at, kind };
+        let warning = |code: &str| EventKind::Warning {
+            code: code.to_owned(),
+            text: String::new(),
+            untrusted: true,
+        };
+        let up = || EventKind::Bfd {
+            session: "prod".to_owned(),
+            node: "dc1".to_owned(),
+            state: "Up".to_owned(),
+            diagnostic: None,
+            detect_us: None,
+        };
+        let all = vec![
+            event(1, warning("no-realtime")),
+            event(12, warning("stray")),
+            event(13, up()),
+            event(22, warning("clock-step")),
+        ];
+        let kept = of_trial(all, 10, 20);
+        let at: Vec<MonoNs> = kept.iter().map(|event| event.at).collect();
+        assert_eq!(at, [1, 13, 22]);
+    }
 }

@@ -5,6 +5,7 @@ mod brief;
 mod json;
 mod markdown;
 mod terminal;
+mod trials;
 mod words;
 
 #[cfg(test)]
@@ -14,3 +15,4 @@ pub use brief::{headline, shortfalls};
 pub use json::json;
 pub use markdown::markdown;
 pub use terminal::{Style, terminal};
+pub use trials::trials;

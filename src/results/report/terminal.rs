@@ -20,11 +20,7 @@ pub struct Style {
 
 /// The whole report, with a final newline.
 pub fn terminal(result: &RunResult, style: Style) -> String {
-    let mut page = Page {
-        style,
-        several: words::several(result),
-        text: String::new(),
-    };
+    let mut page = Page::new(style, words::several(result));
     bring_up(result, &mut page);
     for (index, transition) in result.transitions.iter().enumerate() {
         page.gap();
@@ -336,26 +332,53 @@ fn many(n: usize, thing: &str) -> String {
     format!("{n} {thing}{plural}")
 }
 
-struct Page {
+pub(super) struct Page {
     style: Style,
     /// Directions are named with their probe.
-    several: bool,
-    text: String,
+    pub(super) several: bool,
+    pub(super) text: String,
 }
 
 impl Page {
-    fn line(&mut self, text: &str) {
+    pub(super) fn new(style: Style, several: bool) -> Self {
+        Self {
+            style,
+            several,
+            text: String::new(),
+        }
+    }
+
+    pub(super) fn line(&mut self, text: &str) {
         self.text.push_str(text.trim_end());
         self.text.push('\n');
     }
 
-    fn gap(&mut self) {
+    /// Rows in columns: the first to the left, the others to the right.
+    pub(super) fn columns(&mut self, rows: &[Vec<String>]) {
+        let mut widths = Vec::new();
+        for row in rows {
+            widths.resize(row.len().max(widths.len()), 0);
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        for row in rows {
+            let cells = row.iter().zip(&widths).enumerate();
+            let cells = cells.map(|(index, (cell, &width))| match index {
+                0 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            });
+            self.line(&cells.collect::<Vec<_>>().join("  "));
+        }
+    }
+
+    pub(super) fn gap(&mut self) {
         if !self.text.is_empty() && !self.text.ends_with("\n\n") {
             self.text.push('\n');
         }
     }
 
-    fn row(&mut self, label: &str, text: &str) {
+    pub(super) fn row(&mut self, label: &str, text: &str) {
         let padding = " ".repeat(LABEL.saturating_sub(label.chars().count()).max(1));
         let label = if self.style.colour && !label.is_empty() {
             format!("\x1b[1m{label}\x1b[0m")
@@ -365,7 +388,7 @@ impl Page {
         self.line(&format!("{label}{padding}{text}"));
     }
 
-    fn wrapped(&mut self, label: &str, text: &str) {
+    pub(super) fn wrapped(&mut self, label: &str, text: &str) {
         let room = self.style.width.saturating_sub(LABEL).max(20);
         let mut label = label;
         let mut line = String::new();
@@ -384,7 +407,7 @@ impl Page {
         self.row(label, &line);
     }
 
-    fn paint(&self, text: &str, good: bool) -> String {
+    pub(super) fn paint(&self, text: &str, good: bool) -> String {
         if !self.style.colour {
             return text.to_owned();
         }

@@ -210,6 +210,13 @@ fn every_kind() -> Vec<EventKind> {
             probe: None,
             metric: Some(s("TunnelState")),
         },
+        EventKind::TrialFinished {
+            trial: 3,
+            of: 20,
+            succeeded: true,
+            median_ms: Some(741.5),
+            left_s: 95.0,
+        },
         EventKind::Daemon {
             node: s("dc1"),
             program: s("bgpd"),
@@ -251,6 +258,7 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::WaitMet { .. }
             | EventKind::WaitMissed { .. }
             | EventKind::Alert { .. }
+            | EventKind::TrialFinished { .. }
             | EventKind::Daemon { .. }
             | EventKind::Warning { .. }
             | EventKind::RunFinished { .. } => {}

@@ -1,0 +1,222 @@
+//! Whether measured detection times are what the timers predict.
+//!
+//! A cut at a random instant finds the last packet some time in the past. Packets leave at
+//! intervals that are jittered between three quarters and the whole of the timer (RFC 5880
+//! §6.8.7), so this age has the density `(1 − F(x)) / mean` of a renewal process, where `F` is
+//! the distribution of the intervals. Detection comes a multiple of the timer after that packet
+//! arrived.
+
+use serde::{Deserialize, Serialize};
+
+use super::{result::Prediction, stats};
+
+/// The level at which a disagreement is called a finding.
+const ALPHA: f64 = 0.001;
+/// Fewer values than this say nothing about a distribution.
+const FEWEST: usize = 20;
+/// Jitter takes up to this share off an interval.
+const JITTER: f64 = 0.25;
+/// What a daemon and the clocks may add to the timers' own time, milliseconds.
+const PROCESSING_MS: f64 = 3.0;
+
+/// How measured values fit a prediction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Goodness {
+    /// What is predicted: quantiles of the model, milliseconds.
+    pub model_p5_ms: f64,
+    /// The model's median.
+    pub model_median_ms: f64,
+    /// The model's 95th percentile.
+    pub model_p95_ms: f64,
+    /// How many values lie outside the model's range, 3 ms of processing allowed.
+    pub outside: usize,
+    /// Kolmogorov and Smirnov's statistic: the largest distance between the two distributions.
+    pub ks: Option<f64>,
+    /// The probability of a distance as large if the model is right.
+    pub p_value: Option<f64>,
+    /// Whether the values agree with the model: all in range, and p not below 0.001; absent:
+    /// fewer than 20 values.
+    pub agrees: Option<bool>,
+}
+
+/// The model of one timer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Model {
+    /// A packet was on its way at the instant of the cut: the latest detection, milliseconds.
+    latest: f64,
+    /// The interval without jitter, milliseconds.
+    interval: f64,
+}
+
+impl Model {
+    fn of(predicted: &Prediction) -> Option<Self> {
+        let interval = predicted.max_ms - predicted.delay_ms - predicted.min_ms;
+        // With a multiplier of 1 the jitter is another, and the shortest detection 0.
+        let known = predicted.by == "bfd" && interval > 0.0 && predicted.min_ms > 0.0;
+        known.then_some(Self {
+            latest: predicted.max_ms,
+            interval,
+        })
+    }
+
+    /// The probability of an age of at most `x`.
+    fn age(self, x: f64) -> f64 {
+        let (whole, short) = (self.interval, self.interval * (1.0 - JITTER));
+        let mean = (whole + short) / 2.0;
+        let flat = x.clamp(0.0, short);
+        let y = x.clamp(short, whole) - short;
+        (flat + y - y * y / (2.0 * (whole - short))) / mean
+    }
+
+    /// The probability of detection after at most `t`.
+    fn cdf(self, t: f64) -> f64 {
+        1.0 - self.age(self.latest - t)
+    }
+
+    fn quantile(self, q: f64) -> f64 {
+        let (mut low, mut high) = (self.latest - self.interval, self.latest);
+        for _ in 0..60 {
+            let middle = f64::midpoint(low, high);
+            if self.cdf(middle) < q {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        f64::midpoint(low, high)
+    }
+}
+
+/// Compares detection times, milliseconds, with what is predicted of each. `None` where the
+/// prediction has no distribution: only BFD's intervals are known to be jittered by everybody.
+pub(super) fn goodness(detected: &[f64], predicted: &Prediction) -> Option<Goodness> {
+    let model = Model::of(predicted)?;
+    let sorted = stats::sorted(detected.to_vec());
+    let range = (model.latest - model.interval - PROCESSING_MS)..=(model.latest + PROCESSING_MS);
+    let outside = sorted.iter().filter(|t| !range.contains(t)).count();
+    let enough = sorted.len() >= FEWEST;
+    let ks = enough.then(|| distance(&sorted, |t| model.cdf(t)));
+    let p_value = ks.map(|ks| significance(ks, sorted.len()));
+    Some(Goodness {
+        model_p5_ms: model.quantile(0.05),
+        model_median_ms: model.quantile(0.5),
+        model_p95_ms: model.quantile(0.95),
+        outside,
+        ks,
+        p_value,
+        agrees: p_value.map(|p| p >= ALPHA && outside == 0),
+    })
+}
+
+/// The largest distance between the values' distribution and `cdf`.
+fn distance(sorted: &[f64], cdf: impl Fn(f64) -> f64) -> f64 {
+    let n = sorted.len() as f64;
+    let at = |(index, &value): (usize, &f64)| {
+        let (below, p) = (index as f64, cdf(value));
+        (p - below / n).max((below + 1.0) / n - p)
+    };
+    sorted.iter().enumerate().map(at).fold(0.0, f64::max)
+}
+
+/// The probability of a larger distance among `n` values: Kolmogorov's limit with Stephens'
+/// correction for small `n`.
+fn significance(distance: f64, n: usize) -> f64 {
+    let root = (n as f64).sqrt();
+    let x = (root + 0.12 + 0.11 / root) * distance;
+    if x < 0.2 {
+        return 1.0;
+    }
+    let term = |k: i32| {
+        let sign = if k % 2 == 1 { 1.0 } else { -1.0 };
+        sign * (-2.0 * f64::from(k * k) * x * x).exp()
+    };
+    (2.0 * (1..=100).map(term).sum::<f64>()).clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    fn bfd(interval: f64, times: f64, delay_ms: f64) -> Prediction {
+        Prediction {
+            by: "bfd".to_owned(),
+            timers: format!("{interval} ms x {times}"),
+            min_ms: interval * (times - 1.0),
+            max_ms: interval * times + delay_ms,
+            delay_ms,
+            without_bfd_ms: None,
+        }
+    }
+
+    /// Cuts at random instants of a stream of jittered packets.
+    fn simulated(n: usize, interval: f64, seed: u64) -> Vec<f64> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut one = || {
+            // Long enough after the first packet to have forgotten it.
+            let cut = interval * random.random_range(50.0..100.0);
+            let mut last = 0.0;
+            loop {
+                let next = last + interval * random.random_range(0.75..1.0);
+                if next > cut {
+                    return last + 3.0 * interval + 4.0 - cut;
+                }
+                last = next;
+            }
+        };
+        (0..n).map(|_| one()).collect()
+    }
+
+    #[test]
+    fn the_model_has_the_published_quantiles() {
+        let fits = goodness(&[], &bfd(300.0, 3.0, 0.0)).unwrap();
+        let near = |a: f64, b: f64| (a - b).abs() < 2.0;
+        assert!(near(fits.model_p5_ms, 644.0), "{fits:?}");
+        assert!(near(fits.model_median_ms, 769.0), "{fits:?}");
+        assert!(near(fits.model_p95_ms, 887.0), "{fits:?}");
+        assert_eq!((fits.p_value, fits.agrees), (None, None));
+    }
+
+    #[test]
+    fn random_cuts_agree_and_locked_ones_do_not() {
+        let model = bfd(300.0, 3.0, 4.0);
+        for seed in 0..20 {
+            let fits = goodness(&simulated(100, 300.0, seed), &model).unwrap();
+            assert_eq!(fits.agrees, Some(true), "{seed}: {fits:?}");
+        }
+        let locked: Vec<f64> = (0..100).map(|n| 880.0 + f64::from(n) / 10.0).collect();
+        let fits = goodness(&locked, &model).unwrap();
+        assert_eq!((fits.agrees, fits.outside), (Some(false), 0), "{fits:?}");
+    }
+
+    #[test]
+    fn what_the_timers_cannot_cause_is_counted() {
+        let mut values = simulated(100, 300.0, 1);
+        values[7] = 950.0;
+        let fits = goodness(&values, &bfd(300.0, 3.0, 4.0)).unwrap();
+        assert_eq!((fits.agrees, fits.outside), (Some(false), 1));
+    }
+
+    #[test]
+    fn a_wrong_rejection_is_as_rare_as_it_should_be() {
+        let model = bfd(50.0, 3.0, 4.0);
+        let rejected = (0..2000).filter(|&seed| {
+            let p = goodness(&simulated(40, 50.0, seed), &model).and_then(|g| g.p_value);
+            p.is_some_and(|p| p < 0.05)
+        });
+        // 5 % of 2,000 is 100; three standard deviations are 29.
+        let rejected = rejected.count();
+        assert!((71..=129).contains(&rejected), "{rejected}");
+    }
+
+    #[test]
+    fn other_timers_have_a_range_and_no_distribution() {
+        let hold = Prediction {
+            by: "hold".to_owned(),
+            ..bfd(30_000.0, 3.0, 0.0)
+        };
+        assert_eq!(goodness(&[70_000.0], &hold), None);
+    }
+}

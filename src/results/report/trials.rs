@@ -1,0 +1,257 @@
+//! A series of trials on a terminal: how the outages are distributed, and how that fits the
+//! timers.
+
+use super::{terminal::Page, words};
+use crate::{
+    results::{
+        measure::{Distribution, Ended, ExpectTally, Goodness, Transition, TrialsResult},
+        report::Style,
+    },
+    units::seed_text,
+};
+
+/// Trials that did not succeed are named up to this many.
+const NAMED: usize = 8;
+
+/// The whole report, with a final newline.
+pub fn trials(result: &TrialsResult, style: Style) -> String {
+    let mut page = Page::new(style, several(result));
+    page.row("trials", &how_many(result));
+    for (index, label) in labels(result).into_iter().enumerate() {
+        let of: Vec<&Distribution> = result
+            .worth_telling()
+            .filter(|d| (d.label.as_str(), d.transition) == label)
+            .collect();
+        if of.is_empty() {
+            continue;
+        }
+        if index > 0 {
+            page.gap();
+        }
+        distributions(label, &of, &mut page);
+    }
+    page.gap();
+    conclude(result, &mut page);
+    page.text
+}
+
+/// The transitions in the order in which the first trial met them.
+fn labels(result: &TrialsResult) -> Vec<(&str, Transition)> {
+    let mut all = Vec::new();
+    for outage in result.trials.iter().flat_map(|trial| &trial.outages) {
+        let label = (outage.label.as_str(), outage.transition);
+        if !all.contains(&label) {
+            all.push(label);
+        }
+    }
+    all
+}
+
+fn several(result: &TrialsResult) -> bool {
+    let mut all = result.distributions.iter();
+    let first = all.next();
+    all.any(|d| first.is_some_and(|first| d.probe != first.probe))
+}
+
+fn how_many(result: &TrialsResult) -> String {
+    let done = result.trials.len();
+    let mut text = format!("{done} of {}", result.asked.trials);
+    if result.ended == Ended::Precise {
+        text = format!("{done}: every median is known well enough");
+    }
+    if let Ended::Failed(why) = &result.ended {
+        text += &format!(", then: {why}");
+    }
+    if result.ended == Ended::Interrupted {
+        text += ", interrupted";
+    }
+    let trusted = result.trials.iter().filter(|trial| trial.trusted).count();
+    format!(
+        "{text}; {trusted} trusted; seed {}",
+        seed_text(result.asked.seed)
+    )
+}
+
+fn distributions((label, transition): (&str, Transition), of: &[&Distribution], page: &mut Page) {
+    match transition {
+        Transition::Initial => page.row(label, "outages, ms"),
+        Transition::Reversion => page.row("restored", &format!("{label}: outages, ms")),
+    }
+    let head = [
+        "probe",
+        "trials",
+        "min",
+        "median (95 % CI)",
+        "p90",
+        "p95",
+        "p99",
+        "max",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(of.iter().map(|d| row(d, page.several)));
+    page.columns(&rows);
+    let mut told: Vec<(Vec<String>, String)> = Vec::new();
+    for d in of {
+        let name = words::direction(page.several, &d.probe, [&d.from, &d.to]);
+        let left_out = (d.left_out > 0).then(|| {
+            let n = d.left_out;
+            format!("{n} left out: not trusted, not recovered, or begun on another path")
+        });
+        for text in left_out.into_iter().chain(timers(d)) {
+            // Flows that waited for the same detection are told together.
+            match told.iter_mut().find(|(_, known)| *known == text) {
+                Some((names, _)) => names.push(name.clone()),
+                None => told.push((vec![name.clone()], text)),
+            }
+        }
+    }
+    for (names, text) in told {
+        page.wrapped("", &format!("{}  {text}", names.join(", ")));
+    }
+}
+
+fn row(d: &Distribution, several: bool) -> Vec<String> {
+    let ms = |value: f64| format!("{value:.0}");
+    let median = match d.median_ci95_ms {
+        Some((low, high)) => format!("{} ({}-{})", ms(d.median_ms), ms(low), ms(high)),
+        None => ms(d.median_ms),
+    };
+    let mut row = vec![
+        words::direction(several, &d.probe, [&d.from, &d.to]),
+        d.trials.to_string(),
+        ms(d.min_ms),
+        median,
+    ];
+    row.extend([d.p90_ms, d.p95_ms, d.p99_ms, d.max_ms].map(ms));
+    row
+}
+
+/// `detected after 608-899 ms, median 771; 300 ms x 3 predicts 600-904, median 773: agrees
+/// (p = 0.41)`.
+fn timers(d: &Distribution) -> Option<String> {
+    let predicted = d.predicted.as_ref()?;
+    let min = d.detected_ms.iter().copied().min_by(f64::total_cmp)?;
+    let max = d.detected_ms.iter().copied().max_by(f64::total_cmp)?;
+    let mut text = format!(
+        "detected after {}; {} predicts {}",
+        words::range(min.round(), max.round()),
+        predicted.timers,
+        words::range(predicted.min_ms, predicted.max_ms)
+    );
+    if let Some(fit) = &d.goodness {
+        text += &format!(", median {:.0}: {}", fit.model_median_ms, verdict(fit));
+    }
+    Some(text)
+}
+
+fn verdict(fit: &Goodness) -> String {
+    let mut text = match (fit.agrees, fit.p_value) {
+        (Some(agrees), Some(p)) => {
+            let word = if agrees { "agrees" } else { "DISAGREES" };
+            let p = if p < 0.001 {
+                "p < 0.001".to_owned()
+            } else {
+                format!("p = {p:.3}")
+            };
+            format!("{word} ({p}, Kolmogorov-Smirnov)")
+        }
+        _ => "too few trials for a verdict".to_owned(),
+    };
+    if fit.outside > 0 {
+        text += &format!("; {} outside what the timers allow", fit.outside);
+    }
+    text
+}
+
+fn conclude(result: &TrialsResult, page: &mut Page) {
+    for tally in &result.expect {
+        page.wrapped("expect", &expect(tally, result.trials.len()));
+    }
+    let bad: Vec<String> = result
+        .trials
+        .iter()
+        .filter(|trial| !trial.succeeded)
+        .map(|trial| {
+            let codes = trial.warnings.iter().filter(|w| w.untrusted);
+            let codes: Vec<&str> = codes.map(|w| w.code.as_str()).collect();
+            match codes.is_empty() {
+                true => trial.number.to_string(),
+                false => format!("{} ({})", trial.number, codes.join(", ")),
+            }
+        })
+        .collect();
+    let good = result.succeeded();
+    if bad.is_empty() {
+        page.row("result", &page.paint("every trial succeeded", good));
+        return;
+    }
+    let more = bad.len().saturating_sub(NAMED);
+    let mut text = bad.iter().take(NAMED).cloned().collect::<Vec<_>>();
+    if more > 0 {
+        text.push(format!("and {more} more"));
+    }
+    let count = format!("{} of {}", bad.len(), result.trials.len());
+    page.wrapped(
+        "result",
+        &format!("{count} did not succeed: {}", text.join(", ")),
+    );
+}
+
+fn expect(tally: &ExpectTally, trials: usize) -> String {
+    let mut text = format!(
+        "line {}, {}: met in {} of {trials}",
+        tally.line, tally.text, tally.met
+    );
+    if tally.not_measured > 0 {
+        text += &format!(", not measured in {}", tally.not_measured);
+    }
+    if let Some((number, measured)) = &tally.first_miss {
+        text += &format!("; trial {number}: {measured}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::measure::{RunResult, Terms, measure, summarise, tests::lab};
+
+    fn result(n: u32, ended: Ended) -> TrialsResult {
+        let mut runs: Vec<RunResult> = (0..n)
+            .map(|n| {
+                let mut run = measure(&lab::clean_silent_cut(false));
+                for outage in &mut run.outages {
+                    outage.duration_ms += f64::from(n);
+                }
+                run
+            })
+            .collect();
+        if let Some(run) = runs.get_mut(1) {
+            run.outages[0].recovered = false;
+            run.expect[0].met = Some(false);
+            "1,200 ms".clone_into(&mut run.expect[0].measured);
+        }
+        let terms = Terms {
+            trials: 5,
+            until_ci: None,
+            seed: 0x2a,
+        };
+        summarise(&runs, terms, ended)
+    }
+
+    const PLAIN: Style = Style {
+        colour: false,
+        width: 100,
+    };
+
+    #[test]
+    fn five_trials_one_of_which_missed() {
+        insta::assert_snapshot!(trials(&result(5, Ended::Completed), PLAIN));
+    }
+
+    #[test]
+    fn a_series_that_could_not_go_on() {
+        let why = "after trial 2: after 60 s still waiting for prod: BGP at dc1".to_owned();
+        insta::assert_snapshot!(trials(&result(2, Ended::Failed(why)), PLAIN));
+    }
+}
