@@ -8,6 +8,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -69,8 +70,11 @@ fn check(path: &Path) -> (Checked, String) {
     let text = fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
     let checked = spec::check(&name, &text, &|included| {
-        fs::read_to_string(path.with_file_name(included))
-            .map_err(|_| format!("no file `{included}` in this test"))
+        let read = fs::read_to_string(path.with_file_name(included));
+        read.map_err(|error| match error.kind() == ErrorKind::InvalidData {
+            true => spec::NOT_TEXT.to_owned(),
+            false => format!("no file `{included}` in this test"),
+        })
     });
     let rendered = checked.diagnostics.render(&name, &text);
     (checked, rendered)

@@ -89,7 +89,7 @@ pub(super) fn read(path: &Path) -> Result<Loaded, Exit> {
         let wanted = own_config::beside(path, name);
         slurp(&wanted)
             .and_then(|bytes| {
-                let not_text = |_| io::Error::other("binary, not text");
+                let not_text = |_| io::Error::other(spec::NOT_TEXT);
                 String::from_utf8(bytes).map_err(not_text)
             })
             .map_err(|error| format!("{}: {error}", wanted.display()))

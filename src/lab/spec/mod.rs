@@ -14,7 +14,7 @@ mod reader;
 mod schema;
 
 pub use diagnostic::{At, Diagnostic, Diagnostics, Severity};
-pub use parse::{Checked, check, parse};
+pub use parse::{Checked, NOT_TEXT, check, parse};
 pub use schema::schema;
 
 #[cfg(test)]

@@ -12,10 +12,13 @@ pub struct Checked {
     pub diagnostics: Diagnostics,
 }
 
+/// What an `include` says of a file that is not text.
+pub const NOT_TEXT: &str = "binary, not text";
+
 /// Reads a lab file and reports everything that is wrong or doubtful in it.
 ///
 /// `include` hands out the text of files the lab mentions (a user's `frr.conf`),
-/// by the path as written, or says why it cannot. `file` is the lab file's name;
+/// by the path as written, or says why it cannot: [`NOT_TEXT`], for one. `file` is the lab file's name;
 /// a lab without a `name:` is called after it.
 pub fn check(file: &str, text: &str, include: &dyn Fn(&str) -> Result<String, String>) -> Checked {
     let (lab, mut list) = match raw::read(text) {

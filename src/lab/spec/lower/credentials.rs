@@ -5,7 +5,7 @@ use rcgen::{KeyPair, PublicKeyData};
 use x509_parser::{certificate::X509Certificate, pem::Pem};
 
 use super::{
-    super::{At, reader::Fields},
+    super::{At, NOT_TEXT, reader::Fields},
     Lower,
 };
 use crate::lab::model::{Moment, OwnConfig, OwnCredentials};
@@ -26,7 +26,7 @@ impl Lower<'_> {
         let [certificate, key, ca] = ["certificate", "key", "ca"].map(|name| {
             let path = fields.text(&mut self.f, name)?;
             let at = fields.at_value(name);
-            let text = self.included(at, path)?;
+            let text = self.pem_file(at, name, path)?;
             let path = path.to_owned();
             Some((at, OwnConfig { path, text }))
         });
@@ -57,6 +57,21 @@ impl Lower<'_> {
             Err(Fault(why, help)) => {
                 let message = format!("`{}` {why} `{}`", own_file.path, ca_file.path);
                 self.f.error(own_at, "certificate", message).help(help);
+                None
+            }
+        }
+    }
+
+    /// A file that should be PEM, and is DER where it is no text.
+    fn pem_file(&mut self, at: At, name: &str, path: &str) -> Option<String> {
+        match (self.include)(path) {
+            Ok(text) => Some(text),
+            Err(why) => {
+                let message = format!("`{path}` cannot be read: {why}");
+                let found = self.f.error(at, "include", message);
+                if why.contains(NOT_TEXT) {
+                    found.help(if name == "key" { KEY_TO_PEM } else { MAKE_PEM });
+                }
                 None
             }
         }
@@ -195,6 +210,14 @@ fn chain(end: &Certificate, authorities: &[Certificate]) -> Result<(Moment, Mome
     let mut current = end.parsed()?;
     let (mut since, mut until) = validity(&current);
     // Each step goes up, and no chain is longer than what there is.
+    if current.subject() == current.issuer()
+        && current.verify_signature(Some(current.public_key())).is_ok()
+    {
+        return Err(Fault(
+            "has signed itself, and is not signed by another in".to_owned(),
+            "strongSwan refuses it (\"peer not authenticated by CA\") even as its own authority; AWS's are signed by a subordinate CA of AWS Private CA",
+        ));
+    }
     for _ in 0..=parsed.len() {
         let issuer = parsed.iter().find(|issuer| {
             issuer.subject() == current.issuer()
@@ -280,6 +303,9 @@ mod tests {
         for missing in [&root.pem, &middle.pem] {
             assert!(why(between(&end.pem, missing)).contains("up to a root"));
         }
+        // openssl makes authorities of what it has sign themselves.
+        let own = make("own", true, [2010, 2030], None);
+        assert!(why(between(&own.pem, &own.pem)).contains("has signed itself"));
         // Of the same name, but another's key.
         let stranger = make("middle", true, [2010, 2030], None);
         assert!(why(between(&end.pem, &stranger.pem)).contains("up to a root"));

@@ -13,6 +13,7 @@ mod mss;
 mod next_hops;
 mod nodes;
 mod probes;
+mod quota;
 mod routing;
 mod rules;
 mod scenario;

@@ -30,6 +30,7 @@ impl Lower<'_> {
         if !self.f.failed {
             self.check_preference();
             self.check_ipv6_backup();
+            self.check_prefix_quota();
             self.check_scenario();
         }
     }
