@@ -95,7 +95,9 @@ fn bfd(sessions: &[BfdView]) -> Table {
 }
 
 fn rib(routes: &[RouteView]) -> Table {
-    let mut table = Table::new(&[
+    // Most nodes have one table, which then needs no name.
+    let has_tables = routes.iter().any(|r| r.table.is_some());
+    let mut headings = vec![
         "",
         "PREFIX",
         "NEXT HOP",
@@ -104,7 +106,9 @@ fn rib(routes: &[RouteView]) -> Table {
         "LOCAL-PREF",
         "MED",
         "COMMUNITIES",
-    ]);
+    ];
+    headings.extend(has_tables.then_some("TABLE"));
+    let mut table = Table::new(&headings);
     for r in routes {
         let mark = match (r.best, r.multipath, r.reachable) {
             (true, ..) => "*",
@@ -112,7 +116,7 @@ fn rib(routes: &[RouteView]) -> Table {
             (false, false, true) => "",
             (false, false, false) => "x",
         };
-        table.row([
+        let mut cells = vec![
             mark.to_owned(),
             r.prefix.to_string(),
             or_dash(r.next_hop),
@@ -125,7 +129,9 @@ fn rib(routes: &[RouteView]) -> Table {
                 Some(all) => all.join(" "),
                 None => "not shown".to_owned(),
             },
-        ]);
+        ];
+        cells.extend(has_tables.then(|| or_dash(r.table.clone())));
+        table.row(cells);
     }
     table
 }
@@ -134,7 +140,7 @@ fn fib(routes: &[Route]) -> Table {
     // Most nodes have one table, which then needs no name.
     let has_vrfs = routes.iter().any(|r| r.vrf.is_some());
     let mut headings = vec!["PREFIX", "VIA", "DEV"];
-    headings.extend(has_vrfs.then_some("VRF"));
+    headings.extend(has_vrfs.then_some("TABLE"));
     let mut table = Table::new(&headings);
     for r in routes {
         let via: Vec<String> = r.via.iter().map(ToString::to_string).collect();

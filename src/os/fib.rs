@@ -87,7 +87,7 @@ impl Fib {
         Ok(Self {
             socket,
             table,
-            objects: Objects::default(),
+            objects: Objects::of(table),
             routes: BTreeMap::new(),
         })
     }

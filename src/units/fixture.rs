@@ -55,6 +55,7 @@ pub(crate) fn speaker(
         multipath: 1,
         originate: Vec::new(),
         statics: Vec::new(),
+        tables: Vec::new(),
         peers,
     }
 }

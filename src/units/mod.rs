@@ -18,15 +18,15 @@ mod suite;
 pub use impairment::{Distribution, LossBurst, normal_quantile};
 pub use lag::{HashPolicy, LacpRate, WordError};
 pub use names::{
-    HostName, IfName, LabName, LinkName, NameError, NodeName, ProbeName, SessionName, TunnelName,
-    nearest,
+    HostName, IfName, LabName, LinkName, NameError, NodeName, ProbeName, RouteTableName,
+    SessionName, TunnelName, nearest,
 };
 pub use policy::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, Set, Verdict};
 pub use probe::{PROBE_HEADER_LEN, PROBE_MAGIC, PROBE_PORT_BASE, ProbeHeader};
 pub use quantity::{Asn, Bytes, Percent, QuantityError, Rate, Span};
 pub use seed::{SeedError, parse_seed, seed_as_text, seed_as_text_or_null, seed_text};
 pub use speaker::{
-    Attachment, BfdConfig, Family, Origination, PeerConfig, RouteChoice, SpeakerConfig, StaticPath,
-    VrfConfig,
+    Attachment, BfdConfig, Family, Origination, PeerConfig, RouteChoice, RouteTable, SpeakerConfig,
+    StaticHop, StaticPath, VrfConfig,
 };
 pub use suite::Suite;

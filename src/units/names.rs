@@ -181,6 +181,10 @@ name!(
     ProbeName, "probe", 40
 );
 name!(
+    /// A route table of a transit gateway.
+    RouteTableName, "route table", 40
+);
+name!(
     /// A network interface; the kernel's IFNAMSIZ leaves 15 bytes.
     IfName, "interface", 15
 );

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Asn, IfName, NodeName, Policy, SessionName, Span};
+use super::{Asn, IfName, NodeName, Policy, RouteTableName, SessionName, Span};
 
 /// One speaker: a node's BGP and BFD.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,8 +30,28 @@ pub struct SpeakerConfig {
     /// Static routes that compete with learned ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub statics: Vec<StaticPath>,
+    /// A transit gateway's route tables. None: everything is in one table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<RouteTable>,
     /// Its sessions.
     pub peers: Vec<PeerConfig>,
+}
+
+/// A route table of a transit gateway. Each chooses for itself among the paths that are
+/// propagated into it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteTable {
+    /// Its name.
+    pub name: RouteTableName,
+    /// The number of the kernel's table that it is written into.
+    pub table: u8,
+    /// Sessions of the attachments that are associated with it: they are told what is in it.
+    pub associated: Vec<SessionName>,
+    /// Sessions of the attachments that propagate into it.
+    pub propagated: Vec<SessionName>,
+    /// Its static routes, and the ranges of the VPCs that propagate into it.
+    pub statics: Vec<StaticPath>,
 }
 
 /// A VRF as a speaker needs it.
@@ -99,11 +119,21 @@ pub enum Attachment {
 pub struct StaticPath {
     /// The destination.
     pub prefix: IpNet,
-    /// The neighbour; `None`: a blackhole.
-    pub via: Option<IpAddr>,
+    /// Where it leads.
+    pub to: StaticHop,
     /// Propagated by this attachment; `None`: written by somebody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub propagated: Option<Attachment>,
+}
+
+/// Where a static route leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StaticHop {
+    /// To this neighbour.
+    Via(IpAddr),
+    /// Nowhere: what no longer prefix takes is dropped.
+    Blackhole,
 }
 
 /// A prefix the speaker originates.

@@ -121,6 +121,7 @@ fn ring(lab: &str, size: u8) -> Plan {
         tunnels: Vec::new(),
         sessions: Vec::new(),
         flows: Vec::new(),
+        isolated: BTreeMap::new(),
         scenario: Vec::new(),
         expect: Vec::new(),
         notes: Vec::new(),

@@ -80,6 +80,7 @@ pub(crate) fn speaker(
         multipath: 1,
         originate: originate.iter().map(origination).collect(),
         statics: Vec::new(),
+        tables: Vec::new(),
         peers,
     }
 }

@@ -71,6 +71,9 @@ pub struct BfdView {
 /// One path to one prefix in a daemon's table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteView {
+    /// The route table it is in, where the daemon has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
     /// The destination.
     pub prefix: IpNet,
     /// The path the decision process chose.
@@ -98,6 +101,7 @@ pub struct RouteView {
 impl From<&RouteStatus> for RouteView {
     fn from(route: &RouteStatus) -> Self {
         Self {
+            table: route.table.as_ref().map(ToString::to_string),
             prefix: route.prefix,
             best: route.best,
             multipath: route.multipath,

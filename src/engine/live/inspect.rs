@@ -22,7 +22,10 @@ impl Live {
                 .namespaces()
                 .get(&name)
                 .with_context(|| format!("no node `{node}`"))?;
-            return Ok(serde_json::to_value(observe::routes(netns)?)?);
+            return Ok(serde_json::to_value(observe::routes(
+                netns,
+                self.plan().table_names(&name),
+            )?)?);
         }
         if let Some(silence) = self.silence(&name) {
             return Err(silence.conflict(&name).into());

@@ -340,6 +340,7 @@ fn watch(plan: &Plan, namespaces: &Namespaces, sink: &EventSink) -> anyhow::Resu
                 node: node.name.clone(),
                 netns,
                 links,
+                tables: plan.table_names(&node.name),
             }))
         })
         .collect::<std::io::Result<Vec<_>>>()?;

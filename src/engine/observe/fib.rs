@@ -17,7 +17,7 @@ use crate::os::fib_watch::{FibNotice, Hop};
 pub(super) enum Change {
     /// A prefix leads elsewhere now.
     Route {
-        /// The VRF it is in; none: the main table.
+        /// The VRF or route table it is in; none: the main table.
         vrf: Option<String>,
         /// The prefix.
         prefix: IpNet,
@@ -78,7 +78,7 @@ pub(super) struct FibMirror {
     objects: BTreeMap<u32, Object>,
     users: BTreeMap<u32, BTreeSet<Key>>,
     links: BTreeMap<u32, (String, bool)>,
-    /// VRFs' names by their tables.
+    /// Names of tables: VRFs' and route tables'.
     vrfs: BTreeMap<u32, String>,
     /// Members of LAGs by ifindex, and whether they are in the aggregate.
     members: BTreeMap<u32, bool>,
@@ -92,10 +92,12 @@ pub(super) struct FibMirror {
 const REPORT_ALL_MAX: usize = 500;
 
 impl FibMirror {
-    /// An empty mirror that in a large FIB reports only routes covering `interest`.
-    pub(super) fn new(interest: Vec<IpAddr>) -> Self {
+    /// An empty mirror that in a large FIB reports only routes covering `interest`. `tables`
+    /// are names of tables by number that no VRF's device tells.
+    pub(super) fn new(interest: Vec<IpAddr>, tables: BTreeMap<u32, String>) -> Self {
         Self {
             interest,
+            vrfs: tables,
             ..Self::default()
         }
     }
@@ -373,7 +375,7 @@ mod tests {
     }
 
     fn mirror() -> FibMirror {
-        let mut mirror = FibMirror::new(Vec::new());
+        let mut mirror = FibMirror::new(Vec::new(), BTreeMap::new());
         for (index, name) in [(1, "circuit"), (2, "wg0")] {
             mirror.handle(FibNotice::Link {
                 index,
@@ -523,7 +525,7 @@ mod tests {
 
     #[test]
     fn a_member_is_news_when_it_joins_or_leaves_the_aggregate() {
-        let mut mirror = FibMirror::new(Vec::new());
+        let mut mirror = FibMirror::new(Vec::new(), BTreeMap::new());
         let mut tell = |aggregated| {
             mirror.handle(FibNotice::Link {
                 index: 4,

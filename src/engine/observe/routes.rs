@@ -1,6 +1,6 @@
 //! A namespace's main table and its VRFs' as they are now.
 
-use std::{io, net::IpAddr};
+use std::{collections::BTreeMap, io, net::IpAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::os::{fib_watch::FibWatch, netns::NetnsFd};
 /// One route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
-    /// The VRF whose table it is in; absent: the main table.
+    /// The VRF or route table it is in; absent: the main table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vrf: Option<String>,
     /// Where to.
@@ -22,12 +22,13 @@ pub struct Route {
     pub dev: Vec<String>,
 }
 
-/// Reads the routes of a namespace.
+/// Reads the routes of a namespace. `tables` are names of tables by number that no VRF's
+/// device tells.
 ///
 /// # Errors
 /// Netlink's refusal.
-pub fn routes(netns: &NetnsFd) -> io::Result<Vec<Route>> {
-    let mut mirror = FibMirror::default();
+pub fn routes(netns: &NetnsFd, tables: BTreeMap<u32, String>) -> io::Result<Vec<Route>> {
+    let mut mirror = FibMirror::new(Vec::new(), tables);
     for notice in FibWatch::open(netns)?.snapshot()? {
         mirror.handle(notice);
     }

@@ -39,6 +39,8 @@ pub struct NodeWatch {
     pub netns: NetnsFd,
     /// Which link or tunnel is behind each interface.
     pub links: BTreeMap<String, String>,
+    /// Names of tables by number that no VRF's device tells.
+    pub tables: BTreeMap<u32, String>,
 }
 
 /// The listening thread; it ends when this is dropped.
@@ -69,7 +71,7 @@ impl Watcher {
             .map(|node| {
                 let open = || -> io::Result<_> {
                     let mut watch = FibWatch::open(&node.netns)?;
-                    let mut mirror = FibMirror::new(interest.to_vec());
+                    let mut mirror = FibMirror::new(interest.to_vec(), node.tables.clone());
                     for notice in watch.snapshot()? {
                         mirror.handle(notice);
                     }

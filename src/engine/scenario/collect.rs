@@ -6,7 +6,7 @@ use crate::{
     engine::{live::Live, probe::ProbeQuality},
     lab::{
         model::{Expect, ExpectAfter, Shape},
-        op::{Netns, Op},
+        op::{Inbound, Netns, Op},
         plan::{Plan, TunnelBy},
     },
     results::{
@@ -42,6 +42,12 @@ pub(super) fn input(
             .into_iter()
             .map(|(node, drops)| (node.to_string(), drops))
             .collect(),
+        isolated: {
+            let isolated = plan.isolated.iter();
+            isolated
+                .map(|(probe, of)| (probe.to_string(), *of))
+                .collect()
+        },
         expectations: plan.expect.iter().map(expectation).collect(),
         quality: Quality {
             realtime: quality.realtime,
@@ -66,6 +72,7 @@ fn no_transit(plan: &Plan) -> BTreeSet<String> {
     let of = |op: &Op| {
         let Op::AddRule {
             netns: Netns::Node(node),
+            inbound: Inbound::To(_),
             ..
         } = op
         else {

@@ -331,7 +331,7 @@ impl Experiment<'_> {
                     && matches!(&expect.after, ExpectAfter::Fault(label) if faults.contains_key(label))
             })
         };
-        plan.flows.iter().filter(|flow| !away(flow)).collect()
+        plan.measured_flows().filter(|flow| !away(flow)).collect()
     }
 
     /// Waits until all flows have delivered without a loss for a while, all sent after `after`.

@@ -55,7 +55,7 @@ pub(super) fn probes(
 }
 
 fn wait(live: &Live, probes: &Probes, stopped: &dyn Fn() -> bool) -> anyhow::Result<()> {
-    let flows: Vec<&FlowPlan> = live.plan().flows.iter().collect();
+    let flows: Vec<&FlowPlan> = live.plan().measured_flows().collect();
     let now = clock::mono_ns();
     let met = until_delivering(probes, &flows, (now, STEADY_NS), now + WITHIN_NS, stopped);
     if met.is_some() || stopped() {
@@ -84,7 +84,7 @@ fn wait(live: &Live, probes: &Probes, stopped: &dyn Fn() -> bool) -> anyhow::Res
 /// Sent and lost so far; what is in flight is neither delivered nor lost.
 fn counts(live: &Live, probes: &Probes) -> (u64, u64) {
     let (mut sent, mut received) = (0, 0);
-    for flow in &live.plan().flows {
+    for flow in live.plan().measured_flows() {
         if let Some(counts) = probes.flow(flow.id) {
             sent += counts.highest_seq.map_or(0, |seq| u64::from(seq) + 1);
             received += counts.received;

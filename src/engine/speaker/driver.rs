@@ -25,7 +25,7 @@ use super::{
     retired::Retired,
 };
 use crate::{
-    os::{clock, link_watch, link_watch::LinkWatch, tcp},
+    os::{clock, fib::RT_TABLE_MAIN, link_watch, link_watch::LinkWatch, tcp},
     proto::{
         bfd::State,
         speaker::{Action, FibChange, Interface, Origin, PeerId, Speaker},
@@ -71,10 +71,9 @@ async fn serve(config: SpeakerConfig, control_fd: Option<RawFd>) -> anyhow::Resu
     let mut driver = Driver {
         speaker: Speaker::new(config.clone(), rand::rng().random(), now),
         unbound: listeners(&config),
-        forwarding: Forwarding::open(config.vrf.as_ref()).context("cannot write routes")?,
+        tables: Table::all(&config).context("cannot write routes")?,
         config,
         connections,
-        retired: Retired::default(),
         bfd,
         control,
         ready: false,
@@ -125,12 +124,48 @@ struct Listener {
     keys: Vec<(IpAddr, String)>,
 }
 
+/// One of the kernel's tables, and what is on its way into it.
+struct Table {
+    forwarding: Forwarding,
+    retired: Retired,
+    changes: Vec<FibChange>,
+}
+
+impl Table {
+    /// The tables of a speaker, as many as it chooses routes for.
+    fn all(config: &SpeakerConfig) -> std::io::Result<Vec<Self>> {
+        let vrf = config.vrf.as_ref().map(|vrf| vrf.table);
+        let mut numbers: Vec<u8> = config.tables.iter().map(|table| table.table).collect();
+        if numbers.is_empty() {
+            numbers.push(vrf.unwrap_or(RT_TABLE_MAIN));
+        }
+        let open = |number| {
+            Ok(Self {
+                forwarding: Forwarding::open(number)?,
+                retired: Retired::default(),
+                changes: Vec::new(),
+            })
+        };
+        numbers.into_iter().map(open).collect()
+    }
+
+    fn install(&mut self, changes: Vec<FibChange>, control: &mut ControlLink) {
+        if changes.is_empty() {
+            return;
+        }
+        let notices = self.forwarding.apply(changes);
+        let at_ns = clock::mono_ns();
+        for notice in notices {
+            control.tell(at_ns, notice);
+        }
+    }
+}
+
 struct Driver {
     config: SpeakerConfig,
     speaker: Speaker,
     connections: Connections,
-    forwarding: Forwarding,
-    retired: Retired,
+    tables: Vec<Table>,
     bfd: BfdThread,
     control: ControlLink,
     /// Listeners whose address is not there yet.
@@ -147,7 +182,11 @@ impl Driver {
         speaker
             .into_iter()
             .chain(rebind)
-            .chain(self.retired.deadline())
+            .chain(
+                self.tables
+                    .iter()
+                    .filter_map(|table| table.retired.deadline()),
+            )
             .min()
     }
 
@@ -160,54 +199,49 @@ impl Driver {
         if !self.ready && self.rebind <= now {
             self.bind(now);
         }
-        let mut due = self.retired.due(now);
-        if !due.is_empty() {
-            self.install(&mut due);
+        for table in &mut self.tables {
+            let due = table.retired.due(now);
+            table.install(due, &mut self.control);
         }
     }
 
     /// Executes the speaker's actions. Forwarding changes that follow each other
     /// go to the kernel together, and before anything is sent after them.
     fn act(&mut self) {
-        let mut changes: Vec<FibChange> = Vec::new();
         while let Some(action) = self.speaker.poll_action() {
             match action {
-                Action::Fib(change) => changes.push(change),
+                Action::Fib { table, change } => {
+                    if let Some(table) = self.tables.get_mut(table) {
+                        table.changes.push(change);
+                    }
+                }
                 Action::Event(event) => self.control.tell_now(Notice::Bgp(event)),
                 Action::Connect { conn, peer } => {
-                    self.forward(&mut changes);
+                    self.forward();
                     if let Some(config) = peer_config(&self.config, peer) {
                         let vrf = self.config.vrf.as_ref();
                         self.connections.connect((conn, peer), config, vrf);
                     }
                 }
                 Action::Send { conn, bytes } => {
-                    self.forward(&mut changes);
+                    self.forward();
                     self.connections.send(conn, bytes);
                 }
                 Action::Close { conn } => {
-                    self.forward(&mut changes);
+                    self.forward();
                     self.connections.close(conn);
                 }
             }
         }
-        self.forward(&mut changes);
+        self.forward();
     }
 
     /// Applies changes at once, but for removals: the withdrawal goes out first.
-    fn forward(&mut self, changes: &mut Vec<FibChange>) {
-        self.retired.sort_out(changes, clock::now());
-        self.install(changes);
-    }
-
-    fn install(&mut self, changes: &mut Vec<FibChange>) {
-        if changes.is_empty() {
-            return;
-        }
-        let notices = self.forwarding.apply(std::mem::take(changes));
-        let at_ns = clock::mono_ns();
-        for notice in notices {
-            self.control.tell(at_ns, notice);
+    fn forward(&mut self) {
+        for table in &mut self.tables {
+            let mut changes = std::mem::take(&mut table.changes);
+            table.retired.sort_out(&mut changes, clock::now());
+            table.install(changes, &mut self.control);
         }
     }
 
@@ -256,7 +290,9 @@ impl Driver {
                 .tell_now(warning("link-overflow", text.to_owned()));
         }
         for index in &changes.lost {
-            self.forwarding.forget_interface(*index);
+            for table in &mut self.tables {
+                table.forwarding.forget_interface(*index);
+            }
         }
         self.refresh_interfaces(links, &changes.lost);
         self.rebind = clock::now();
@@ -274,7 +310,9 @@ impl Driver {
                     .tell_now(warning("link-snapshot", error.to_string()));
             }
         };
-        self.forwarding.set_interfaces(&interfaces);
+        for table in &mut self.tables {
+            table.forwarding.set_interfaces(&interfaces);
+        }
         let now = clock::now();
         if interfaces.iter().any(|i| i.up && lost.contains(&i.index)) {
             let seen = interfaces.iter().filter_map(|interface| {

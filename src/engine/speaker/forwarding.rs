@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use super::control::Notice;
 use crate::{
     os::{
-        fib::{Change, Fib, RT_TABLE_MAIN},
+        fib::{Change, Fib},
         link_watch::Interface,
     },
     proto::speaker::{FibChange, NextHop},
-    units::VrfConfig,
 };
 
 /// The kernel's FIB, by interface names.
@@ -20,11 +19,10 @@ pub(super) struct Forwarding {
 }
 
 impl Forwarding {
-    /// Opens the VRF's table, or the main one, of the calling thread's network
-    /// namespace.
-    pub(super) fn open(vrf: Option<&VrfConfig>) -> std::io::Result<Self> {
+    /// Opens the table of this number in the calling thread's network namespace.
+    pub(super) fn open(table: u8) -> std::io::Result<Self> {
         Ok(Self {
-            fib: Fib::open(vrf.map_or(RT_TABLE_MAIN, |vrf| vrf.table))?,
+            fib: Fib::open(table)?,
             indices: BTreeMap::new(),
         })
     }

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     lab::model::{
-        DEFAULT_MTU, Daemon, Endpoint, Fault, Kind, Lab, Lag, Link, Node, Probe, Session,
-        SessionKind, Shape, StepKind, Tags, Vpn, VpnKind,
+        DEFAULT_MTU, Daemon, Endpoint, Fault, Isolated, Kind, Lab, Lag, Link, Node, Probe, Session,
+        SessionKind, Shape, StepKind, Tags, TgwAttachment, Vpn, VpnKind,
     },
     units::{Bytes, LinkName, NodeName, SessionName},
 };
@@ -324,6 +324,12 @@ fn particulars(node: &Node) -> Vec<String> {
             lines.push(format!("{gateway}: {}", allowed.join(", ")));
         }
     }
+    if let Kind::Tgw { tables, .. } = &node.kind {
+        for (name, table) in tables {
+            let associated: Vec<&str> = table.associated.iter().map(TgwAttachment::name).collect();
+            lines.push(format!("table {name}: {}", associated.join(", ")));
+        }
+    }
     for (name, vrf) in &node.vrfs {
         let links = vrf.links.iter().map(ToString::to_string);
         let within = links.chain(vrf.hosts.iter().map(ToString::to_string));
@@ -387,7 +393,12 @@ fn flow(name: &str, probe: &Probe) -> Flow {
     Flow {
         name: name.to_owned(),
         ends: [probe.ends[0].to_string(), probe.ends[1].to_string()],
-        what: format!("{}/s, {}", probe.rate, words::bytes(probe.size)),
+        what: match probe.isolated {
+            Some(Isolated::BothWays) => "must not arrive".to_owned(),
+            Some(Isolated::There) => format!("must not reach {}", probe.ends[1]),
+            Some(Isolated::Back) => format!("must not reach {}", probe.ends[0]),
+            None => format!("{}/s, {}", probe.rate, words::bytes(probe.size)),
+        },
     }
 }
 

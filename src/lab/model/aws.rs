@@ -44,6 +44,8 @@ pub const VIF_MAX_PREFIX: u32 = 100;
 pub const VPN_MAX_PREFIX: u32 = 100;
 /// Prefixes a TGW accepts on a VPN.
 pub const TGW_VPN_MAX_PREFIX: u32 = 1000;
+/// Route tables of a TGW (Transit Gateway quotas).
+pub const TGW_MAX_TABLES: usize = 20;
 /// VGWs of one Direct Connect gateway.
 pub const DXGW_MAX_VGWS: usize = 20;
 /// TGWs of one Direct Connect gateway.

@@ -15,6 +15,7 @@ mod prefixes;
 mod routing;
 mod scenario;
 mod session;
+mod tgw;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,11 +28,12 @@ pub use link::{DEFAULT_MTU, Link, MAX_MTU, MIN_MTU, Shape};
 pub use node::{Daemon, External, Host, Kind, Node, OwnConfig, StaticRoute, Tags, Via, Vrf};
 pub use routing::{Announce, Routing, Rules, Shorthand};
 pub use scenario::{
-    Alert, Bounds, Endpoint, Expect, ExpectAfter, Fault, How, Probe, Step, StepKind, Tag,
+    Alert, Bounds, Endpoint, Expect, ExpectAfter, Fault, How, Isolated, Probe, Step, StepKind, Tag,
 };
 pub use session::{
     BgpTimers, Mss, Session, SessionKind, TUNNEL_OVERHEAD, Vif, VifKind, Vpn, VpnKind,
 };
+pub use tgw::{RouteTables, TgwAttachment, TgwTable};
 
 use crate::units::{LabName, LinkName, NodeName, ProbeName, SessionName};
 

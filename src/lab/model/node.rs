@@ -7,7 +7,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::Announce;
+use super::{Announce, RouteTables};
 use crate::units::{Asn, HostName, IfName, LinkName, NodeName, Suite};
 
 /// A declared node.
@@ -78,10 +78,13 @@ pub enum Kind {
         /// advertised for it.
         associations: BTreeMap<NodeName, Vec<IpNet>>,
     },
-    /// A transit gateway with its default route table.
+    /// A transit gateway.
     Tgw {
         /// Its option "VPN ECMP support".
         vpn_ecmp: bool,
+        /// Its route tables; none: the default one, with which everything is associated
+        /// and into which everything propagates.
+        tables: RouteTables,
     },
     /// A virtual private cloud.
     Vpc {
@@ -132,6 +135,11 @@ impl Kind {
             self,
             Self::DxLocation | Self::Vgw | Self::Dxgw { .. } | Self::Tgw { .. }
         )
+    }
+
+    /// Whether it is a transit gateway.
+    pub fn is_tgw(&self) -> bool {
+        matches!(self, Self::Tgw { .. })
     }
 
     /// Whether AWS's VPNs end there.

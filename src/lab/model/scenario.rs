@@ -19,8 +19,29 @@ pub struct Probe {
     /// Bytes of the whole IP packet; the probe's headers fit, and so does it
     /// through every link and tunnel between the two.
     pub size: Bytes,
+    /// Which of its flows must never arrive; `None`: both are measured.
+    pub isolated: Option<Isolated>,
     /// Line of the file.
     pub line: u32,
+}
+
+/// What of a probe must never arrive, whatever happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolated {
+    /// Nothing, either way.
+    BothWays,
+    /// Nothing to the second of the two; what the other way does is not looked at.
+    There,
+    /// Nothing to the first of the two.
+    Back,
+}
+
+impl Isolated {
+    /// Whether it is said of the flow from the first to the second, and of the other.
+    pub fn ways(self) -> [bool; 2] {
+        [self != Self::Back, self != Self::There]
+    }
 }
 
 /// One end of a probe.

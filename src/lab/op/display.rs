@@ -113,6 +113,18 @@ impl fmt::Display for Op {
             Self::AddRule {
                 netns,
                 dev,
+                inbound: Inbound::By { table, ipv6 },
+            } => {
+                let family = if *ipv6 { " -6" } else { "" };
+                write!(
+                    f,
+                    "ip -n {netns}{family} rule add iif {dev} priority {} lookup {table}",
+                    INBOUND_PRIORITIES[0]
+                )
+            }
+            Self::AddRule {
+                netns,
+                dev,
                 inbound: Inbound::NoOther { ipv6 },
             } => {
                 let family = if *ipv6 { " -6" } else { "" };

@@ -17,7 +17,8 @@ pub const BOND_MIIMON_MS: u32 = 10;
 /// node's own, before the tables.
 pub const INBOUND_PRIORITIES: [u32; 2] = [100, 200];
 
-/// Tables of VRFs: the first has the first number.
+/// Tables of a router's VRFs, or of a transit gateway's route tables: the first has the first
+/// number.
 pub const VRF_TABLES: std::ops::RangeInclusive<u8> = 101..=199;
 
 /// A network namespace of the lab.
@@ -197,6 +198,13 @@ pub enum Op {
 pub enum Inbound {
     /// Those to this prefix are routed.
     To(IpNet),
+    /// All are routed by this table.
+    By {
+        /// Its number.
+        table: u8,
+        /// Of IPv6; otherwise of IPv4.
+        ipv6: bool,
+    },
     /// No others are; their sender is told so.
     NoOther {
         /// Of IPv6; otherwise of IPv4.

@@ -15,7 +15,10 @@ use super::{
     routing::{Leg, legs, speakers},
     statics::{outer_address, outer_of, outer_ports, statics},
 };
-use crate::lab::model::{DEFAULT_MTU, Lab, SessionKind, Tag};
+use crate::{
+    lab::model::{DEFAULT_MTU, Lab, Probe, SessionKind, Tag},
+    units::ProbeName,
+};
 
 /// Where IKE is spoken first (RFC 7296 §2).
 const IKE_PORT: u16 = 500;
@@ -67,6 +70,13 @@ fn assemble(
         tunnels,
         sessions: legs.iter().map(|leg| session(net, leg)).collect(),
         flows: flows(net)?,
+        isolated: {
+            let probes = net.lab.probes.iter();
+            let of = |(name, probe): (&ProbeName, &Probe)| {
+                Some((name.clone(), (probe.line, probe.isolated?)))
+            };
+            probes.filter_map(of).collect()
+        },
         scenario: net
             .lab
             .scenario

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     lab::{
-        model::{Expect, ExpectAfter, Fault, Shape, StepKind},
+        model::{Expect, ExpectAfter, Fault, Isolated, Shape, StepKind},
         op::{Netns, Op},
     },
     units::{Distribution, LinkName, Percent, Span},
@@ -38,6 +38,17 @@ impl Display for Plan {
         section(f, "tunnels", &self.tunnels)?;
         section(f, "sessions", &self.sessions)?;
         section(f, "flows", &self.flows)?;
+        if !self.isolated.is_empty() {
+            writeln!(f, "\nisolated")?;
+            for (probe, (_, isolated)) in &self.isolated {
+                let what = match isolated {
+                    Isolated::BothWays => "no packet may arrive",
+                    Isolated::There => "no packet to the second may arrive",
+                    Isolated::Back => "no packet to the first may arrive",
+                };
+                writeln!(f, "  {probe}: {what}")?;
+            }
+        }
         section(f, "scenario", &self.scenario)?;
         section(f, "expect", &self.expect)?;
         for node in &self.nodes {

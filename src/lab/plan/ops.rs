@@ -3,6 +3,7 @@
 
 use super::{
     net::{Bridge, Cable, Net, Port, Vlan, VrfPort, attached},
+    routing::rules,
     statics::{Static, forwards},
     sysctl::{Role, settings},
 };
@@ -78,6 +79,7 @@ pub(super) fn ops(net: &Net<'_>, statics: Vec<Static>) -> Result<Vec<Op>, crate:
         to: route.to,
     }));
     ops.extend(no_transit(net));
+    ops.extend(rules(net));
     Ok(ops)
 }
 

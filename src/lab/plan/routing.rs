@@ -3,12 +3,16 @@
 mod gateways;
 mod legs;
 mod policy;
+mod route_tables;
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use ipnet::IpNet;
 
-pub(super) use self::legs::{Leg, legs};
+pub(super) use self::{
+    legs::{Leg, legs},
+    route_tables::rules,
+};
 use super::{
     PlanError,
     address::{overlap, router_id},
@@ -37,7 +41,8 @@ pub(super) fn speakers(
             .map(|(leg, side)| peer(net, legs, leg, side))
             .collect();
         let statics = gateways::statics(net, name, node)?;
-        if peers.is_empty() && statics.is_empty() {
+        let tables = route_tables::route_tables(net, legs, name)?;
+        if peers.is_empty() && statics.is_empty() && tables.is_empty() {
             continue;
         }
         let config = SpeakerConfig {
@@ -53,6 +58,7 @@ pub(super) fn speakers(
             },
             originate: originations(net, name, node),
             statics,
+            tables,
             peers,
         };
         speakers.insert(name.clone(), config);

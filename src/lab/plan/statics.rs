@@ -33,7 +33,7 @@ pub(super) fn statics(net: &Net<'_>) -> Result<Vec<Static>, PlanError> {
     pins(net, &mut routes)?;
     for (name, node) in &net.lab.nodes {
         // Where they compete with what is learned, the speaker has them.
-        if matches!(node.kind, Kind::Tgw { .. }) || net.lab.propagates_to(name).is_some() {
+        if node.kind.is_tgw() || net.lab.propagates_to(name).is_some() {
             continue;
         }
         for route in &node.routes {
@@ -125,11 +125,7 @@ fn vpcs(net: &Net<'_>, routes: &mut Vec<Static>) -> Result<(), PlanError> {
         ) else {
             return Err(PlanError::Broken(format!("that `{vpc}` is attached")));
         };
-        let is_tgw = net
-            .lab
-            .nodes
-            .get(gateway)
-            .is_some_and(|node| matches!(node.kind, Kind::Tgw { .. }));
+        let is_tgw = net.lab.is_tgw(gateway);
         for cidr in cidrs {
             let written = |node: &Node| {
                 let default = default_like(cidr);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::config::swanctl::KEY;
 use crate::{
     lab::{
-        model::{Expect, Shape, StepKind, Tag},
+        model::{Expect, Isolated, Shape, StepKind, Tag},
         op::{Netns, Op},
     },
     units::{
@@ -45,6 +45,9 @@ pub struct Plan {
     pub sessions: Vec<SessionPlan>,
     /// Probe flows, two for each probe, one each way.
     pub flows: Vec<FlowPlan>,
+    /// Probes whose packets must not arrive, with their lines in the file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub isolated: BTreeMap<ProbeName, (u32, Isolated)>,
     /// The scenario's steps. They need no compiling and stay in the model's words.
     pub scenario: Vec<StepKind>,
     /// What must hold afterwards.
@@ -364,6 +367,24 @@ pub struct FlowPlan {
 }
 
 impl Plan {
+    /// Names of a node's route tables by the kernel's numbers.
+    pub fn table_names(&self, node: &NodeName) -> BTreeMap<u32, String> {
+        let daemon = self.node(node.as_str()).map(|node| &node.daemon);
+        let Some(DaemonPlan::Embedded(speaker)) = daemon else {
+            return BTreeMap::new();
+        };
+        let tables = speaker.tables.iter();
+        tables
+            .map(|one| (u32::from(one.table), one.name.to_string()))
+            .collect()
+    }
+
+    /// The flows of probes whose packets are to arrive.
+    pub fn measured_flows(&self) -> impl Iterator<Item = &FlowPlan> {
+        let flows = self.flows.iter();
+        flows.filter(|flow| !self.isolated.contains_key(&flow.probe))
+    }
+
     /// The node of this name.
     pub fn node(&self, name: &str) -> Option<&NodePlan> {
         self.nodes.iter().find(|node| node.name.as_str() == name)

@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive};
 
-/// Ids of our own, so that another daemon's objects and ours never meet.
-pub(super) const IDS: RangeInclusive<u32> = 0x6200_0000..=0x62FF_FFFF;
+/// Ids of our own for the routes of one table, so that neither another daemon's objects nor
+/// those of another table and these ever meet.
+pub(super) fn ids(table: u8) -> RangeInclusive<u32> {
+    let first = 0x6200_0000 | u32::from(table) << 16;
+    first..=first | 0xFFFF
+}
 
 /// What a nexthop object says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,23 +30,25 @@ struct Entry {
 pub(super) struct Objects {
     by_id: BTreeMap<u32, Entry>,
     by_object: BTreeMap<Object, u32>,
+    ids: RangeInclusive<u32>,
     next: u32,
     /// Objects that may have lost their last user.
     suspects: Vec<u32>,
 }
 
-impl Default for Objects {
-    fn default() -> Self {
+impl Objects {
+    /// None yet, for the routes of this table.
+    pub(super) fn of(table: u8) -> Self {
+        let ids = ids(table);
         Self {
             by_id: BTreeMap::new(),
             by_object: BTreeMap::new(),
-            next: *IDS.start(),
+            next: *ids.start(),
+            ids,
             suspects: Vec::new(),
         }
     }
-}
 
-impl Objects {
     /// The object's id; a new one is also added to `fresh`. It has no user yet.
     pub(super) fn find_or_add(&mut self, object: Object, fresh: &mut Vec<(u32, Object)>) -> u32 {
         if let Some(id) = self.by_object.get(&object) {
@@ -161,8 +167,8 @@ impl Objects {
     fn unused_id(&mut self) -> u32 {
         loop {
             let id = self.next;
-            self.next = if id == *IDS.end() {
-                *IDS.start()
+            self.next = if id == *self.ids.end() {
+                *self.ids.start()
             } else {
                 id + 1
             };
@@ -186,7 +192,7 @@ mod tests {
 
     #[test]
     fn objects_are_shared_and_deleted_with_their_last_user() {
-        let mut objects = Objects::default();
+        let mut objects = Objects::of(254);
         let mut fresh = Vec::new();
         let a = objects.find_or_add(single(1, 2), &mut fresh);
         assert_eq!(objects.find_or_add(single(1, 2), &mut fresh), a);
@@ -201,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_group_is_deleted_before_the_members_it_held() {
-        let mut objects = Objects::default();
+        let mut objects = Objects::of(254);
         let mut fresh = Vec::new();
         let a = objects.find_or_add(single(1, 2), &mut fresh);
         let b = objects.find_or_add(single(2, 3), &mut fresh);
@@ -216,7 +222,7 @@ mod tests {
 
     #[test]
     fn carrier_loss_takes_singles_and_shrinks_groups() {
-        let mut objects = Objects::default();
+        let mut objects = Objects::of(254);
         let mut fresh = Vec::new();
         let a = objects.find_or_add(single(1, 2), &mut fresh);
         let b = objects.find_or_add(single(2, 3), &mut fresh);

@@ -4,11 +4,11 @@ use std::{io, net::IpAddr};
 
 use ipnet::IpNet;
 
-use super::{BATCH, PROTOCOL_BGP, message, objects::IDS};
+use super::{BATCH, PROTOCOL_BGP, message, objects::ids};
 use crate::os::netlink::{Attributes, Messages, Refusal, RouteSocket, attributes, u32_at};
 
-/// Deletes every nexthop object with an id of ours (its routes go with it) and
-/// every blackhole route of ours.
+/// Deletes every nexthop object with an id of ours for this table (its routes go with it)
+/// and every blackhole route of ours in it.
 pub(super) fn sweep(socket: &mut RouteSocket, table: u8) -> io::Result<()> {
     let mut request = Messages::default();
     message::dump_nexthops(&mut request);
@@ -18,7 +18,7 @@ pub(super) fn sweep(socket: &mut RouteSocket, table: u8) -> io::Result<()> {
             .get(&message::NHA_ID)
             .and_then(|value| u32_at(value, 0));
         if kind == message::RTM_NEWNEXTHOP {
-            objects.extend(id.filter(|id| IDS.contains(id)));
+            objects.extend(id.filter(|id| ids(table).contains(id)));
         }
     })?;
     for batch in objects.chunks(BATCH) {

@@ -202,6 +202,11 @@ pub(super) fn add_rule(dev: &str, inbound: Inbound) -> Message {
                 .push(RuleAttribute::Destination(prefix.network()));
             (prefix.addr().is_ipv6(), prefixes)
         }
+        Inbound::By { table, ipv6 } => {
+            rule.header.action = RuleAction::ToTable;
+            rule.header.table = table;
+            (ipv6, prefixes)
+        }
         Inbound::NoOther { ipv6 } => {
             rule.header.action = RuleAction::Unreachable;
             (ipv6, others)

@@ -38,8 +38,13 @@ pub enum Action {
         /// The connection.
         conn: ConnId,
     },
-    /// Change the kernel's forwarding table.
-    Fib(FibChange),
+    /// Change a forwarding table of the kernel's.
+    Fib {
+        /// Which of the configuration's `tables`; 0 where it has none.
+        table: usize,
+        /// The change.
+        change: FibChange,
+    },
     /// Something worth telling.
     Event(SpeakerEvent),
 }

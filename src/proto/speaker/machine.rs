@@ -12,7 +12,7 @@ use crate::proto::bgp::decision::{Kind, LOCAL_PREF_DEFAULT};
 use crate::proto::bgp::fsm::{Negotiated, Output, Peer, Settings};
 use crate::proto::bgp::rib::{Effect, Fault, Rib, Row};
 use crate::proto::bgp::wire::{Cease, Decoded, MessageType, Notification, Remedy};
-use crate::units::{Family, PeerConfig, Span, SpeakerConfig};
+use crate::units::{Family, PeerConfig, RouteTableName, Span, SpeakerConfig};
 
 /// A BGP speaker. Feed it with `handle_*` and the commands, then drain
 /// `poll_action` before sleeping until `poll_timeout`. Instants never go back.
@@ -20,7 +20,8 @@ use crate::units::{Family, PeerConfig, Span, SpeakerConfig};
 pub struct Speaker {
     config: SpeakerConfig,
     sessions: Vec<Session>,
-    rib: Rib,
+    /// One, or one for each route table.
+    ribs: Vec<Rib>,
     /// Whose an open connection is.
     conns: BTreeMap<ConnId, usize>,
     actions: VecDeque<Action>,
@@ -65,7 +66,12 @@ impl Speaker {
         };
         Self {
             sessions: config.peers.iter().enumerate().map(session).collect(),
-            rib: Rib::new(&config),
+            ribs: if config.tables.is_empty() {
+                vec![Rib::new(&config)]
+            } else {
+                let tables = config.tables.iter();
+                tables.map(|table| Rib::of(&config, Some(table))).collect()
+            },
             conns: BTreeMap::new(),
             actions: VecDeque::new(),
             config,
@@ -74,7 +80,7 @@ impl Speaker {
 
     /// Starts every session (RFC 4271 §8.1.2, ManualStart) and originates.
     pub fn start(&mut self, now: Instant) {
-        self.rib.start();
+        self.ribs.iter_mut().for_each(Rib::start);
         for session in &mut self.sessions {
             session.machine.start(now);
         }
@@ -86,10 +92,13 @@ impl Speaker {
     /// makes next hops behind it unreachable, and counts the kernel's routes
     /// over it as gone: the kernel drops them without a word.
     pub fn handle_interfaces(&mut self, interfaces: Vec<Interface>, now: Instant) {
-        self.rib.set_interfaces(interfaces);
+        for rib in &mut self.ribs {
+            rib.set_interfaces(interfaces.clone());
+        }
+        let is_up = |name| self.ribs.first().is_some_and(|rib| rib.is_up(name));
         for (session, peer) in self.sessions.iter_mut().zip(&self.config.peers) {
             if let Some(name) = &peer.interface {
-                session.machine.handle_link(self.rib.is_up(name), now);
+                session.machine.handle_link(is_up(name), now);
             }
         }
         self.pump_all(now);
@@ -193,15 +202,15 @@ impl Speaker {
                 .filter_map(|index| self.peer_status(index, now))
                 .collect(),
             rib: self
-                .rib
-                .rows()
-                .into_iter()
-                .map(|row| self.route_status(row))
+                .tables()
+                .flat_map(|(name, rib)| rib.rows().into_iter().map(move |row| (name, row)))
+                .map(|(name, row)| self.route_status(name, row))
                 .collect(),
             fib: self
-                .rib
-                .fib()
-                .map(|(prefix, next_hops)| FibStatus {
+                .tables()
+                .flat_map(|(name, rib)| rib.fib().map(move |route| (name, route)))
+                .map(|(name, (prefix, next_hops))| FibStatus {
+                    table: name.cloned(),
                     prefix: *prefix,
                     next_hops: next_hops.to_vec(),
                 })
@@ -209,11 +218,21 @@ impl Speaker {
         }
     }
 
+    /// Each table with its name, where there are several.
+    fn tables(&self) -> impl Iterator<Item = (Option<&RouteTableName>, &Rib)> {
+        let names = self.config.tables.iter().map(|table| Some(&table.name));
+        names.chain(std::iter::repeat(None)).zip(&self.ribs)
+    }
+
     fn peer_status(&self, index: usize, now: Instant) -> Option<PeerStatus> {
         let session = self.sessions.get(index)?;
         let config = self.config.peers.get(index)?;
         let negotiated = session.machine.negotiated();
-        let (received, accepted, advertised) = self.rib.counts(index);
+        // All hear the same, and one tells the peer.
+        let counts = self.ribs.iter().map(|rib| rib.counts(index));
+        let (received, accepted, advertised) = counts
+            .reduce(|a, b| (a.0, a.1, a.2 + b.2))
+            .unwrap_or_default();
         Some(PeerStatus {
             session: config.session.clone(),
             state: session.machine.state(),
@@ -238,10 +257,11 @@ impl Speaker {
         })
     }
 
-    fn route_status(&self, row: Row) -> RouteStatus {
+    fn route_status(&self, table: Option<&RouteTableName>, row: Row) -> RouteStatus {
         let peer = row.peer.and_then(|index| self.config.peers.get(index));
         let attributes = &row.attributes;
         RouteStatus {
+            table: table.cloned(),
             prefix: row.prefix,
             best: row.best,
             multipath: row.used,
@@ -327,7 +347,9 @@ impl Speaker {
                 session.established_at = None;
                 session.flaps += 1;
                 session.last_error = Some(reason.clone());
-                self.rib.peer_down(index);
+                for rib in &mut self.ribs {
+                    rib.peer_down(index);
+                }
                 self.event(index, |session| SpeakerEvent::SessionDown {
                     session,
                     reason,
@@ -341,7 +363,11 @@ impl Speaker {
                 }
             }
             Output::Update(update) => self.handle_update(index, update),
-            Output::Refresh(family) => self.rib.refresh(index, family),
+            Output::Refresh(family) => {
+                for rib in &mut self.ribs {
+                    rib.refresh(index, family);
+                }
+            }
         }
     }
 
@@ -361,7 +387,9 @@ impl Speaker {
                 families: agreed.kind.families.clone(),
             });
         }
-        self.rib.peer_up(index, negotiated);
+        for rib in &mut self.ribs {
+            rib.peer_up(index, negotiated.clone());
+        }
     }
 
     fn handle_update(&mut self, index: usize, update: Decoded) {
@@ -381,7 +409,14 @@ impl Speaker {
         if let Some(family) = update.end_of_rib {
             self.event(index, |session| SpeakerEvent::EndOfRib { session, family });
         }
-        match self.rib.receive(index, update) {
+        let Some((first, others)) = self.ribs.split_first_mut() else {
+            return;
+        };
+        for rib in others {
+            // What is wrong with it the first table says.
+            let _ = rib.receive(index, update.clone());
+        }
+        match first.receive(index, update) {
             Ok(()) => {}
             Err(Fault::FirstAs) => self.warn(index, Fault::FirstAs.to_string()),
             Err(Fault::MaxPrefix(limit)) => {
@@ -400,14 +435,18 @@ impl Speaker {
 
     /// Forwarding first, then UPDATEs: the order the tables give.
     fn flush(&mut self) {
-        for effect in self.rib.flush() {
+        let flushed = self.ribs.iter_mut().map(Rib::flush).enumerate();
+        let effects: Vec<(usize, Effect)> = flushed
+            .flat_map(|(table, effects)| effects.into_iter().map(move |effect| (table, effect)))
+            .collect();
+        for (table, effect) in effects {
             match effect {
                 Effect::Fib(change) => {
                     let event = SpeakerEvent::RouteChanged {
                         prefix: change.prefix(),
                         via: gateways(&change),
                     };
-                    self.actions.push_back(Action::Fib(change));
+                    self.actions.push_back(Action::Fib { table, change });
                     self.actions.push_back(Action::Event(event));
                 }
                 Effect::Updates {

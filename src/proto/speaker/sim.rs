@@ -250,7 +250,7 @@ impl Sim {
                 self.pipes[pipe].open[end] = false;
                 self.send(pipe, 1 - end, What::Closed, 1);
             }
-            Action::Fib(change) => {
+            Action::Fib { change, .. } => {
                 let fib = &mut self.nodes[node].fib;
                 match change.clone() {
                     FibChange::Install { prefix, next_hops } => {

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{NextHop, SessionState};
-use crate::units::{Asn, Community, Family, NodeName, SessionName, Span};
+use crate::units::{Asn, Community, Family, NodeName, RouteTableName, SessionName, Span};
 
 /// Everything at one instant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +96,9 @@ pub enum RouteSource {
 /// One path to one prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteStatus {
+    /// The route table it is in, where the speaker has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<RouteTableName>,
     /// The destination.
     pub prefix: IpNet,
     /// The path the decision process chose.
@@ -123,6 +126,9 @@ pub struct RouteStatus {
 /// One entry of the forwarding table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FibStatus {
+    /// The route table it is of, where the speaker has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<RouteTableName>,
     /// The destination.
     pub prefix: IpNet,
     /// The ways out; none means blackhole.

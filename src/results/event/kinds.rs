@@ -202,7 +202,7 @@ pub enum EventKind {
     Fib {
         /// The node.
         node: String,
-        /// The VRF whose table it is in; absent: the main table.
+        /// The VRF or route table it is in; absent: the main table.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         vrf: Option<String>,
         /// The prefix.

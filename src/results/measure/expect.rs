@@ -1,12 +1,13 @@
 //! The lab file's expectations against what was measured.
 
 use super::{
-    input::{BEFORE, Expectation, Transition},
+    input::{BEFORE, Expectation, RunInput, Transition},
     result::{AlertResult, AtEnd, ExpectResult, Outage, Steady},
     topology::Map,
 };
 use crate::{
-    lab::model::Bounds,
+    lab::model::{Bounds, Isolated},
+    results::event::FlowLog,
     units::{Percent, Span},
 };
 
@@ -94,6 +95,41 @@ pub(super) fn judge(
         met,
         measured: texts.join("; "),
     }
+}
+
+/// Whether what must not get through did not, from the first packet to the last.
+pub(super) fn isolated(input: &RunInput) -> impl Iterator<Item = ExpectResult> {
+    input.isolated.iter().map(|(probe, (line, isolated))| {
+        // The first flow is from the first end to the second.
+        let flows = input.flows.iter().filter(|flow| flow.probe == *probe);
+        let flows = flows.zip(isolated.ways()).filter(|(_, of)| *of);
+        let counts: Vec<(&FlowLog, usize, usize)> = flows
+            .map(|(flow, _)| {
+                (
+                    flow,
+                    flow.sent.iter().flatten().count(),
+                    flow.received.len(),
+                )
+            })
+            .collect();
+        let texts = counts.iter().map(|(flow, sent, arrived)| {
+            let (from, to) = (&flow.from, &flow.to);
+            format!("{from} → {to}: {arrived} of {sent} arrived")
+        });
+        let none_arrived = counts.iter().all(|(.., arrived)| *arrived == 0);
+        let all_tried = !counts.is_empty() && counts.iter().all(|(_, sent, _)| *sent > 0);
+        ExpectResult {
+            line: *line,
+            text: match (isolated, counts.first()) {
+                (Isolated::There | Isolated::Back, Some((flow, ..))) => {
+                    format!("{probe}: no way to {}", flow.to)
+                }
+                _ => format!("{probe}: isolated"),
+            },
+            met: (all_tried || !none_arrived).then_some(none_arrived),
+            measured: texts.collect::<Vec<_>>().join("; "),
+        }
+    })
 }
 
 /// One flow missing its mark decides; one unmeasured leaves the line unmeasured.

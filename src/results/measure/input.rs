@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    lab::model::{Alert, Bounds},
+    lab::model::{Alert, Bounds, Isolated},
     results::event::{Event, FlowLog, WireFlowLog},
     units::{BfdConfig, LacpRate, Percent, Rate, Span},
 };
@@ -26,6 +26,9 @@ pub struct RunInput {
     /// What a node dropped while probes were counted, by its own counters.
     #[serde(default)]
     pub node_drops: BTreeMap<String, NodeDrops>,
+    /// Probes whose packets must not arrive, with their lines in the file.
+    #[serde(default)]
+    pub isolated: BTreeMap<String, (u32, Isolated)>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
     /// How well the instrument itself worked.

@@ -14,7 +14,7 @@ use super::{
     topology::Map,
     window::{self, Window},
 };
-use crate::results::event::{Event, EventKind, MonoNs};
+use crate::results::event::{Event, EventKind, FlowLog, MonoNs};
 
 /// Version of `result.json`.
 const FORMAT: u32 = 1;
@@ -35,11 +35,12 @@ pub fn measure(input: &RunInput) -> RunResult {
     let mut result = from_events(&input.lab, &scene);
     losses(input, &mut result.links);
     let mut told: Vec<(usize, Told)> = Vec::new();
-    let mut probes = input.flows.iter().map(|log| &log.probe);
+    let is_measured = |log: &&FlowLog| !input.isolated.contains_key(&log.probe);
+    let mut probes = input.flows.iter().filter(is_measured).map(|log| &log.probe);
     let first = probes.next();
     let several = probes.any(|probe| Some(probe) != first);
     let counted = account::counted(input, &map);
-    for log in &input.flows {
+    for log in input.flows.iter().filter(is_measured) {
         let view = FlowView::new(log, &input.wires, &map);
         let owners = window::owners(&view, &windows);
         let account = Account::new(&map, &events, map.destination(log.id), &counted);
@@ -87,6 +88,7 @@ fn judge(input: &RunInput, map: &Map<'_>, result: &mut RunResult) {
     let expectations = input.expectations.iter();
     result.expect = expectations
         .map(|e| expect::judge(e, (&result.steady, &result.outages, &result.alerts), map))
+        .chain(expect::isolated(input))
         .collect();
 }
 

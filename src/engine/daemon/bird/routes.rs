@@ -151,6 +151,7 @@ impl Path {
             .next_hop
             .is_some_and(|next_hop| gateways.contains(&(self.prefix, next_hop)));
         Some(RouteView {
+            table: None,
             prefix: self.prefix,
             best: self.best,
             multipath: self.best || forwards,

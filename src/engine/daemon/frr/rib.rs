@@ -63,6 +63,7 @@ fn view(prefix: IpNet, path: &Path, sessions: &BTreeMap<IpAddr, SessionName>) ->
     };
     let used = path.nexthops.iter().find(|hop| hop.used);
     RouteView {
+        table: None,
         prefix,
         best: path.bestpath,
         multipath: path.multipath || path.bestpath,

@@ -4,8 +4,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::units::{
-    Attachment, Family, Match, PeerConfig, Policy, PolicySource, PrefixMatch, RouteChoice, Set,
-    SpeakerConfig, Verdict,
+    Attachment, Family, Match, PeerConfig, Policy, PolicySource, PrefixMatch, RouteChoice,
+    SessionName, Set, SpeakerConfig, StaticHop, StaticPath, Verdict,
 };
 
 /// A configuration, printed indented.
@@ -39,19 +39,39 @@ impl Display for Listing<'_> {
             }
             writeln!(f)?;
         }
-        for route in &config.statics {
-            write!(f, "  static {}", route.prefix)?;
-            match route.via {
-                Some(via) => write!(f, " via {via}")?,
-                None => f.write_str(" blackhole")?,
-            }
-            if let Some(attachment) = route.propagated {
-                write!(f, ", propagated by {}", word_of(attachment))?;
-            }
-            writeln!(f)?;
+        write_statics(f, "  ", &config.statics)?;
+        for table in &config.tables {
+            writeln!(f, "  route table {} ({})", table.name, table.table)?;
+            write_names(f, "told to", &table.associated)?;
+            write_names(f, "learned from", &table.propagated)?;
+            write_statics(f, "    ", &table.statics)?;
         }
         config.peers.iter().try_for_each(|peer| write_peer(f, peer))
     }
+}
+
+fn write_statics(f: &mut Formatter<'_>, indent: &str, statics: &[StaticPath]) -> fmt::Result {
+    for route in statics {
+        write!(f, "{indent}static {}", route.prefix)?;
+        match route.to {
+            StaticHop::Via(via) => write!(f, " via {via}")?,
+            StaticHop::Blackhole => f.write_str(" blackhole")?,
+        }
+        if let Some(attachment) = route.propagated {
+            write!(f, ", propagated by {}", word_of(attachment))?;
+        }
+        writeln!(f)?;
+    }
+    Ok(())
+}
+
+fn write_names(f: &mut Formatter<'_>, what: &str, sessions: &[SessionName]) -> fmt::Result {
+    if sessions.is_empty() {
+        return Ok(());
+    }
+    write!(f, "    {what}")?;
+    sessions.iter().try_for_each(|name| write!(f, " {name}"))?;
+    writeln!(f)
 }
 
 const fn word_of(attachment: Attachment) -> &'static str {

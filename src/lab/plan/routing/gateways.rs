@@ -21,7 +21,7 @@ use crate::{
     },
     units::{
         Attachment, Community, Match, NodeName, Policy, PolicySource, PrefixMatch, RouteChoice,
-        Rule, SessionName, Set, StaticPath, Verdict,
+        Rule, SessionName, Set, StaticHop, StaticPath, Verdict,
     },
 };
 
@@ -34,7 +34,7 @@ pub(super) fn choice(kind: &Kind) -> RouteChoice {
     match kind {
         Kind::Vgw => RouteChoice::Vgw,
         Kind::DxLocation | Kind::Dxgw { .. } => RouteChoice::DirectConnect,
-        Kind::Tgw { vpn_ecmp } => RouteChoice::Tgw {
+        Kind::Tgw { vpn_ecmp, .. } => RouteChoice::Tgw {
             vpn_ecmp: *vpn_ecmp,
         },
         Kind::Vpc { .. } => RouteChoice::Vpc,
@@ -68,24 +68,28 @@ pub(super) fn statics(
     node: &Node,
 ) -> Result<Vec<StaticPath>, PlanError> {
     match &node.kind {
+        // With route tables each has its own.
+        Kind::Tgw { tables, .. } if !tables.is_empty() => Ok(Vec::new()),
         Kind::Tgw { .. } => of_tgw(net, name, node),
         Kind::Vpc { .. } if net.lab.propagates_to(name).is_some() => written(net, name, node),
         Kind::Dxgw { associations } => {
             let mut paths = Vec::new();
             for (gateway, allowed) in associations {
-                if !matches!(
-                    net.lab.nodes.get(gateway).map(|node| &node.kind),
-                    Some(Kind::Tgw { .. })
-                ) {
+                if !net.lab.is_tgw(gateway) {
                     continue;
                 }
                 let link = association(net.lab, name, gateway)?;
                 let port = net.port(link, gateway)?;
-                paths.extend(allowed.iter().map(|prefix| StaticPath {
-                    prefix: *prefix,
-                    via: port.address_like(prefix).map(|address| address.addr()),
-                    propagated: None,
-                }));
+                for prefix in allowed {
+                    let address = port.address_like(prefix).ok_or_else(|| {
+                        PlanError::Broken(format!("that `{link}` carries what is like {prefix}"))
+                    })?;
+                    paths.push(StaticPath {
+                        prefix: *prefix,
+                        to: StaticHop::Via(address.addr()),
+                        propagated: None,
+                    });
+                }
             }
             Ok(paths)
         }
@@ -112,11 +116,13 @@ fn of_tgw(net: &Net<'_>, name: &NodeName, node: &Node) -> Result<Vec<StaticPath>
         );
         let port = net.attachments.get(vpc).and_then(|cable| cable.at(vpc));
         for range in ranges.iter().filter(|_| propagates) {
+            let address = port.and_then(|port| port.address_like(range));
+            let address = address.ok_or_else(|| {
+                PlanError::Broken(format!("that `{vpc}` has an address like {range}"))
+            })?;
             paths.push(StaticPath {
                 prefix: *range,
-                via: port
-                    .and_then(|port| port.address_like(range))
-                    .map(|address| address.addr()),
+                to: StaticHop::Via(address.addr()),
                 propagated: Some(Attachment::Vpc),
             });
         }
@@ -130,9 +136,9 @@ fn written(net: &Net<'_>, name: &NodeName, node: &Node) -> Result<Vec<StaticPath
     let path = |route: &StaticRoute| {
         Ok(StaticPath {
             prefix: route.prefix,
-            via: match statics::target(net, name, route)? {
-                RouteTarget::Via(address) => Some(address),
-                RouteTarget::Blackhole => None,
+            to: match statics::target(net, name, route)? {
+                RouteTarget::Via(address) => StaticHop::Via(address),
+                RouteTarget::Blackhole => StaticHop::Blackhole,
             },
             propagated: None,
         })

@@ -204,6 +204,7 @@ fn story(lab: &mut Lab) {
             family: Family::Ipv4Unicast,
             rate: 1000,
             size: Bytes::new(200),
+            isolated: None,
             line: 0,
         },
     );

@@ -10,7 +10,7 @@ mod sessions;
 
 use Holds::{Keys, ListOf, MapOf, Name, Number, Steps, Text};
 pub(super) use links::{LAG, LINK};
-pub(super) use nodes::{ANNOUNCEMENT, DAEMONS, INSTALLED, KINDS, NODE};
+pub(super) use nodes::{ANNOUNCEMENT, DAEMONS, INSTALLED, KINDS, NODE, ROUTE_TABLE};
 pub(super) use routing::{MATCH, ROUTING, RULE, SET};
 pub(super) use scenario::{
     CUT, DEGRADE, DROP, EXPECT, OUTCOME, PROBE, RESTORED, SHARES, STEP, TIMES, WAIT,

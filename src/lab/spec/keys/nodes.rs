@@ -74,9 +74,37 @@ pub(in crate::lab::spec) static NODE: Table = Table {
             Flag,
             "tgw: whether equal VPN tunnels share traffic; default true.",
         ),
+        word(
+            "route-tables",
+            MapOf(&Keys(&ROUTE_TABLE)),
+            "tgw: its route tables by name. Left out: the default one, with everything in it.",
+        ),
         PROVIDER,
         LOCATION,
         SITE,
+    ],
+};
+
+/// A route table of a tgw.
+pub(in crate::lab::spec) static ROUTE_TABLE: Table = Table {
+    what: "a route table",
+    others: None,
+    keys: &[
+        word(
+            "associate",
+            OneOrList(&Name),
+            "Attachments whose packets it routes: vpcs, VPN sessions, dxgws, peered tgws. Each in one table.",
+        ),
+        word(
+            "propagate",
+            OneOrList(&Name),
+            "Attachments whose routes it takes: vpcs, VPN sessions, dxgws.",
+        ),
+        word(
+            "routes",
+            MapOf(&Text),
+            "Its static routes: prefix and a vpc, a peered tgw, or `blackhole`.",
+        ),
     ],
 };
 

@@ -32,6 +32,16 @@ pub(in crate::lab::spec) static PROBE: Table = Table {
             OneOf(&["ipv4", "ipv6"]),
             "Default ipv4 where both hosts have it.",
         ),
+        word(
+            "isolated",
+            Flag,
+            "The two must not reach each other: whatever happens, no packet may arrive. Default false.",
+        ),
+        word(
+            "no-way-to",
+            Name,
+            "The one of the two that no packet may reach, whatever happens; the other way is not looked at.",
+        ),
     ],
 };
 

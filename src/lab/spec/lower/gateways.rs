@@ -82,10 +82,9 @@ impl Lower<'_> {
     /// A transit gateway's static routes lead over peerings; what is behind a Direct Connect
     /// gateway or a VPN with BGP it learns.
     pub(super) fn check_tgw_routes(&mut self) {
-        let is_tgw = |cx: &Self, name: &NodeName| matches!(cx.kind(name), Some(Kind::Tgw { .. }));
         let mut found = Vec::new();
         for (name, node) in &self.lab.nodes {
-            if !is_tgw(self, name) {
+            if !node.kind.is_tgw() {
                 continue;
             }
             for route in &node.routes {
@@ -94,7 +93,7 @@ impl Lower<'_> {
                     Via::Address(_) => false,
                     Via::Link(link) => self
                         .link(link)
-                        .is_some_and(|link| link.ends.iter().all(|end| is_tgw(self, end))),
+                        .is_some_and(|link| link.ends.iter().all(|end| self.lab.is_tgw(end))),
                 };
                 if !fits {
                     found.push((name.clone(), route.prefix));
@@ -172,8 +171,8 @@ impl Lower<'_> {
         let asn = |cx: &Self, name: &NodeName| cx.lab.nodes.get(name).and_then(|node| node.asn);
         let own = asn(self, dxgw);
         for gateway in associations.keys() {
-            let is_tgw = matches!(self.kind(gateway), Some(Kind::Tgw { .. }));
-            if let (true, Some(own)) = (is_tgw && asn(self, gateway) == own, own) {
+            if let (true, Some(own)) = (self.lab.is_tgw(gateway) && asn(self, gateway) == own, own)
+            {
                 let at = self.at(Section::Nodes, gateway.as_str());
                 self.f
                     .error(
@@ -190,7 +189,7 @@ impl Lower<'_> {
     fn check_origins(&mut self, dxgw: &NodeName, associations: &Associations) {
         let mut before: Vec<(&NodeName, &IpNet)> = Vec::new();
         for (gateway, allowed) in associations {
-            if !matches!(self.kind(gateway), Some(Kind::Tgw { .. })) {
+            if !self.lab.is_tgw(gateway) {
                 continue;
             }
             let at = self.at(Section::Associations, gateway.as_str());

@@ -14,6 +14,7 @@ mod next_hops;
 mod nodes;
 mod probes;
 mod quota;
+mod route_tables;
 mod routing;
 mod rules;
 mod scenario;

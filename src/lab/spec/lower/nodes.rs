@@ -44,7 +44,7 @@ fn allowed(kind: &str) -> &'static [&'static str] {
         "internet" => &["hosts", "routes"],
         "vgw" => &["asn"],
         "dxgw" => &["asn", "associate"],
-        "tgw" => &["asn", "vpn-ecmp", "routes"],
+        "tgw" => &["asn", "vpn-ecmp", "routes", "route-tables"],
         "vpc" => &["attach", "cidr", "propagate", "hosts", "routes"],
         _ => &[],
     }
@@ -93,9 +93,14 @@ impl Lower<'_> {
             },
             "tgw" => Kind::Tgw {
                 vpn_ecmp: fields.flag(&mut self.f, "vpn-ecmp").unwrap_or(true),
+                // What they name is known once sessions are.
+                tables: BTreeMap::new(),
             },
             _ => Kind::Vgw,
         };
+        if kind.is_tgw() {
+            self.read_route_tables(&key.text, &fields);
+        }
         let asn = self.asn(&fields, &kind);
         let daemon = self.daemon(&fields, &kind, asn)?;
         let multipath = fields.number(&mut self.f, "multipath").unwrap_or(1);

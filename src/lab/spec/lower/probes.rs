@@ -12,7 +12,7 @@ use super::{
     Lower, Section,
 };
 use crate::{
-    lab::model::{Endpoint, Kind, LIBIPSEC_MTU, Probe, SessionKind},
+    lab::model::{Endpoint, Isolated, Kind, LIBIPSEC_MTU, Probe, SessionKind},
     units::{Bytes, Family, HostName, NodeName, PROBE_HEADER_LEN, ProbeName},
 };
 
@@ -57,13 +57,46 @@ impl Lower<'_> {
         let ends = ends?;
         let family = self.common_family(&fields, &ends, asked)?;
         self.check_size(fields.at_value("size"), size, family, &ends);
+        let isolated = self.isolated(&fields, &ends);
         Some(Probe {
             ends,
             family,
             rate: rate?,
             size,
+            isolated,
             line: key.at.line,
         })
+    }
+
+    fn isolated(&mut self, fields: &Fields<'_>, ends: &[Endpoint; 2]) -> Option<Isolated> {
+        let both = fields.flag(&mut self.f, "isolated").unwrap_or(false);
+        let to = fields.text(&mut self.f, "no-way-to");
+        let at = fields.at_value("no-way-to");
+        let Some(to) = to else {
+            return both.then_some(Isolated::BothWays);
+        };
+        if both {
+            self.f.error(
+                at,
+                "isolated",
+                "`isolated: true` says it of both ways, `no-way-to` of one",
+            );
+        }
+        match ends.each_ref().map(|end| end.to_string() == to) {
+            [true, _] => Some(Isolated::Back),
+            [_, true] => Some(Isolated::There),
+            [false, false] => {
+                let names = ends.each_ref().map(ToString::to_string);
+                self.f
+                    .error(
+                        at,
+                        "unknown-name",
+                        format!("`{to}` is not an end of this probe"),
+                    )
+                    .one_of(to, names.iter().map(String::as_str));
+                None
+            }
+        }
     }
 
     fn endpoints(&mut self, fields: &Fields<'_>) -> Option<[Endpoint; 2]> {

@@ -514,7 +514,7 @@ impl Lower<'_> {
             return None;
         };
         self.f.choice(key.at, what, &key.text, &["recovered"]);
-        let probe = self.probe_named(key.at, &key.text)?;
+        let probe = self.measured_probe(key.at, &key.text)?;
         Some(StepKind::WaitRecovered {
             probe,
             within: within?,
@@ -546,7 +546,7 @@ impl Lower<'_> {
                 .help("write it like `{ after: cut, app: { outage: 1.2s } }`");
         }
         for (key, tree) in &fields.others {
-            let probe = self.probe_named(key.at, &key.text);
+            let probe = self.measured_probe(key.at, &key.text);
             let Some(outcome) = self.f.fields(tree, &OUTCOME, key.at) else {
                 continue;
             };

@@ -10,6 +10,7 @@ use super::{
         reader::{Fields, Findings, and_list},
     },
     next_hops::NextHop,
+    route_tables,
 };
 use crate::{
     lab::model::{Kind, Lab, Link, Session, endpoint_name},
@@ -72,6 +73,8 @@ pub(super) struct Lower<'a> {
     pub(super) restored: Vec<String>,
     /// Next hops of static routes that are known once all addresses are.
     pub(super) next_hops: Vec<NextHop>,
+    /// Route tables of tgws as written.
+    pub(super) route_tables: Vec<route_tables::Written>,
 }
 
 /// Reads the tree; `None` when there were errors.
@@ -101,6 +104,7 @@ pub(in super::super) fn lower(
         faults: Vec::new(),
         restored: Vec::new(),
         next_hops: Vec::new(),
+        route_tables: Vec::new(),
         lab: Lab {
             name: placeholder,
             nodes: BTreeMap::new(),
@@ -124,6 +128,7 @@ pub(in super::super) fn lower(
     cx.lags(&fields);
     cx.vrfs(&fields);
     cx.sessions(&fields);
+    cx.check_route_tables();
     cx.check_vrf_sessions();
     cx.routing(&fields);
     cx.check_routes();
@@ -253,7 +258,25 @@ impl Lower<'_> {
         self.reference(Section::Sessions, at, text)
     }
 
-    pub(super) fn probe_named(&mut self, at: At, text: &str) -> Option<ProbeName> {
+    /// A probe that has outages: not one whose packets never arrive.
+    pub(super) fn measured_probe(&mut self, at: At, text: &str) -> Option<ProbeName> {
+        let name = self.probe_named(at, text)?;
+        if self
+            .lab
+            .probes
+            .get(&name)
+            .is_some_and(|probe| probe.isolated.is_some())
+        {
+            let message = format!("`{text}` has no outages: a way of it is never to arrive");
+            self.f
+                .error(at, "isolated", message)
+                .help("that is an expectation by itself, which every run checks");
+            return None;
+        }
+        Some(name)
+    }
+
+    fn probe_named(&mut self, at: At, text: &str) -> Option<ProbeName> {
         self.reference(Section::Probes, at, text)
     }
 

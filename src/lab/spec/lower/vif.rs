@@ -164,7 +164,7 @@ impl Lower<'_> {
             (None, _) | (Some(Kind::Vgw), VifKind::Private) => return,
             (Some(Kind::Dxgw { associations }), vif) => {
                 let transit = vif == VifKind::Transit;
-                let is_tgw = |name: &NodeName| matches!(self.kind(name), Some(Kind::Tgw { .. }));
+                let is_tgw = |name: &NodeName| self.lab.is_tgw(name);
                 let Some(other) = associations.keys().find(|name| is_tgw(name) != transit) else {
                     return;
                 };

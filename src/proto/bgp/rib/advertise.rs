@@ -63,7 +63,7 @@ impl Rib {
         changed: &BTreeSet<IpNet>,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(table) = self.peers.get_mut(peer) else {
+        let Some(table) = self.peers.get_mut(peer).filter(|table| table.associated) else {
             return;
         };
         let Some(session) = &table.session else {

@@ -14,8 +14,8 @@ use crate::proto::bgp::fsm::Negotiated;
 use crate::proto::bgp::policy;
 use crate::proto::bgp::wire::{Attributes, Decoded, Reach};
 use crate::units::{
-    Asn, Attachment, Family, IfName, Origination, PeerConfig, RouteChoice, SpeakerConfig,
-    StaticPath,
+    Asn, Attachment, Family, IfName, Origination, PeerConfig, RouteChoice, RouteTable, SessionName,
+    SpeakerConfig, StaticHop, StaticPath,
 };
 
 /// What a flush leads to, in order.
@@ -112,6 +112,10 @@ pub(super) struct Entry {
 pub(super) struct PeerTable {
     pub(super) config: PeerConfig,
     pub(super) external: bool,
+    /// Its paths are candidates here.
+    propagated: bool,
+    /// It is told what is chosen here.
+    pub(super) associated: bool,
     /// Set while Established.
     pub(super) session: Option<Negotiated>,
     /// Adj-RIB-In before policy.
@@ -141,9 +145,20 @@ pub struct Rib {
 }
 
 impl Rib {
-    /// Empty tables.
+    /// Empty tables of a speaker that has one of each.
     pub fn new(config: &SpeakerConfig) -> Self {
+        Self::of(config, None)
+    }
+
+    /// Empty tables: of one route table among several, or of all there is. Each of several
+    /// hears everything, and chooses among what is propagated into it.
+    pub fn of(config: &SpeakerConfig, of: Option<&RouteTable>) -> Self {
+        let is_in = |list: fn(&RouteTable) -> &Vec<SessionName>, peer: &PeerConfig| {
+            of.is_none_or(|table| list(table).contains(&peer.session))
+        };
         let table = |peer: &PeerConfig| PeerTable {
+            propagated: is_in(|table| &table.propagated, peer),
+            associated: is_in(|table| &table.associated, peer),
             config: peer.clone(),
             external: peer.is_external(config.asn),
             session: None,
@@ -158,7 +173,7 @@ impl Rib {
             multipath: usize::from(config.multipath.max(1)),
             peers: config.peers.iter().map(table).collect(),
             originations: config.originate.clone(),
-            statics: config.statics.clone(),
+            statics: of.map_or(&config.statics, |table| &table.statics).clone(),
             started: false,
             entries: BTreeMap::new(),
             fib: Fib::default(),
@@ -173,10 +188,13 @@ impl Rib {
         self.started = true;
         self.recheck = true;
         for (index, route) in self.statics.clone().into_iter().enumerate() {
-            let next_hop = route.via.unwrap_or_else(|| unspecified(&route.prefix));
-            if route.via.is_some() {
-                self.resolver.resolve(next_hop);
-            }
+            let next_hop = match route.to {
+                StaticHop::Via(next_hop) => {
+                    self.resolver.resolve(next_hop);
+                    next_hop
+                }
+                StaticHop::Blackhole => unspecified(&route.prefix),
+            };
             let attributes = Arc::new(Attributes::local(next_hop));
             self.put_path(
                 route.prefix.trunc(),
@@ -295,7 +313,12 @@ impl Rib {
         let mut rows = Vec::new();
         for (prefix, entry) in &self.entries {
             let used = self.choose(entry);
+            let is_here = |index: &usize| {
+                let path = entry.paths.get(*index);
+                path.is_some_and(|path| self.is_propagated(path))
+            };
             let others = (0..entry.paths.len()).filter(|index| !used.contains(index));
+            let others = others.filter(is_here);
             for (order, index) in used.iter().copied().chain(others).enumerate() {
                 if let Some(path) = entry.paths.get(index) {
                     rows.push(Row {
@@ -539,7 +562,16 @@ impl Rib {
 
     /// Whether packets can take it, were it chosen.
     fn is_usable(&self, path: &Path) -> bool {
-        path.source == Source::Local || self.is_blackhole(path) || self.interface(path).is_some()
+        self.is_propagated(path)
+            && (path.source == Source::Local
+                || self.is_blackhole(path)
+                || self.interface(path).is_some())
+    }
+
+    /// Whether it is in this table at all.
+    fn is_propagated(&self, path: &Path) -> bool {
+        let peer = path.source.peer().and_then(|peer| self.peers.get(peer));
+        peer.is_none_or(|peer| peer.propagated)
     }
 
     fn static_path(&self, path: &Path) -> Option<&StaticPath> {
@@ -551,7 +583,7 @@ impl Rib {
 
     fn is_blackhole(&self, path: &Path) -> bool {
         self.static_path(path)
-            .is_some_and(|route| route.via.is_none())
+            .is_some_and(|route| route.to == StaticHop::Blackhole)
     }
 
     fn attachment(&self, path: &Path) -> Option<Attachment> {

@@ -12,6 +12,7 @@ use crate::proto::bgp::wire::{
 use crate::units::{Community, Family, IfName, Origination, PeerConfig, fixture};
 
 mod aws;
+mod route_tables;
 
 const OWN: u32 = 65001;
 const FIRST: usize = 0;

@@ -59,6 +59,7 @@ pub(in crate::results) fn run(v6: bool) -> RunInput {
         flows: Vec::new(),
         wires: Vec::new(),
         node_drops: std::collections::BTreeMap::new(),
+        isolated: std::collections::BTreeMap::new(),
         topology: Topology {
             hosts: [("app", "dc1"), ("db", "vgw")]
                 .map(|(name, behind)| HostInput {

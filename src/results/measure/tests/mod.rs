@@ -2,5 +2,6 @@
 
 mod alerts;
 mod cases;
+mod isolated;
 pub(in crate::results) mod lab;
 mod trust;

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::units::{Attachment, RouteChoice, StaticPath};
+use crate::units::{Attachment, RouteChoice, StaticHop, StaticPath};
 
 /// The gateway's own AS.
 const GATEWAY: u32 = 64512;
@@ -185,7 +185,10 @@ fn ways(choice: RouteChoice, to: &str, routes: &[Route]) -> Vec<usize> {
         let Some(attachment) = route.attachment() else {
             statics.push(StaticPath {
                 prefix: route.prefix,
-                via: (route.word != "blackhole").then(|| next_hop(index)),
+                to: match route.word.as_str() {
+                    "blackhole" => StaticHop::Blackhole,
+                    _ => StaticHop::Via(next_hop(index)),
+                },
                 propagated: (route.word == "vpc").then_some(Attachment::Vpc),
             });
             continue;

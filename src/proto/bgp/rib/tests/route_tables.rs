@@ -1,0 +1,94 @@
+//! A transit gateway's route tables: each chooses among what is propagated into it, and only
+//! what is associated with it is told.
+
+use super::{
+    Effect, FIRST, FibChange, Rib, SECOND, announcement, installs, interfaces, negotiated, net,
+    peer, told, withdrawal,
+};
+use crate::units::{RouteTable, RouteTableName, SessionName, StaticHop, StaticPath, fixture};
+
+fn table(name: &str, associated: &[&str], propagated: &[&str]) -> RouteTable {
+    let sessions = |names: &[&str]| {
+        let names = names.iter();
+        names.map(|name| SessionName::new(*name).unwrap()).collect()
+    };
+    RouteTable {
+        name: RouteTableName::new(name).unwrap(),
+        table: 101,
+        associated: sessions(associated),
+        propagated: sessions(propagated),
+        statics: Vec::new(),
+    }
+}
+
+/// The table of a speaker with two peers, both up, and what it said until then.
+fn rib(table: &RouteTable) -> Rib {
+    let config = fixture::speaker("tgw", 64512, "1.1.1.1", vec![peer(0), peer(1)]);
+    let mut rib = Rib::of(&config, Some(table));
+    rib.set_interfaces(interfaces(true));
+    rib.start();
+    for index in [FIRST, SECOND] {
+        rib.peer_up(index, negotiated(index as u8));
+    }
+    rib.flush();
+    rib
+}
+
+const PREFIX: &str = "172.31.0.0/16";
+
+#[test]
+fn a_table_chooses_among_what_propagates_into_it() {
+    // The better path is the first peer's, and does not propagate into the first table.
+    let mut spokes = rib(&table("spokes", &[], &["s1"]));
+    let mut core = rib(&table("core", &[], &["s0", "s1"]));
+    let gateways = [&mut spokes, &mut core].map(|rib| {
+        rib.receive(FIRST, announcement(FIRST, &[], &[PREFIX]))
+            .unwrap();
+        rib.receive(SECOND, announcement(SECOND, &[65200], &[PREFIX]))
+            .unwrap();
+        installs(&rib.flush())
+    });
+    let by = |gateway: &str| vec![(PREFIX.to_owned(), gateway.to_owned())];
+    assert_eq!(gateways, [by("10.0.1.2"), by("10.0.0.2")]);
+    // What is not propagated is not shown either.
+    let shown = |rib: &Rib| rib.rows().iter().map(|row| row.peer).collect::<Vec<_>>();
+    assert_eq!(shown(&spokes), [Some(SECOND)]);
+    assert_eq!(shown(&core), [Some(FIRST), Some(SECOND)]);
+
+    // Its only way goes: gone, whatever another table has.
+    spokes.receive(SECOND, withdrawal(PREFIX)).unwrap();
+    let prefix = net(PREFIX);
+    assert_eq!(spokes.flush(), [Effect::Fib(FibChange::Remove { prefix })]);
+}
+
+#[test]
+fn only_what_is_associated_with_a_table_is_told_what_is_in_it() {
+    let tell = |associated: &[&str]| {
+        let mut rib = rib(&table("core", associated, &["s0"]));
+        rib.receive(FIRST, announcement(FIRST, &[], &[PREFIX]))
+            .unwrap();
+        told(&rib.flush(), SECOND).len()
+    };
+    assert_eq!(tell(&["s1"]), 1);
+    assert_eq!(tell(&["s0"]), 0);
+    assert_eq!(tell(&[]), 0);
+}
+
+#[test]
+fn a_static_route_is_its_own_tables() {
+    let mut table = table("spokes", &[], &["s0"]);
+    table.statics.push(StaticPath {
+        prefix: net(PREFIX),
+        to: StaticHop::Blackhole,
+        propagated: None,
+    });
+    let mut rib = rib(&table);
+    rib.receive(FIRST, announcement(FIRST, &[], &[PREFIX]))
+        .unwrap();
+    assert_eq!(installs(&rib.flush()), []);
+    let held: Vec<_> = rib
+        .fib()
+        .map(|(prefix, hops)| (*prefix, hops.len()))
+        .collect();
+    assert_eq!(held, [(net(PREFIX), 0)]);
+}
