@@ -21,6 +21,8 @@ use serde_json::Value;
 mod answers;
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/fast.rs"]
+mod fast;
 #[path = "cli/faults.rs"]
 mod faults;
 #[path = "cli/graph.rs"]

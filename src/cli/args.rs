@@ -94,7 +94,8 @@ Examples:
   backhoe test labs/ --json | jq '.labs[] | select(.verdict != \"pass\")'
 
 All files are checked before the first lab is built. A lab that this host lacks something for is
-skipped, and the line says what. Exit code 4: a lab failed; 3: none could run, or one was skipped
+skipped, and the line says what. --fast is for the labs that declare a factor; the others run as
+they are. Exit code 4: a lab failed; 3: none could run, or one was skipped
 under --no-skip.";
 
 const UP_HELP: &str = "\
@@ -260,6 +261,14 @@ pub(super) struct Output {
     pub(super) json: bool,
 }
 
+/// Whether timers run as the lab file has them.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub(super) struct Fast {
+    /// Divide the lab's timers by the factor it declares (`fast: 10`); every output says so
+    #[arg(long)]
+    pub(super) fast: bool,
+}
+
 /// The lab that a command means.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Which {
@@ -295,6 +304,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "BACKEND", value_enum, default_value_t)]
     pub(super) wire: WireArg,
     #[command(flatten)]
+    pub(super) fast: Fast,
+    #[command(flatten)]
     pub(super) output: Output,
 }
 
@@ -326,6 +337,8 @@ pub(super) struct TestArgs {
     /// A lab that cannot run on this host is a failure
     #[arg(long)]
     pub(super) no_skip: bool,
+    #[command(flatten)]
+    pub(super) fast: Fast,
     #[command(flatten)]
     pub(super) output: Output,
 }
@@ -361,6 +374,8 @@ pub(super) struct CheckArgs {
     #[arg(long)]
     pub(super) host: bool,
     #[command(flatten)]
+    pub(super) fast: Fast,
+    #[command(flatten)]
     pub(super) output: Output,
 }
 
@@ -369,6 +384,8 @@ pub(super) struct PlanArgs {
     /// The lab file
     #[arg(value_name = "LAB", value_hint = ValueHint::FilePath)]
     pub(super) lab: PathBuf,
+    #[command(flatten)]
+    pub(super) fast: Fast,
     #[command(flatten)]
     pub(super) output: Output,
 }
@@ -427,6 +444,8 @@ pub(super) struct UpArgs {
     /// Stay in the foreground; the lab ends with this command
     #[arg(long)]
     pub(super) foreground: bool,
+    #[command(flatten)]
+    pub(super) fast: Fast,
     #[command(flatten)]
     pub(super) output: Output,
 }

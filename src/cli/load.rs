@@ -57,6 +57,15 @@ impl Loaded {
         }
     }
 
+    /// Has its timers run faster where it says by how much.
+    pub(super) fn at_fast(mut self, fast: bool) -> Self {
+        let scaled = self.checked.lab.as_ref().filter(|_| fast);
+        if let Some(scaled) = scaled.and_then(Lab::at_fast) {
+            self.checked.lab = Some(scaled);
+        }
+        self
+    }
+
     /// Why there is no lab.
     pub(super) fn refused(&self) -> Exit {
         let found = &self.checked.diagnostics;
@@ -145,12 +154,29 @@ pub(super) fn lab(path: &Path) -> Result<Lab, Exit> {
     }
 }
 
-/// Plans a lab for this host.
-pub(super) fn plan(path: &Path, name: Option<&LabName>) -> Result<(Plan, HostProbe), Exit> {
+/// Plans a lab for this host; `fast` by the factor it declares.
+pub(super) fn plan(
+    path: &Path,
+    name: Option<&LabName>,
+    fast: bool,
+) -> Result<(Plan, HostProbe), Exit> {
+    let file = path.display();
     if is_ready_made(path) {
+        if fast {
+            return Err(Exit::Usage(format!(
+                "{file}: error: a plan's timers are decided\n   = help: `backhoe plan LAB --fast --json` makes a scaled one"
+            )));
+        }
         return Ok((ready_made(path)?, host::probe()?));
     }
     let mut lab = lab(path)?;
+    if fast {
+        lab = lab.at_fast().ok_or_else(|| {
+            Exit::Usage(format!(
+                "{file}: error: `--fast`, but the lab does not say by how much\n   = help: `fast: 10` at its top divides its timers by ten; without `--fast` they run as written"
+            ))
+        })?;
+    }
     if let Some(name) = name {
         lab.name = name.clone();
     }

@@ -44,17 +44,19 @@ pub(super) fn run(wanted: Output) -> Result<(), Exit> {
         output::talk("no lab is up; bring one up: backhoe up LAB");
         return Ok(());
     }
-    let mut table = Table::new(&["NAME", "NODES", "SINCE", "DIR"]);
+    let mut table = Table::new(&["NAME", "NODES", "SINCE", "TIMERS", "DIR"]);
     for lab in &found {
         table.row(match lab {
             Found::Up(lab) => [
                 lab.lab.clone(),
                 lab.nodes.to_string(),
                 format!("{} ago", up_for(lab)),
+                timers(lab),
                 present(Path::new(&lab.out_dir)),
             ],
             Found::Silent { lab, .. } => [
                 lab.clone(),
+                "?".to_owned(),
                 "?".to_owned(),
                 "?".to_owned(),
                 "does not answer".to_owned(),
@@ -62,6 +64,14 @@ pub(super) fn run(wanted: Output) -> Result<(), Exit> {
         });
     }
     output::data(&table.to_string())
+}
+
+/// Whose timers they are.
+fn timers(lab: &Summary) -> String {
+    lab.timers_scaled.map_or_else(
+        || "as written".to_owned(),
+        |factor| format!("scaled 1:{factor} (--fast)"),
+    )
 }
 
 /// For how long a lab has been up.

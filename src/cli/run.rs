@@ -69,7 +69,7 @@ pub(super) fn print_failure(exit: &Exit, so_far: &SoFar) -> Result<(), Exit> {
 fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
     let command_started = Some(clock::mono_ns());
     let interrupts = Interrupts::catch()?;
-    let (plan, _) = load::plan(&args.lab, args.name.as_ref())?;
+    let (plan, _) = load::plan(&args.lab, args.name.as_ref(), args.fast.fast)?;
     let lab = plan.lab.clone();
     let cuts = plan
         .scenario

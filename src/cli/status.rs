@@ -13,6 +13,7 @@ use crate::{
         api::{Client, Phase, Status},
         live::{LabStatus, LinkCounts, LinkStatus},
     },
+    lab::model::scaled_words,
     os::clock,
 };
 
@@ -34,8 +35,10 @@ fn render(status: &Status, now: u64) -> String {
         (Phase::Up, true) => "everything is up".to_owned(),
         (_, false) => format!("not up: {}", status.waiting.join(", ")),
     };
+    let scaled = lab.timers_scaled.map(scaled_words);
+    let scaled = scaled.map_or_else(String::new, |words| format!("{words}\n"));
     let mut text = format!(
-        "{}  since {} ago, {doing}\njournal and logs: {}\n",
+        "{}  since {} ago, {doing}\njournal and logs: {}\n{scaled}",
         lab.lab,
         age(ms_since(status.up_since)),
         ls::present(Path::new(&status.out_dir))

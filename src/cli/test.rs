@@ -26,6 +26,8 @@ struct Candidate {
     path: PathBuf,
     /// Of the lab; unlike others' of the same command.
     label: String,
+    /// It runs by its factor.
+    fast: bool,
     /// Why it cannot run here.
     lacks: Option<Vec<String>>,
 }
@@ -44,6 +46,9 @@ struct Outcome {
     file: String,
     lab: String,
     verdict: Verdict,
+    /// Timers ran this many times faster than its file says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timers_scaled: Option<u32>,
     /// Wall time, from the command that ran it to its end.
     seconds: f64,
     /// What its faults cost, in a line.
@@ -67,7 +72,7 @@ struct Summary {
 pub(super) fn run(args: &TestArgs) -> Result<(), Exit> {
     let started = clock::mono_ns();
     let interrupts = Interrupts::catch()?;
-    let candidates = candidates(&files(&args.paths)?)?;
+    let candidates = candidates(&files(&args.paths)?, args.fast.fast)?;
     let out_dir = run::out_dir(args.out.as_deref(), &LabName::new("test").map_err(broken)?)?;
     let width = candidates.iter().map(|c| c.label.chars().count()).max();
     let width = width.unwrap_or_default();
@@ -154,12 +159,12 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Exit> {
 }
 
 /// Reads all files, so that a mistake in the last is known before the first lab is built.
-fn candidates(files: &[PathBuf]) -> Result<Vec<Candidate>, Exit> {
+fn candidates(files: &[PathBuf], fast: bool) -> Result<Vec<Candidate>, Exit> {
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut findings = Vec::new();
     let mut refused = Vec::new();
     for path in files {
-        match candidate(path) {
+        match candidate(path, fast) {
             Ok(candidate) => candidates.push(candidate),
             Err(exit) => {
                 if let Exit::LabFile(_, found) = &exit {
@@ -190,13 +195,13 @@ fn candidates(files: &[PathBuf]) -> Result<Vec<Candidate>, Exit> {
     Err(Exit::LabFile(text, findings))
 }
 
-fn candidate(path: &Path) -> Result<Candidate, Exit> {
-    let loaded = load::read(path)?;
+fn candidate(path: &Path, fast: bool) -> Result<Candidate, Exit> {
+    let loaded = load::read(path)?.at_fast(fast);
     loaded.print();
     let Some(lab) = &loaded.checked.lab else {
         return Err(loaded.refused());
     };
-    let label = lab.name.to_string();
+    let (label, fast) = (lab.name.to_string(), lab.scaled.is_some());
     let lacks = match load::on_host(&loaded) {
         Ok(()) => None,
         Err(Exit::Host(why)) => Some(lacks(&loaded.file, &why)),
@@ -205,6 +210,7 @@ fn candidate(path: &Path) -> Result<Candidate, Exit> {
     Ok(Candidate {
         path: path.to_owned(),
         label,
+        fast,
         lacks,
     })
 }
@@ -226,12 +232,15 @@ fn one(candidate: &Candidate, out_dir: &Path, interrupts: &Interrupts) -> Result
     let directory = out_dir.join(&candidate.label);
     let log = out_dir.join(format!("{}.log", candidate.label));
     let file = fs::canonicalize(&candidate.path)?;
-    let args: [OsString; 4] = [
+    let mut args: Vec<OsString> = vec![
         "run".into(),
         file.into(),
         "--out".into(),
         directory.clone().into(),
     ];
+    if candidate.fast {
+        args.push("--fast".into());
+    }
     let program = env::current_exe().context("where this program is")?;
     let process = Spawn::new(program)
         .args(args)
@@ -251,6 +260,7 @@ fn one(candidate: &Candidate, out_dir: &Path, interrupts: &Interrupts) -> Result
     };
     Ok(Outcome {
         seconds: seconds_since(started),
+        timers_scaled: result.as_ref().and_then(|result| result.timers_scaled),
         cost: result.as_ref().map(report::headline).unwrap_or_default(),
         why,
         outages: result.map(|result| result.outages).unwrap_or_default(),
@@ -275,6 +285,7 @@ impl Outcome {
             file: candidate.path.display().to_string(),
             lab: candidate.label.clone(),
             verdict,
+            timers_scaled: None,
             seconds: 0.0,
             cost: String::new(),
             why: Vec::new(),

@@ -18,7 +18,10 @@ use crate::{
         init::{self, Goal, LaunchSpec, Launched, Mode, RunOptions, Timings},
         supervisor::{NOT_CONVERGED, STANDS},
     },
-    lab::{model::StepKind, plan::Plan},
+    lab::{
+        model::{StepKind, scaled_words},
+        plan::Plan,
+    },
     os::clock,
     results::event::{Event, EventKind},
     units::LabName,
@@ -32,6 +35,9 @@ struct Outcome {
     outer_pid: u32,
     init_pid: i32,
     timings: Timings,
+    /// Timers run this many times faster than the lab file says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timers_scaled: Option<u32>,
     /// Nobody waited: neither true nor false.
     converged: Option<bool>,
     /// From the command to the last session.
@@ -43,9 +49,9 @@ struct Outcome {
 pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
     let command_started = Some(clock::mono_ns());
     let interrupts = Interrupts::catch()?;
-    let (plan, _) = load::plan(&args.lab, args.name.as_ref())?;
+    let (plan, _) = load::plan(&args.lab, args.name.as_ref(), args.fast.fast)?;
     let (lab, nodes) = (plan.lab.clone(), plan.nodes.len());
-    let next = first_cut(&plan);
+    let (next, timers_scaled) = (first_cut(&plan), plan.timers_scaled);
     run::must_be_free(&lab)?;
     let out_dir = run::out_dir(args.out.as_deref(), &lab)?;
     let spec = LaunchSpec {
@@ -78,6 +84,7 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
         outer_pid: launched.ready.outer_pid,
         init_pid: launched.ready.init_pid,
         timings: launched.ready.timings,
+        timers_scaled,
         converged: None,
         converged_ms: None,
         missing: None,
@@ -194,10 +201,12 @@ fn words(outcome: &Outcome, nodes: usize, cut: Option<&str>) -> String {
         (Some(false), _) => ", NOT converged".to_owned(),
         (Some(true), None) | (None, _) => String::new(),
     };
+    let scaled = outcome.timers_scaled.map(scaled_words);
+    let scaled = scaled.map_or_else(String::new, |words| format!(", {words}"));
     let cut = cut
         .map(|cut| format!(", backhoe cut {cut}"))
         .unwrap_or_default();
-    format!("{stands}{state}; next: backhoe status{cut}")
+    format!("{stands}{state}{scaled}; next: backhoe status{cut}")
 }
 
 /// What the scenario cuts first, or any link.

@@ -94,6 +94,21 @@ fn every_plan_is_the_expected_one() {
 }
 
 #[test]
+fn a_scaled_plan_is_the_expected_one() {
+    let path = root().join("tests/golden/plan/fast.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let lab = spec::parse("fast.yaml", &text, &|file| Err(file.to_owned()));
+    let lab = lab.unwrap_or_else(|found| panic!("{}", found.render("fast.yaml", &text)));
+    let scaled = plan(&lab.at_fast().unwrap(), &full_kernel()).unwrap();
+    let mut golden = Golden::default();
+    golden.compare(&path.with_extension("scaled.txt"), &scaled.to_string());
+    golden.conclude();
+    assert_eq!(scaled.timers_scaled, Some(10));
+    let unscaled = plan(&lab, &full_kernel()).unwrap();
+    assert_eq!(unscaled.timers_scaled, None);
+}
+
+#[test]
 fn every_lab_that_ships_can_be_planned() {
     for path in yaml_files("labs") {
         if let Err(errors) = compile(&path, &full_kernel()) {

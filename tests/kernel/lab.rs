@@ -98,6 +98,7 @@ fn ring(lab: &str, size: u8) -> Plan {
     up(Netns::Wire, "out.0");
     Plan {
         lab: LabName::new(lab).unwrap(),
+        timers_scaled: None,
         nodes: (0..size)
             .map(|i| NodePlan {
                 name: node(i),

@@ -50,7 +50,7 @@ fn hold_to_its_expectations(lab: &str) {
     let rest: Vec<&str> = text.lines().filter(|l| !l.starts_with("name:")).collect();
     fs::write(&file, format!("name: {name}\n{}\n", rest.join("\n"))).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_backhoe"))
-        .args(["test", "--json", "--out", "out"])
+        .args(["test", "--fast", "--json", "--out", "out"])
         .arg(&file)
         .current_dir(dir.path())
         .output()

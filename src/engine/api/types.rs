@@ -40,6 +40,9 @@ pub struct Summary {
     pub version: String,
     /// What it is doing.
     pub phase: Phase,
+    /// Timers run this many times faster than the lab file says (`--fast`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timers_scaled: Option<u32>,
     /// Nodes, hosts included.
     pub nodes: usize,
     /// Pid of the outer process, as the host numbers it.

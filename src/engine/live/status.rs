@@ -27,6 +27,9 @@ const NO_ANSWER: &str = "no answer";
 pub struct LabStatus {
     /// The lab.
     pub lab: String,
+    /// Timers run this many times faster than the lab file says (`--fast`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timers_scaled: Option<u32>,
     /// Nodes and hosts.
     pub nodes: Vec<NodeStatus>,
     /// Links through the wire.
@@ -174,6 +177,7 @@ impl Live {
         let silent = |node: &str| view_of(node)?.1.as_ref().err().map(ToString::to_string);
         LabStatus {
             lab: self.plan().lab.to_string(),
+            timers_scaled: self.plan().timers_scaled,
             nodes: self
                 .plan()
                 .nodes
@@ -496,6 +500,7 @@ mod tests {
         };
         let mut lab = LabStatus {
             lab: "lab".to_owned(),
+            timers_scaled: None,
             nodes: vec![node("a", None), node("b", Some("killed"))],
             links: Vec::new(),
             sessions: vec![session("a", Some("Connect")), session("b", None)],

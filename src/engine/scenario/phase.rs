@@ -12,7 +12,7 @@ use crate::lab::{
 };
 
 /// Never wait longer than this for the sake of phase.
-const LONGEST: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(30);
 /// Without any session there is still the probes' own interval to be out of step with.
 const SHORTEST: Duration = Duration::from_millis(20);
 

@@ -24,6 +24,7 @@ use crate::{
         live::{Live, LiveOptions},
         sink::EventSink,
     },
+    lab::plan::Plan,
     os::{
         clock,
         netns::{self, MountNsFd},
@@ -66,7 +67,7 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
         ..
     } = context;
     let (sink, events) = EventSink::pair();
-    run_started(&sink, spec.plan.lab.as_str(), &spec.options, owner);
+    run_started(&sink, &spec.plan, &spec.options, owner);
     let journal_file = run_dir.create("journal.jsonl").context("journal.jsonl")?;
     let started = spec.options.command_started.unwrap_or(begin);
     let mut timings = Timings {
@@ -173,15 +174,16 @@ fn watch(live: &Live, children: &Watcher, ask: &Sender<Request>) -> anyhow::Resu
     Ok(())
 }
 
-fn run_started(sink: &EventSink, lab: &str, options: &RunOptions, owner: Owner) {
+fn run_started(sink: &EventSink, plan: &Plan, options: &RunOptions, owner: Owner) {
     sink.now(EventKind::RunStarted {
-        lab: lab.to_owned(),
+        lab: plan.lab.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         kernel: kernel_release(),
         seed: options.seed,
         realtime_ns: clock::real_ns(),
         uid: owner.uid,
         command_started: options.command_started,
+        timers_scaled: plan.timers_scaled,
     });
 }
 

@@ -70,6 +70,7 @@ impl Reader {
             lab: plan.lab.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             phase: self.phase(),
+            timers_scaled: plan.timers_scaled,
             nodes: plan.nodes.len(),
             outer_pid: self.facts.outer_pid,
             init_pid: self.facts.init_pid,

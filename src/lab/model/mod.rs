@@ -7,6 +7,7 @@
 //! the timers that `ends[1]` offers.
 
 pub mod aws;
+mod fast;
 mod ipsec;
 mod lag;
 mod link;
@@ -19,6 +20,7 @@ mod tgw;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use fast::{Factor, scaled_words};
 pub use ipsec::{
     Authentication, Dpd, EspSizes, For, Ipsec, IpsecTunnel, LIBIPSEC_MTU, Moment, OwnCredentials,
     OwnSwanctl, Proposal, endpoint_name, is_tunnel_of, tunnel_name,
@@ -70,6 +72,10 @@ pub struct Lab {
     pub expect: Vec<Expect>,
     /// Warnings that every report should repeat.
     pub notes: Vec<String>,
+    /// How many times faster its timers run under `--fast`.
+    pub fast: Option<Factor>,
+    /// Its timers do run that much faster than the file says; see [`Lab::at_fast`].
+    pub scaled: Option<Factor>,
 }
 
 impl Lab {

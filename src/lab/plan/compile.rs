@@ -16,7 +16,7 @@ use super::{
     statics::{outer_address, outer_of, outer_ports, statics},
 };
 use crate::{
-    lab::model::{DEFAULT_MTU, Lab, Probe, SessionKind, Tag},
+    lab::model::{DEFAULT_MTU, Factor, Lab, Probe, SessionKind, Tag},
     units::ProbeName,
 };
 
@@ -61,6 +61,7 @@ fn assemble(
     ops.extend(mss::clamps(net, &tunnels, host)?);
     Ok(Plan {
         lab: net.lab.name.clone(),
+        timers_scaled: net.lab.scaled.map(Factor::get),
         nodes,
         ops,
         wires: net.cables().filter_map(wire).collect(),

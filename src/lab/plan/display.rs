@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     lab::{
-        model::{Expect, ExpectAfter, Fault, Isolated, Shape, StepKind},
+        model::{Expect, ExpectAfter, Fault, Isolated, Shape, StepKind, scaled_words},
         op::{Netns, Op},
     },
     units::{Distribution, LinkName, Percent, Span},
@@ -21,6 +21,9 @@ use crate::{
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "lab {}", self.lab)?;
+        if let Some(factor) = self.timers_scaled {
+            writeln!(f, "{}", scaled_words(factor))?;
+        }
         for note in self.notes.iter().chain(&self.stand_ins) {
             writeln!(f, "note: {note}")?;
         }

@@ -52,12 +52,17 @@ pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<Strin
             "{name}: TCP's MSS is not clamped as a customer gateway would: this kernel has no nftables"
         ));
     }
-    if legs.iter().any(|leg| leg.modelled) {
-        stand_ins.push(
-            "AWS's inside (location to gateway) is modelled: BGP with BFD 300 ms x 3; \
-             AWS publishes no figure"
-                .to_owned(),
-        );
+    if let Some([bfd, _]) = legs
+        .iter()
+        .filter(|leg| leg.modelled)
+        .find_map(|leg| leg.bfd)
+    {
+        stand_ins.push(format!(
+            "AWS's inside (location to gateway) is modelled: BGP with BFD {} ms x {}; \
+             AWS publishes no figure",
+            bfd.min_tx.as_millis(),
+            bfd.multiplier
+        ));
     }
     for node in net.lab.nodes.values() {
         if let Daemon::External(external) = &node.daemon

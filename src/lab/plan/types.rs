@@ -25,6 +25,9 @@ use crate::{
 pub struct Plan {
     /// The lab's name.
     pub lab: LabName,
+    /// Its timers run this many times faster than the lab file says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timers_scaled: Option<u32>,
     /// Namespaces with a life of their own, hosts included, in build order.
     pub nodes: Vec<NodePlan>,
     /// Kernel operations in order: namespaces, veths, addresses, sysctls, up, static routes.

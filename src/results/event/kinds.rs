@@ -41,6 +41,9 @@ pub enum EventKind {
         uid: u32,
         /// When the command was started, on the same clock, if known.
         command_started: Option<MonoNs>,
+        /// Timers run this many times faster than the lab file says (`--fast`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timers_scaled: Option<u32>,
     },
     /// Namespaces, links and tunnels exist and are up.
     Built {

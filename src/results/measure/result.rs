@@ -24,6 +24,9 @@ pub struct RunResult {
     /// Seed of everything random.
     #[serde(with = "seed_as_text_or_null")]
     pub seed: Option<u64>,
+    /// Timers ran this many times faster than the lab file says (`--fast`); absent: as it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timers_scaled: Option<u32>,
     /// No warning makes these numbers untrustworthy.
     pub trusted: bool,
     /// `completed`, `interrupted`, `failed`; absent when the journal ends without saying.

@@ -109,6 +109,7 @@ fn from_events(lab: &str, scene: &Scene<'_>) -> RunResult {
         version: None,
         kernel: None,
         seed: None,
+        timers_scaled: None,
         trusted: true,
         outcome: None,
         warnings: Vec::new(),
@@ -145,11 +146,13 @@ fn read_event(kind: &EventKind, result: &mut RunResult) {
             version,
             kernel,
             seed,
+            timers_scaled,
             ..
         } => {
             result.version = Some(version.clone());
             result.kernel = Some(kernel.clone());
             result.seed = Some(*seed);
+            result.timers_scaled = *timers_scaled;
         }
         EventKind::Built {
             nodes,

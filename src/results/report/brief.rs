@@ -1,7 +1,10 @@
 //! A run in a line, for lists of runs.
 
 use super::words;
-use crate::results::measure::{Outage, RunResult, Transition};
+use crate::{
+    lab::model::scaled_words,
+    results::measure::{Outage, RunResult, Transition},
+};
 
 /// More directions than this are told by the worst of them.
 const DIRECTIONS: usize = 4;
@@ -31,7 +34,11 @@ pub fn headline(result: &RunResult) -> String {
             }
         })
         .collect();
-    each.join("; ")
+    let scaled = result.timers_scaled.map(scaled_words);
+    each.into_iter()
+        .chain(scaled)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 fn cost(several: bool, outages: &[&Outage]) -> String {

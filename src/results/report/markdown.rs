@@ -3,7 +3,10 @@
 use std::fmt::Write;
 
 use super::words;
-use crate::results::measure::{RunResult, Transition};
+use crate::{
+    lab::model::scaled_words,
+    results::measure::{RunResult, Transition},
+};
 
 /// One table of outages, the critical paths, the expectations and the warnings.
 pub fn markdown(result: &RunResult) -> String {
@@ -16,6 +19,9 @@ pub fn markdown(result: &RunResult) -> String {
 fn write(result: &RunResult, out: &mut String) -> std::fmt::Result {
     writeln!(out, "## {}\n", escape(&result.lab))?;
     writeln!(out, "{}.\n", words::trust(result))?;
+    if let Some(factor) = result.timers_scaled {
+        writeln!(out, "**{}**.\n", scaled_words(factor))?;
+    }
     let several = words::several(result);
     if !result.outages.is_empty() {
         writeln!(out, "| step | probe | lost | outage | path | delay |")?;

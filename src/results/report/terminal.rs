@@ -2,6 +2,7 @@
 
 use super::words;
 use crate::{
+    lab::model::scaled_words,
     results::measure::{LinkResult, Outage, RunResult, Steady, Transition, TransitionResult},
     units::seed_text,
 };
@@ -21,6 +22,9 @@ pub struct Style {
 /// The whole report, with a final newline.
 pub fn terminal(result: &RunResult, style: Style) -> String {
     let mut page = Page::new(style, words::several(result));
+    if let Some(factor) = result.timers_scaled {
+        page.line(&scaled_words(factor));
+    }
     bring_up(result, &mut page);
     for (index, transition) in result.transitions.iter().enumerate() {
         page.gap();

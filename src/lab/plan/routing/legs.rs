@@ -295,6 +295,10 @@ fn modelled(
     };
     let transport = transport(&session, [&ports[0].addresses, &ports[1].addresses])?;
     let interfaces = [&ports[0].interface, &ports[1].interface];
+    let (timers, bfd) = match net.lab.scaled {
+        Some(factor) => (factor.bgp(INSIDE_TIMERS), factor.bfd(aws::VIF_BFD)),
+        None => (INSIDE_TIMERS, aws::VIF_BFD),
+    };
     Ok(Leg {
         declared: session.clone(),
         session,
@@ -303,8 +307,8 @@ fn modelled(
         ends: ends(net, nodes, interfaces, transport.addresses)?,
         families: transport.families,
         other_family: transport.other_family,
-        timers: [INSIDE_TIMERS; 2],
-        bfd: Some([aws::VIF_BFD; 2]),
+        timers: [timers; 2],
+        bfd: Some([bfd; 2]),
         md5: None,
         passive: None,
         next_hop_self: true,

@@ -43,6 +43,8 @@ pub(super) fn empty() -> Lab {
         scenario: Vec::new(),
         expect: Vec::new(),
         notes: Vec::new(),
+        fast: None,
+        scaled: None,
     }
 }
 

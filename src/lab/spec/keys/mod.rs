@@ -17,11 +17,18 @@ pub(super) use scenario::{
 };
 pub(super) use sessions::{AUTH, BFD, CREDENTIALS, DPD, MSS, SESSION};
 
+use crate::lab::model::Factor;
+
 pub(super) static LAB: Table = Table {
     what: "a lab",
     others: None,
     keys: &[
         word("name", Name, "The lab's name; default the file's."),
+        word(
+            "fast",
+            Number(2, Factor::GREATEST),
+            "How many times faster its timers run under `--fast`, which says so in every output.",
+        ),
         needed("nodes", MapOf(&Keys(&NODE)), "Nodes by name."),
         word("links", MapOf(&Keys(&LINK)), "Links by name."),
         word("lags", MapOf(&Keys(&LAG)), "Bundles of links, by name."),

@@ -13,7 +13,7 @@ use super::{
     route_tables,
 };
 use crate::{
-    lab::model::{Kind, Lab, Link, Session, endpoint_name},
+    lab::model::{Factor, Kind, Lab, Link, Session, endpoint_name},
     units::{LabName, LinkName, NameError, NodeName, ProbeName, SessionName},
 };
 
@@ -116,8 +116,12 @@ pub(in super::super) fn lower(
             scenario: Vec::new(),
             expect: Vec::new(),
             notes: Vec::new(),
+            fast: None,
+            scaled: None,
         },
     };
+    let fast = fields.number(&mut cx.f, "fast");
+    cx.lab.fast = fast.and_then(Factor::new);
     cx.collect(&fields, Section::Nodes, "nodes");
     cx.collect(&fields, Section::Links, "links");
     cx.collect(&fields, Section::Lags, "lags");

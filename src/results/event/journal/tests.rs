@@ -60,6 +60,7 @@ fn every_kind() -> Vec<EventKind> {
             realtime_ns: 1_700_000_000_123_456_789,
             uid: 1000,
             command_started: Some(3),
+            timers_scaled: Some(10),
         },
         EventKind::Built {
             nodes: 7,

@@ -416,6 +416,7 @@ fn preamble(input: &mut RunInput) {
         realtime_ns: 1_795_183_200_000_000_000,
         uid: 1000,
         command_started: None,
+        timers_scaled: None,
     };
     at(input, START - 5_000_000_000, start);
     let built = EventKind::Built {
