@@ -100,6 +100,9 @@ pub struct TrialsResult {
     pub version: Option<String>,
     /// Kernel release.
     pub kernel: Option<String>,
+    /// Timers ran this many times faster than the lab file says (`--fast`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timers_scaled: Option<u32>,
     /// What was asked.
     pub asked: Terms,
     /// Why there are no more.
@@ -194,6 +197,7 @@ pub fn summarise(trials: &[RunResult], terms: Terms, ended: Ended) -> TrialsResu
         lab: first.map(|run| run.lab.clone()).unwrap_or_default(),
         version: first.and_then(|run| run.version.clone()),
         kernel: first.and_then(|run| run.kernel.clone()),
+        timers_scaled: first.and_then(|run| run.timers_scaled),
         asked: terms,
         ended,
         trials: (1..).zip(trials).map(|(n, run)| trial(n, run)).collect(),

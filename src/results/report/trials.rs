@@ -3,6 +3,7 @@
 
 use super::{terminal::Page, words};
 use crate::{
+    lab::model::scaled_words,
     results::{
         measure::{Distribution, Ended, ExpectTally, Goodness, Transition, TrialsResult},
         report::Style,
@@ -16,6 +17,9 @@ const NAMED: usize = 8;
 /// The whole report, with a final newline.
 pub fn trials(result: &TrialsResult, style: Style) -> String {
     let mut page = Page::new(style, several(result));
+    if let Some(factor) = result.timers_scaled {
+        page.line(&scaled_words(factor));
+    }
     page.row("trials", &how_many(result));
     for (index, label) in labels(result).into_iter().enumerate() {
         let of: Vec<&Distribution> = result
