@@ -22,6 +22,7 @@ pub(crate) fn peer(name: &str, local: &str, remote: &str, remote_asn: u32) -> Pe
         interface: None,
         remote_asn: asn(remote_asn),
         attachment: None,
+        region: None,
         transparent: false,
         families: vec![Family::Ipv4Unicast],
         hold: Span::from_secs(90),

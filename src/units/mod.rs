@@ -18,8 +18,8 @@ mod suite;
 pub use impairment::{Distribution, LossBurst, normal_quantile};
 pub use lag::{HashPolicy, LacpRate, WordError};
 pub use names::{
-    HostName, IfName, LabName, LinkName, NameError, NodeName, ProbeName, RouteTableName,
-    SessionName, TunnelName, nearest,
+    HostName, IfName, LabName, LinkName, NameError, NodeName, ProbeName, RegionName,
+    RouteTableName, SessionName, TunnelName, nearest,
 };
 pub use policy::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, Set, Verdict};
 pub use probe::{PROBE_HEADER_LEN, PROBE_MAGIC, PROBE_PORT_BASE, ProbeHeader};

@@ -185,6 +185,10 @@ name!(
     RouteTableName, "route table", 40
 );
 name!(
+    /// A Region of AWS's.
+    RegionName, "Region", 40
+);
+name!(
     /// A network interface; the kernel's IFNAMSIZ leaves 15 bytes.
     IfName, "interface", 15
 );

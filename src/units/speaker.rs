@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Asn, IfName, NodeName, Policy, RouteTableName, SessionName, Span};
+use super::{Asn, IfName, NodeName, Policy, RegionName, RouteTableName, SessionName, Span};
 
 /// One speaker: a node's BGP and BFD.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,14 +30,15 @@ pub struct SpeakerConfig {
     /// Static routes that compete with learned ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub statics: Vec<StaticPath>,
-    /// A transit gateway's route tables. None: everything is in one table.
+    /// Route tables of a transit gateway's, or what a Direct Connect gateway does for each
+    /// Region. None: everything is in one table.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<RouteTable>,
     /// Its sessions.
     pub peers: Vec<PeerConfig>,
 }
 
-/// A route table of a transit gateway. Each chooses for itself among the paths that are
+/// A table of a gateway that has several. Each chooses for itself among the paths that are
 /// propagated into it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +47,9 @@ pub struct RouteTable {
     pub name: RouteTableName,
     /// The number of the kernel's table that it is written into.
     pub table: u8,
+    /// The Region whose traffic it routes, where that has a say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<RegionName>,
     /// Sessions of the attachments that are associated with it: they are told what is in it.
     pub associated: Vec<SessionName>,
     /// Sessions of the attachments that propagate into it.
@@ -187,6 +191,9 @@ pub struct PeerConfig {
     /// How the peer is attached, where this speaker is a gateway of AWS's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attachment: Option<Attachment>,
+    /// The Region that the location at the far end is associated with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<RegionName>,
     /// Between gateways of AWS's: routes pass as they are. No AS is put in front and
     /// none expected there (as with a route server, RFC 7947 §2.2.2), a MED stays, and
     /// what came from one such peer may go to another.

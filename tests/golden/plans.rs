@@ -76,7 +76,13 @@ fn every_plan_is_the_expected_one() {
     let mut inputs = yaml_files("tests/golden/plan");
     assert!(!inputs.is_empty());
     inputs.push(root().join("labs/dx-vpn-backup.yaml"));
-    for lab in ["dx-ipsec-backup", "sitelink", "tgw-dx-vpn"] {
+    for lab in [
+        "dx-ipsec-backup",
+        "dxgw-two-regions",
+        "sitelink",
+        "tgw-dx-vpn",
+        "tgw-isolated-vpcs",
+    ] {
         inputs.push(root().join("labs").join(format!("{lab}.yaml")));
     }
     let mut golden = Golden::default();

@@ -107,6 +107,7 @@ labs! {
     dx_vpn_backup_frr: "dx-vpn-backup-frr",
     dx_vpn_specifics: "dx-vpn-specifics",
     dx_vpn_two_sites: "dx-vpn-two-sites",
+    dxgw_two_regions: "dxgw-two-regions",
     dxgw_two_vpcs: "dxgw-two-vpcs",
     known_outage: "known-outage",
     lag_cut: "lag-cut",

@@ -39,6 +39,7 @@ pub(crate) fn peer(
         interface: Some(IfName::new(interface).unwrap()),
         remote_asn: Asn::new(asn).unwrap(),
         attachment: None,
+        region: None,
         transparent: false,
         families: vec![if local.is_ipv4() {
             Family::Ipv4Unicast

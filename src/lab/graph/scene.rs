@@ -301,6 +301,7 @@ fn particulars(node: &Node) -> Vec<String> {
     };
     let mut lines = vec![what.replace('-', " ")];
     let mut speaks: Vec<String> = Vec::new();
+    speaks.extend(node.region.as_ref().map(ToString::to_string));
     speaks.extend(node.asn.map(|asn| format!("AS {asn}")));
     if let Daemon::External(external) = &node.daemon {
         speaks.push(external.suite.to_string());

@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 
 use super::{Announce, RouteTables};
-use crate::units::{Asn, HostName, IfName, LinkName, NodeName, Suite};
+use crate::units::{Asn, HostName, IfName, LinkName, NodeName, RegionName, Suite};
 
 /// A declared node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct Node {
     pub routes: Vec<StaticRoute>,
     /// Where it is and whose it is.
     pub tags: Tags,
+    /// The Region of a `vgw` or `tgw`, or that a `dx-location` is associated with.
+    pub region: Option<RegionName>,
     /// Line of the file.
     pub line: u32,
 }

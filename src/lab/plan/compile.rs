@@ -57,7 +57,7 @@ fn assemble(
 ) -> Result<Plan, PlanError> {
     let (notes, stand_ins) = notes(net, legs, host);
     let tunnels = tunnels(net, host)?;
-    let mut ops = ops(net, statics(net)?)?;
+    let mut ops = ops(net, legs, statics(net)?)?;
     ops.extend(mss::clamps(net, &tunnels, host)?);
     Ok(Plan {
         lab: net.lab.name.clone(),

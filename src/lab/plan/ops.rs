@@ -2,8 +2,9 @@
 //! interfaces, addresses, up, routes.
 
 use super::{
+    PlanError,
     net::{Bridge, Cable, Net, Port, Vlan, VrfPort, attached},
-    routing::rules,
+    routing::{Leg, rules},
     statics::{Static, forwards},
     sysctl::{Role, settings},
 };
@@ -15,7 +16,7 @@ use crate::{
     units::{Bytes, IfName, NodeName},
 };
 
-pub(super) fn ops(net: &Net<'_>, statics: Vec<Static>) -> Result<Vec<Op>, crate::units::NameError> {
+pub(super) fn ops(net: &Net<'_>, legs: &[Leg], statics: Vec<Static>) -> Result<Vec<Op>, PlanError> {
     let mut ops = Vec::new();
     let spaces = || {
         let nodes = net.spaces.iter().map(|space| space.name.clone());
@@ -79,7 +80,7 @@ pub(super) fn ops(net: &Net<'_>, statics: Vec<Static>) -> Result<Vec<Op>, crate:
         to: route.to,
     }));
     ops.extend(no_transit(net));
-    ops.extend(rules(net));
+    ops.extend(rules(net, legs)?);
     Ok(ops)
 }
 

@@ -40,8 +40,13 @@ pub(super) fn speakers(
             .filter(|&(leg, side)| leg.ends[side].node == *name)
             .map(|(leg, side)| peer(net, legs, leg, side))
             .collect();
-        let statics = gateways::statics(net, name, node)?;
-        let tables = route_tables::route_tables(net, legs, name)?;
+        let mut statics = gateways::statics(net, name, node)?;
+        let mut tables = route_tables::route_tables(net, legs, name)?;
+        tables.extend(route_tables::regional(net, legs, (name, &statics))?);
+        if !tables.is_empty() {
+            // Each table has its own.
+            statics.clear();
+        }
         if peers.is_empty() && statics.is_empty() && tables.is_empty() {
             continue;
         }
@@ -87,6 +92,7 @@ fn peer(net: &Net<'_>, legs: &[Leg], leg: &Leg, side: usize) -> PeerConfig {
         interface: Some(own.interface.clone()),
         remote_asn: far.asn,
         attachment: gateways::attachment(net.lab, leg, side),
+        region: gateways::region(net.lab, leg, side),
         transparent: leg.transparent,
         families: leg.families.clone(),
         hold: leg.timers[side].hold,

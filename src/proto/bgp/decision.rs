@@ -33,6 +33,8 @@ pub struct Candidate<'a> {
     pub kind: Kind,
     /// How it is attached to a gateway of AWS's.
     pub attachment: Option<Attachment>,
+    /// Whether it is over a location of another Region than the traffic's.
+    pub elsewhere: bool,
     /// The peer's BGP Identifier.
     pub router_id: Ipv4Addr,
     /// The peer's address.

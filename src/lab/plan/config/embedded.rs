@@ -41,7 +41,11 @@ impl Display for Listing<'_> {
         }
         write_statics(f, "  ", &config.statics)?;
         for table in &config.tables {
-            writeln!(f, "  route table {} ({})", table.name, table.table)?;
+            write!(f, "  route table {} ({})", table.name, table.table)?;
+            if let Some(region) = &table.region {
+                write!(f, ", prefers locations of {region}")?;
+            }
+            writeln!(f)?;
             write_names(f, "told to", &table.associated)?;
             write_names(f, "learned from", &table.propagated)?;
             write_statics(f, "    ", &table.statics)?;
@@ -112,6 +116,9 @@ fn write_peer(f: &mut Formatter<'_>, peer: &PeerConfig) -> fmt::Result {
     }
     if let Some(attachment) = peer.attachment {
         write!(f, " attached by {}", word_of(attachment))?;
+    }
+    if let Some(region) = &peer.region {
+        write!(f, " location of {region}")?;
     }
     if peer.transparent {
         f.write_str(" transparent")?;

@@ -20,8 +20,8 @@ use crate::{
         plan::Medium,
     },
     units::{
-        Attachment, Community, Match, NodeName, Policy, PolicySource, PrefixMatch, RouteChoice,
-        Rule, SessionName, Set, StaticHop, StaticPath, Verdict,
+        Attachment, Community, Match, NodeName, Policy, PolicySource, PrefixMatch, RegionName,
+        RouteChoice, Rule, SessionName, Set, StaticHop, StaticPath, Verdict,
     },
 };
 
@@ -58,6 +58,13 @@ pub(super) fn attachment(lab: &Lab, leg: &Leg, side: usize) -> Option<Attachment
         (Kind::Vgw | Kind::Tgw { .. }, Medium::Tunnel(_)) => Some(Attachment::Vpn),
         _ => None,
     }
+}
+
+/// The Region that the location at the far end of a leg is associated with.
+pub(super) fn region(lab: &Lab, leg: &Leg, side: usize) -> Option<RegionName> {
+    let far = lab.nodes.get(&leg.ends[1 - side].node)?;
+    let is_location = far.kind == Kind::DxLocation;
+    far.region.clone().filter(|_| is_location)
 }
 
 /// What competes with learned routes: a transit gateway's static routes and the ranges of

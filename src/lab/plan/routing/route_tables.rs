@@ -8,8 +8,8 @@ use crate::{
         op::{Inbound, Netns, Op, VRF_TABLES},
     },
     units::{
-        Attachment, IfName, NodeName, RouteTable, RouteTableName, SessionName, StaticHop,
-        StaticPath,
+        Attachment, IfName, NodeName, RegionName, RouteTable, RouteTableName, SessionName,
+        StaticHop, StaticPath,
     },
 };
 
@@ -56,9 +56,58 @@ pub(super) fn route_tables(
         tables.push(RouteTable {
             name: name.clone(),
             table: number,
+            region: None,
             associated: sessions(&table.associated),
             propagated: sessions(&table.propagated),
             statics,
+        });
+    }
+    Ok(tables)
+}
+
+/// What a Direct Connect gateway does for traffic of each Region, where gateways behind it are
+/// in Regions, and what it does for traffic from its VIFs. All know the same, and choose
+/// for themselves.
+pub(super) fn regional(
+    net: &Net<'_>,
+    legs: &[Leg],
+    (dxgw, statics): (&NodeName, &[StaticPath]),
+) -> Result<Vec<RouteTable>, PlanError> {
+    let mut tables: Vec<RouteTable> = Vec::new();
+    let region_of = |node: &NodeName| net.lab.nodes.get(node)?.region.clone();
+    let is_dxgw = |node: &NodeName| {
+        let kind = net.lab.nodes.get(node).map(|node| &node.kind);
+        matches!(kind, Some(Kind::Dxgw { associations }) if associations.keys().any(|one| region_of(one).is_some()))
+    };
+    if !is_dxgw(dxgw) {
+        return Ok(tables);
+    }
+    let ends = legs.iter().filter_map(|leg| {
+        let side = leg.ends.iter().position(|end| end.node == *dxgw)?;
+        Some((&leg.session, &leg.ends[1 - side].node))
+    });
+    let ends: Vec<_> = ends.collect();
+    for &(session, far) in &ends {
+        let is_location = net
+            .lab
+            .nodes
+            .get(far)
+            .is_some_and(|node| node.kind == Kind::DxLocation);
+        let region = region_of(far).filter(|_| !is_location);
+        if let Some(table) = tables.iter_mut().find(|table| table.region == region) {
+            table.associated.push(session.clone());
+            continue;
+        }
+        let Some(number) = VRF_TABLES.clone().nth(tables.len()) else {
+            return Err(PlanError::Broken(format!("that `{dxgw}` has few Regions")));
+        };
+        tables.push(RouteTable {
+            name: RouteTableName::new(region.as_ref().map_or("vifs", RegionName::as_str))?,
+            table: number,
+            region,
+            associated: vec![session.clone()],
+            propagated: ends.iter().map(|(session, _)| (*session).clone()).collect(),
+            statics: statics.to_vec(),
         });
     }
     Ok(tables)
@@ -118,30 +167,46 @@ fn next_hop(
     Ok(StaticHop::Via(address.addr()))
 }
 
-/// What comes in by an attachment is routed by the table it is associated with, and by no
-/// other.
-pub(in crate::lab::plan) fn rules(net: &Net<'_>) -> Vec<Op> {
+/// What comes in by an attachment, or from a Region, is routed by its table and by no other.
+pub(in crate::lab::plan) fn rules(net: &Net<'_>, legs: &[Leg]) -> Result<Vec<Op>, PlanError> {
     let mut ops = Vec::new();
+    for dxgw in net.lab.nodes.keys() {
+        for table in regional(net, legs, (dxgw, &[]))? {
+            let ends = legs
+                .iter()
+                .filter(|leg| table.associated.contains(&leg.session));
+            let own = ends
+                .flat_map(|leg| &leg.ends)
+                .filter(|end| end.node == *dxgw);
+            for end in own {
+                ops.extend(inbound(net, dxgw, &end.interface, table.table));
+            }
+        }
+    }
     for tgw in net.lab.nodes.keys() {
         for (table, _, of) in numbered(net, tgw) {
             let attachments = of.associated.iter();
             for dev in attachments.flat_map(|one| interfaces(net, tgw, one)) {
-                let rule = |inbound| Op::AddRule {
-                    netns: Netns::Node(tgw.clone()),
-                    dev: dev.clone(),
-                    inbound,
-                };
-                for ipv6 in [false, true]
-                    .into_iter()
-                    .take(1 + usize::from(net.has_ipv6))
-                {
-                    ops.push(rule(Inbound::By { table, ipv6 }));
-                    ops.push(rule(Inbound::NoOther { ipv6 }));
-                }
+                ops.extend(inbound(net, tgw, &dev, table));
             }
         }
     }
-    ops
+    Ok(ops)
+}
+
+fn inbound(net: &Net<'_>, node: &NodeName, dev: &IfName, table: u8) -> Vec<Op> {
+    let rule = |inbound| Op::AddRule {
+        netns: Netns::Node(node.clone()),
+        dev: dev.clone(),
+        inbound,
+    };
+    let families = [false, true]
+        .into_iter()
+        .filter(|ipv6| !ipv6 || net.has_ipv6);
+    families
+        .flat_map(|ipv6| [Inbound::By { table, ipv6 }, Inbound::NoOther { ipv6 }])
+        .map(rule)
+        .collect()
 }
 
 /// The transit gateway's interfaces towards an attachment.

@@ -60,6 +60,7 @@ pub(super) fn node(kind: Kind, asn: Option<u32>, daemon: Daemon) -> Node {
         hosts: BTreeMap::new(),
         routes: Vec::new(),
         tags: Tags::default(),
+        region: None,
         line: 0,
     }
 }

@@ -75,6 +75,11 @@ pub(in crate::lab::spec) static NODE: Table = Table {
             "tgw: whether equal VPN tunnels share traffic; default true.",
         ),
         word(
+            "region",
+            Name,
+            "vgw, tgw: the AWS Region it is in. dx-location: the one it is associated with.",
+        ),
+        word(
             "route-tables",
             MapOf(&Keys(&ROUTE_TABLE)),
             "tgw: its route tables by name. Left out: the default one, with everything in it.",

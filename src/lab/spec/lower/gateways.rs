@@ -65,6 +65,7 @@ impl Lower<'_> {
                 let at = self.at(Section::Associations, gateway.as_str());
                 if self.kind(gateway).is_some_and(Kind::has_aws_vpn) {
                     self.check_joined(at, &dxgw, gateway);
+                    self.check_allowed_families(at, (&dxgw, gateway), allowed);
                 }
                 if matches!(self.kind(gateway), Some(Kind::Vgw)) {
                     self.check_filter(at, gateway, allowed);

@@ -2,6 +2,7 @@
 //! before anything is read, so order in the file does not matter and a broken
 //! node is not also reported as missing by everyone who mentions it.
 
+mod between_gateways;
 mod bounds;
 mod credentials;
 mod daemons;
@@ -14,6 +15,7 @@ mod next_hops;
 mod nodes;
 mod probes;
 mod quota;
+mod regions;
 mod route_tables;
 mod routing;
 mod rules;

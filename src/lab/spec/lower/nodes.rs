@@ -42,9 +42,10 @@ fn allowed(kind: &str) -> &'static [&'static str] {
         ],
         "host" => &["routes"],
         "internet" => &["hosts", "routes"],
-        "vgw" => &["asn"],
+        "dx-location" => &["region"],
+        "vgw" => &["asn", "region"],
         "dxgw" => &["asn", "associate"],
-        "tgw" => &["asn", "vpn-ecmp", "routes", "route-tables"],
+        "tgw" => &["asn", "vpn-ecmp", "routes", "route-tables", "region"],
         "vpc" => &["attach", "cidr", "propagate", "hosts", "routes"],
         _ => &[],
     }
@@ -115,6 +116,7 @@ impl Lower<'_> {
             hosts: self.hosts(&key.text, &fields, &kind),
             routes: self.routes(&key.text, &fields),
             tags: tags(&mut self.f, &fields),
+            region: self.region(&fields),
             line: key.at.line,
             kind,
         };
@@ -163,6 +165,12 @@ impl Lower<'_> {
                 }
                 ("vgw" | "dxgw" | "tgw" | "dx-location", "hosts") => {
                     found.help("hosts in AWS are behind a `vpc`")
+                }
+                ("dxgw", "region") => {
+                    found.help("a Direct Connect gateway is in no Region, and serves all");
+                }
+                ("vpc", "region") => {
+                    found.help("a vpc is where the vgw or tgw is that it is attached to");
                 }
                 ("switch" | "host", "hosts") => {
                     found.help("declare a node of kind `host` and link it");

@@ -133,6 +133,7 @@ pub(in super::super) fn lower(
     cx.vrfs(&fields);
     cx.sessions(&fields);
     cx.check_route_tables();
+    cx.check_regions();
     cx.check_vrf_sessions();
     cx.routing(&fields);
     cx.check_routes();

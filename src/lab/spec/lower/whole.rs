@@ -25,6 +25,7 @@ impl Lower<'_> {
         self.check_shared_gateways();
         self.check_gateways();
         self.check_tgw_routes();
+        self.check_between_gateways();
         self.check_vpcs();
         // Half a lab would be warned of for what its other half says.
         if !self.f.failed {

@@ -18,19 +18,27 @@ const MED_OF_VPN: u32 = 100;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum LocalPreference {
     Low,
+    /// No wish, and the location is another Region's.
+    Elsewhere,
     Medium,
     High,
 }
 
 const LOW: Community = Community(7224 << 16 | 7100);
+const MEDIUM: Community = Community(7224 << 16 | 7200);
 const HIGH: Community = Community(7224 << 16 | 7300);
 
-/// The tags exclude one another; of several the highest counts. None means medium.
+/// The tags exclude one another; of several the highest counts. None means medium over a
+/// location of the traffic's own Region, and less over any other.
 fn local_preference(candidate: &Candidate<'_>) -> LocalPreference {
     if candidate.attributes.has_community(HIGH) {
         LocalPreference::High
+    } else if candidate.attributes.has_community(MEDIUM) {
+        LocalPreference::Medium
     } else if candidate.attributes.has_community(LOW) {
         LocalPreference::Low
+    } else if candidate.elsewhere {
+        LocalPreference::Elsewhere
     } else {
         LocalPreference::Medium
     }

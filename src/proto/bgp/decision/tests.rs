@@ -17,6 +17,7 @@ fn candidate(attributes: &Attributes, kind: Kind, id: u8) -> Candidate<'_> {
         attributes,
         kind,
         attachment: None,
+        elsewhere: false,
         router_id: Ipv4Addr::new(1, 1, 1, id),
         address: IpAddr::V4(Ipv4Addr::new(10, 1, 0, id)),
     }

@@ -14,8 +14,8 @@ use crate::proto::bgp::fsm::Negotiated;
 use crate::proto::bgp::policy;
 use crate::proto::bgp::wire::{Attributes, Decoded, Reach};
 use crate::units::{
-    Asn, Attachment, Family, IfName, Origination, PeerConfig, RouteChoice, RouteTable, SessionName,
-    SpeakerConfig, StaticHop, StaticPath,
+    Asn, Attachment, Family, IfName, Origination, PeerConfig, RegionName, RouteChoice, RouteTable,
+    SessionName, SpeakerConfig, StaticHop, StaticPath,
 };
 
 /// What a flush leads to, in order.
@@ -134,6 +134,8 @@ pub struct Rib {
     multipath: usize,
     pub(super) peers: Vec<PeerTable>,
     originations: Vec<Origination>,
+    /// Whose traffic is routed here.
+    region: Option<RegionName>,
     statics: Vec<StaticPath>,
     started: bool,
     pub(super) entries: BTreeMap<IpNet, Entry>,
@@ -173,6 +175,7 @@ impl Rib {
             multipath: usize::from(config.multipath.max(1)),
             peers: config.peers.iter().map(table).collect(),
             originations: config.originate.clone(),
+            region: of.and_then(|table| table.region.clone()),
             statics: of.map_or(&config.statics, |table| &table.statics).clone(),
             started: false,
             entries: BTreeMap::new(),
@@ -548,6 +551,7 @@ impl Rib {
                 attributes: &path.attributes,
                 kind: self.kind(path),
                 attachment: self.attachment(path),
+                elsewhere: self.is_elsewhere(peer),
                 router_id: session.map_or(self.router_id, |session| session.router_id),
                 address: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |table| {
                     table.config.remote
@@ -591,6 +595,13 @@ impl Rib {
             Some(peer) => self.peers.get(peer)?.config.attachment,
             None => self.static_path(path)?.propagated,
         }
+    }
+
+    /// Whether a peer's location is another Region's than the traffic that is routed here.
+    fn is_elsewhere(&self, peer: Option<&PeerTable>) -> bool {
+        let of = peer.and_then(|peer| peer.config.region.as_ref());
+        let own = self.region.as_ref();
+        own.zip(of).is_some_and(|(own, of)| own != of)
     }
 
     /// The interface that reaches the path's next hop.

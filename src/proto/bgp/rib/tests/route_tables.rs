@@ -3,9 +3,13 @@
 
 use super::{
     Effect, FIRST, FibChange, Rib, SECOND, announcement, installs, interfaces, negotiated, net,
-    peer, told, withdrawal,
+    peer, reach, told, withdrawal,
 };
-use crate::units::{RouteTable, RouteTableName, SessionName, StaticHop, StaticPath, fixture};
+use crate::proto::bgp::wire::{AsPath, Attributes};
+use crate::units::{
+    Community, RegionName, RouteChoice, RouteTable, RouteTableName, SessionName, StaticHop,
+    StaticPath, fixture,
+};
 
 fn table(name: &str, associated: &[&str], propagated: &[&str]) -> RouteTable {
     let sessions = |names: &[&str]| {
@@ -15,6 +19,7 @@ fn table(name: &str, associated: &[&str], propagated: &[&str]) -> RouteTable {
     RouteTable {
         name: RouteTableName::new(name).unwrap(),
         table: 101,
+        region: None,
         associated: sessions(associated),
         propagated: sessions(propagated),
         statics: Vec::new(),
@@ -91,4 +96,59 @@ fn a_static_route_is_its_own_tables() {
         .map(|(prefix, hops)| (*prefix, hops.len()))
         .collect();
     assert_eq!(held, [(net(PREFIX), 0)]);
+}
+
+/// The gateways by which traffic of a Region goes: the first peer's location is in the United
+/// States, the second's in Europe. Their paths differ in these tags alone.
+fn ways(region: Option<&str>, tags: [Option<u32>; 2]) -> Vec<String> {
+    let region_of = |name: &str| RegionName::new(name).unwrap();
+    let mut peers = vec![peer(0), peer(1)];
+    peers[FIRST].region = Some(region_of("us-east-1"));
+    peers[SECOND].region = Some(region_of("eu-west-1"));
+    let mut config = fixture::speaker("dxgw", 64520, "1.1.1.1", peers);
+    config.choice = RouteChoice::DirectConnect;
+    config.multipath = 8;
+    let mut table = table("traffic", &[], &["s0", "s1"]);
+    table.region = region.map(region_of);
+    let mut rib = Rib::of(&config, Some(&table));
+    rib.set_interfaces(interfaces(true));
+    rib.start();
+    for (index, tag) in tags.into_iter().enumerate() {
+        rib.peer_up(index, negotiated(index as u8));
+        let mut attributes = Attributes {
+            as_path: AsPath::sequence([65100 + index as u32]),
+            ..Attributes::local(format!("10.0.{index}.2").parse().unwrap())
+        };
+        if let Some(tag) = tag {
+            attributes.add_community(Community(7224 << 16 | tag));
+        }
+        rib.receive(index, reach(attributes, &[PREFIX])).unwrap();
+    }
+    rib.flush();
+    let hops = rib.fib().flat_map(|(_, hops)| hops);
+    hops.map(|hop| hop.gateway.to_string()).collect()
+}
+
+#[test]
+fn traffic_of_a_region_prefers_its_own_locations() {
+    let (us, eu) = ("10.0.0.2", "10.0.1.2");
+    assert_eq!(ways(Some("us-east-1"), [None, None]), [us]);
+    assert_eq!(ways(Some("eu-west-1"), [None, None]), [eu]);
+    // A third Region has none of its own, and what comes by a VIF is of none.
+    assert_eq!(ways(Some("ap-south-1"), [None, None]), [us, eu]);
+    assert_eq!(ways(None, [None, None]), [us, eu]);
+}
+
+#[test]
+fn a_community_stands_in_for_the_region() {
+    let (us, eu) = ("10.0.0.2", "10.0.1.2");
+    let of_eu = |tags| ways(Some("eu-west-1"), tags);
+    assert_eq!(of_eu([Some(7300), None]), [us]);
+    assert_eq!(
+        of_eu([Some(7200), None]),
+        [us, eu],
+        "medium, like the own Region's"
+    );
+    assert_eq!(of_eu([Some(7200), Some(7100)]), [us]);
+    assert_eq!(of_eu([Some(7100), None]), [eu]);
 }
