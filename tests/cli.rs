@@ -29,6 +29,8 @@ mod faults;
 mod graph;
 #[path = "cli/interrupted.rs"]
 mod interrupted;
+#[path = "cli/metrics.rs"]
+mod metrics;
 #[path = "cli/test.rs"]
 mod test;
 #[path = "cli/trials.rs"]

@@ -153,6 +153,14 @@ Examples:
 Needs an idle machine: times are measured to some microseconds. Exit code 4: a value lies
 outside of its tolerance.";
 
+const METRICS_HELP: &str = "\
+The metrics have AWS's names and dimensions (AWS/DX, AWS/VPN); a circuit's ConnectionId, a VIF's
+VirtualInterfaceId and a VPN's VpnId are their names in the lab. Beside them is backhoe_alert.
+
+Examples:
+  backhoe metrics try
+  backhoe metrics try --cloudwatch   what a sample a minute sees, beside what there was";
+
 /// Network labs from one YAML file: cut a link, measure the outage packet by
 /// packet, and explain it.
 #[derive(Debug, Parser)]
@@ -174,6 +182,7 @@ impl Command {
             Self::Down(args) => args.output.json,
             Self::Ls(output) => output.json,
             Self::Status(args) => args.output.json,
+            Self::Metrics(args) => args.output.json,
             Self::Inspect(args) => args.output.json,
             Self::Logs(args) => args.output.json,
             Self::Cut(args) => args.output.json,
@@ -217,6 +226,9 @@ pub(super) enum Command {
     Ls(Output),
     /// Show a lab that is up: nodes, links, sessions, tunnels, faults
     Status(StatusArgs),
+    /// Show AWS's metrics of a lab that is up, in Prometheus's text format
+    #[command(after_help = METRICS_HELP)]
+    Metrics(MetricsArgs),
     /// Show a node's sessions or routes
     #[command(after_help = INSPECT_HELP)]
     Inspect(InspectArgs),
@@ -467,6 +479,20 @@ pub(super) struct StatusArgs {
     /// Which lab; may be left out when only one is up
     #[arg(value_name = "NAME", conflicts_with = "lab")]
     pub(super) named: Option<String>,
+    #[command(flatten)]
+    pub(super) which: Which,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct MetricsArgs {
+    /// Which lab; may be left out when only one is up
+    #[arg(value_name = "NAME", conflicts_with = "lab")]
+    pub(super) named: Option<String>,
+    /// The last three minutes as CloudWatch's statistics
+    #[arg(long, conflicts_with = "json")]
+    pub(super) cloudwatch: bool,
     #[command(flatten)]
     pub(super) which: Which,
     #[command(flatten)]

@@ -20,6 +20,7 @@ mod load;
 mod logs;
 mod ls;
 mod man;
+mod metrics;
 mod output;
 mod own_config;
 mod plan;
@@ -65,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Down(args) => down::run(&args),
         Command::Ls(output) => ls::run(output),
         Command::Status(args) => status::run(&args),
+        Command::Metrics(args) => metrics::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Cut(args) => cut::run(&args),

@@ -44,6 +44,7 @@ fn render(status: &Status, now: u64) -> String {
         ls::present(Path::new(&status.out_dir))
     );
     for table in [
+        alerts(lab, &ms_since),
         faults(lab, &ms_since),
         nodes(lab),
         links(lab),
@@ -62,6 +63,20 @@ fn render(status: &Status, now: u64) -> String {
         let _ = writeln!(text, "note: {note}");
     }
     text
+}
+
+fn alerts(lab: &LabStatus, ms_since: &dyn Fn(u64) -> u64) -> Table {
+    let mut table = Table::new(&["ALERT", "OF", "LOAD", "WOULD FIT", "SINCE"]);
+    for a in &lab.alerts {
+        table.row([
+            a.alert.clone(),
+            a.about.clone(),
+            or_dash(a.load_bps.map(rate)),
+            or_dash(a.room_bps.map(rate)),
+            format!("{} ago", age(ms_since(a.since))),
+        ]);
+    }
+    table
 }
 
 fn faults(lab: &LabStatus, ms_since: &dyn Fn(u64) -> u64) -> Table {

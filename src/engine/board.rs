@@ -157,12 +157,28 @@ struct State {
     news: BTreeMap<Item, News>,
     /// What an item that is not up last gave as its reason.
     reasons: BTreeMap<Item, String>,
+    /// Links without light, and the ends that see it.
+    dark: BTreeSet<(String, String)>,
     failed: Option<String>,
 }
 
 impl Board {
     /// Takes note of an event.
     pub fn post(&self, event: &Event) {
+        if let EventKind::Carrier {
+            node,
+            link: Some(link),
+            up,
+            ..
+        } = &event.kind
+        {
+            let end = (link.clone(), node.clone());
+            let mut state = self.lock();
+            match up {
+                true => state.dark.remove(&end),
+                false => state.dark.insert(end),
+            };
+        }
         let Some((item, state, reason, detect_us)) = news(&event.kind) else {
             return;
         };
@@ -187,6 +203,12 @@ impl Board {
     pub fn fail(&self, reason: impl Into<String>) {
         self.lock().failed.get_or_insert_with(|| reason.into());
         self.changed.notify_all();
+    }
+
+    /// Whether an end of a link sees no light.
+    pub fn is_dark(&self, link: &str, node: &str) -> bool {
+        let end = (link.to_owned(), node.to_owned());
+        self.lock().dark.contains(&end)
     }
 
     /// The latest news of everything.

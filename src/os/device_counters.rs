@@ -4,11 +4,42 @@ use std::{fs, io};
 
 use crate::units::IfName;
 
+/// The columns of bytes and packets received, and of those sent.
+const TRAFFIC: [usize; 4] = [0, 1, 8, 9];
 /// The column of transmit drops.
 const TRANSMIT_DROPS: usize = 11;
 
+/// What an interface has carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+}
+
+/// What an interface has carried, of a [`table`]; none where it is not.
+pub fn traffic(table: &str, interface: &str) -> Option<Traffic> {
+    let counts = of(table, interface);
+    let [rx_bytes, rx_packets, tx_bytes, tx_packets] =
+        TRAFFIC.map(|column| counts.get(column).copied());
+    Some(Traffic {
+        rx_bytes: rx_bytes?,
+        rx_packets: rx_packets?,
+        tx_bytes: tx_bytes?,
+        tx_packets: tx_packets?,
+    })
+}
+
 /// Every interface of the namespace in which the process is, as /proc/net/dev tells.
-pub(super) fn table(pid: i32) -> io::Result<String> {
+///
+/// # Errors
+/// The process has ended.
+pub fn table(pid: i32) -> io::Result<String> {
     fs::read_to_string(format!("/proc/{pid}/net/dev"))
 }
 
@@ -49,6 +80,19 @@ mod tests {
         assert_eq!(of(text, "dx"), [3, 4, 5]);
         assert_eq!(of(text, "dx.101"), [6]);
         assert!(of(text, "d").is_empty());
+    }
+
+    #[test]
+    fn traffic_is_both_ways() {
+        let text = "a: 10 1 0 0 0 0 0 0 20 2 0 0 0 0 0 0\n";
+        let seen = Traffic {
+            rx_bytes: 10,
+            rx_packets: 1,
+            tx_bytes: 20,
+            tx_packets: 2,
+        };
+        assert_eq!(traffic(text, "a"), Some(seen));
+        assert_eq!(traffic(text, "b"), None);
     }
 
     #[test]

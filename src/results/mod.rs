@@ -1,5 +1,6 @@
 //! What happened and what it means: events, measurements, reports. Pure.
 
+pub mod capacity;
 pub mod event;
 pub mod measure;
 pub mod report;

@@ -89,6 +89,7 @@ macro_rules! labs {
 
 labs! {
     backup_already_dead: "backup-already-dead",
+    backup_too_small: "backup-too-small",
     carrier_cut: "carrier-cut",
     colo_redundant_routers: "colo-redundant-routers",
     detection_timers: "detection-timers",

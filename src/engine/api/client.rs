@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
 use super::{
+    metrics::Metrics,
     socket,
     types::{
         CutRequest, ErrorBody, ErrorInfo, FaultDone, FaultRequest, NodeInfo, RestoreRequest,
@@ -100,6 +101,11 @@ impl Client {
     /// How things stand.
     pub fn status(&self) -> Result<Status, ClientError> {
         self.get("/v1/status", LONG)
+    }
+
+    /// AWS's metrics of it.
+    pub fn metrics(&self) -> Result<Metrics, ClientError> {
+        self.get("/v1/metrics.json", SHORT)
     }
 
     /// Who holds a node.

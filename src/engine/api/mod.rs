@@ -6,6 +6,7 @@
 
 mod client;
 mod feed;
+mod metrics;
 mod request;
 mod server;
 mod socket;
@@ -13,6 +14,7 @@ mod types;
 
 pub use client::{Client, ClientError, End};
 pub use feed::Feed;
+pub use metrics::{AlertNow, Dimensions, Metric, Metrics, Minute, Statistic};
 pub use request::{Look, Looker, Refusal, Reply, Request};
 pub use server::{Server, serve};
 pub use socket::{bind, list};

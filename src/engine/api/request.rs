@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::types::{
-    CutRequest, FaultDone, FaultRequest, NodeInfo, RestoreRequest, Status, Summary,
+use super::{
+    metrics::Metrics,
+    types::{CutRequest, FaultDone, FaultRequest, NodeInfo, RestoreRequest, Status, Summary},
 };
 use crate::{os::process::Exit, units::NodeName};
 
@@ -49,6 +50,8 @@ pub enum Look {
     Summary(Reply<Summary>),
     /// How things stand.
     Status(Reply<Status>),
+    /// AWS's metrics of the lab.
+    Metrics(Reply<Metrics>),
     /// Who holds a node.
     Node(String, Reply<NodeInfo>),
     /// What a node's programs have logged.

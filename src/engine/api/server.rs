@@ -36,6 +36,8 @@ const LAST_ANSWERS: Duration = Duration::from_millis(500);
 const ACCEPT_AGAIN: Duration = Duration::from_millis(10);
 /// No refusal of the framework is longer, bytes.
 const LONGEST_REFUSAL: usize = 16 << 10;
+/// Prometheus's text format.
+const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The owner of the lab, as seen inside it.
 const OWNER: u32 = 0;
 
@@ -118,6 +120,8 @@ fn routes(api: Api) -> Router {
     Router::new()
         .route("/v1/lab", get(summary))
         .route("/v1/status", get(status))
+        .route("/v1/metrics", get(exposition))
+        .route("/v1/metrics.json", get(metrics))
         .route("/v1/events", get(events))
         .route("/v1/node/{node}", get(node))
         .route("/v1/logs/{node}", get(logs))
@@ -136,6 +140,17 @@ async fn summary(State(api): State<Api>) -> Response {
 
 async fn status(State(api): State<Api>) -> Response {
     api.look(Look::Status).await
+}
+
+async fn metrics(State(api): State<Api>) -> Response {
+    api.look(Look::Metrics).await
+}
+
+async fn exposition(State(api): State<Api>) -> Response {
+    match api.seen(Look::Metrics).await {
+        Ok(metrics) => ([(header::CONTENT_TYPE, EXPOSITION)], metrics.exposition()).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
 }
 
 async fn events(State(api): State<Api>) -> Response {

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -61,6 +64,8 @@ pub struct Live {
     pub(super) holders: BTreeMap<NodeName, PidFd>,
     pub(super) board: Arc<Board>,
     namespaces: Namespaces,
+    /// Whether it has converged and its links have been measured.
+    stands: AtomicBool,
     plan: Plan,
     sink: EventSink,
     run_dir: RunDir,
@@ -135,6 +140,7 @@ impl Live {
             holders,
             board,
             namespaces,
+            stands: AtomicBool::new(false),
             plan,
             sink,
             run_dir,
@@ -179,6 +185,16 @@ impl Live {
     /// What is known to be up.
     pub fn board(&self) -> &Board {
         &self.board
+    }
+
+    /// Whether it has converged once, and nothing but its own traffic is on its links.
+    pub fn stands(&self) -> bool {
+        self.stands.load(Ordering::Relaxed)
+    }
+
+    /// Says that it does.
+    pub fn has_converged(&self) {
+        self.stands.store(true, Ordering::Relaxed);
     }
 
     /// The process that holds each node.

@@ -1,19 +1,22 @@
 //! A lab that lives: wires that carry, tunnels, daemons, and every kernel
 //! watched. Scenario and API both act on it; it acts on nothing by itself.
 
+mod capacity;
 mod daemons;
 mod faults;
 mod inspect;
 mod lab;
 mod losses;
+mod metrics;
 mod silence;
 mod status;
 mod tunnels;
 
 pub use faults::AppliedFault;
 pub use lab::{Live, LiveOptions};
+pub use metrics::{Measure, Reading, Series};
 pub use silence::{Conflict, Unresponsive};
 pub use status::{
-    BfdState, FaultStatus, LabStatus, LinkCounts, LinkMeasured, LinkStatus, NodeStatus,
-    SessionStatus, TunnelState,
+    AlertStatus, BfdState, FaultStatus, LabStatus, LinkCounts, LinkMeasured, LinkStatus,
+    NodeStatus, SessionStatus, TunnelState,
 };

@@ -40,6 +40,9 @@ pub struct LabStatus {
     pub tunnels: Vec<TunnelState>,
     /// Faults in force.
     pub faults: Vec<FaultStatus>,
+    /// Alerts that are raised.
+    #[serde(default)]
+    pub alerts: Vec<AlertStatus>,
     /// Sentences every report repeats.
     pub notes: Vec<String>,
 }
@@ -105,6 +108,21 @@ pub struct FaultStatus {
     pub target: String,
     /// Since when, on the run's clock.
     pub since: u64,
+}
+
+/// An alert that is raised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertStatus {
+    /// `load-exceeds-backup`.
+    pub alert: String,
+    /// The sessions it speaks of.
+    pub about: String,
+    /// Since when, on the run's clock.
+    pub since: u64,
+    /// Of a load: how much there was when it was raised, bits a second.
+    pub load_bps: Option<u64>,
+    /// Of a load: how much of it would have fitted without its circuit.
+    pub room_bps: Option<u64>,
 }
 
 /// Packet counts of one direction.
@@ -227,6 +245,7 @@ impl Live {
                     since: applied.at.before,
                 })
                 .collect(),
+            alerts: Vec::new(),
             notes: [&self.plan().notes[..], &self.plan().stand_ins].concat(),
         }
     }
@@ -506,6 +525,7 @@ mod tests {
             sessions: vec![session("a", Some("Connect")), session("b", None)],
             tunnels: Vec::new(),
             faults: Vec::new(),
+            alerts: Vec::new(),
             notes: Vec::new(),
         };
         let wanted: BTreeSet<Item> = [bgp("a"), bgp("b")].into();

@@ -214,7 +214,9 @@ pub fn converge(live: &Live, options: &Options) -> anyhow::Result<()> {
             Ok(measured) => measured,
             Err(_) => bail!("the instrument's thread panicked"),
         }
-    })
+    })?;
+    live.has_converged();
+    Ok(())
 }
 
 struct Experiment<'a> {

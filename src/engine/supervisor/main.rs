@@ -12,6 +12,7 @@ use super::{
     converge,
     journal::{self, Readers},
     log::Log,
+    monitor::Monitor,
     reader::Reader,
     scenario::{self, Work},
 };
@@ -111,8 +112,10 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
         timings,
         goal: spec.options.goal,
     });
+    let monitor = Monitor::start(Arc::clone(&live))?;
     let reader = Reader {
         live: Arc::clone(&live),
+        monitor,
         facts: Arc::clone(&facts),
         log: Arc::clone(&log),
     };

@@ -5,8 +5,10 @@ mod actor;
 mod converge;
 mod faults;
 mod journal;
+mod load_alert;
 mod log;
 mod main;
+mod monitor;
 mod reader;
 mod scenario;
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     actor::{Facts, refused},
     log::Log,
+    monitor::Monitor,
 };
 use crate::{
     engine::{
@@ -28,6 +29,7 @@ pub(super) const LOGS: &str = "logs";
 #[derive(Clone)]
 pub(super) struct Reader {
     pub(super) live: Arc<Live>,
+    pub(super) monitor: Arc<Monitor>,
     pub(super) facts: Arc<Facts>,
     pub(super) log: Arc<Log>,
 }
@@ -46,6 +48,7 @@ impl Reader {
         match look {
             Look::Summary(reply) => drop(reply.send(Ok(self.summary()))),
             Look::Status(reply) => drop(reply.send(Ok(self.status()))),
+            Look::Metrics(reply) => drop(reply.send(Ok(self.monitor.metrics()))),
             Look::Node(node, reply) => drop(reply.send(self.node(&node))),
             Look::Logs(node, reply) => drop(reply.send(self.logs(&node))),
             Look::Inspect { node, what, reply } => {
@@ -84,6 +87,7 @@ impl Reader {
         for link in &mut state.links {
             link.measured = self.log.measured(&link.link, &link.from);
         }
+        state.alerts = self.monitor.alerts();
         let wanted = board::wanted(self.live.plan());
         let missing = self.live.board().missing(&wanted);
         Status {

@@ -18,6 +18,7 @@ use crate::{
         live::Live,
         scenario::{Bench, Options, Stop},
     },
+    lab::model::Alert,
     os::clock,
     results::{
         event::{Event, EventKind, FlowLog, MonoNs},
@@ -179,7 +180,9 @@ impl Work {
         let wires = live.run_dir().create(within.join("wires.json"))?;
         serde_json::to_writer(BufWriter::new(wires), &input.wires).context("writing wires.json")?;
         let result = measure(&input);
-        for alert in &result.alerts {
+        // The load was told when it was measured.
+        let found = result.alerts.iter();
+        for alert in found.filter(|alert| alert.alert != Alert::LoadExceedsBackup) {
             tell(live, alert);
         }
         let file = live.run_dir().create(within.join("result.json"));
@@ -206,6 +209,8 @@ fn tell(live: &Live, alert: &AlertResult) {
         about: alert.about.clone(),
         probe: alert.probe.clone(),
         metric: alert.metric.clone(),
+        load_bps: None,
+        room_bps: None,
     };
     live.sink().at(alert.raised_ns, said("raised"));
     if let Some(cleared) = alert.cleared_ns {

@@ -38,6 +38,9 @@ pub const VIF_BFD: BfdConfig = BfdConfig {
     min_rx: Span::from_millis(300),
     multiplier: 3,
 };
+/// What one tunnel of a Site-to-Site VPN carries at most, bits a second (Site-to-Site VPN User
+/// Guide, "Site-to-Site VPN quotas").
+pub const VPN_TUNNEL_RATE_BPS: u64 = 1_250_000_000;
 /// Prefixes AWS accepts on a private VIF, for each family, before it ends the session.
 pub const VIF_MAX_PREFIX: u32 = 100;
 /// Prefixes a VGW accepts on a VPN.

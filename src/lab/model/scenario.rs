@@ -382,23 +382,30 @@ pub enum Alert {
     RunningOnBackup,
     /// A session that no traffic takes is down, while traffic takes its usual way.
     BackupDead,
+    /// A circuit carries more than would fit without it.
+    LoadExceedsBackup,
 }
 
 impl Alert {
     /// The lab file's words.
-    pub const NAMES: [&str; 2] = ["running-on-backup", "backup-dead"];
+    pub const NAMES: [&str; 3] = ["running-on-backup", "backup-dead", "load-exceeds-backup"];
 
     /// Its word.
     pub const fn word(self) -> &'static str {
         match self {
             Self::RunningOnBackup => Self::NAMES[0],
             Self::BackupDead => Self::NAMES[1],
+            Self::LoadExceedsBackup => Self::NAMES[2],
         }
     }
 
     /// The alert a word means.
     pub fn parse(word: &str) -> Option<Self> {
-        let all = [Self::RunningOnBackup, Self::BackupDead];
+        let all = [
+            Self::RunningOnBackup,
+            Self::BackupDead,
+            Self::LoadExceedsBackup,
+        ];
         all.into_iter().find(|alert| alert.word() == word)
     }
 }

@@ -319,10 +319,10 @@ pub enum EventKind {
         /// The deadline, milliseconds.
         within_ms: f64,
     },
-    /// What monitoring that sees what this run saw would have said then; told when the run has
-    /// been measured.
+    /// What monitoring says; but for the load, what monitoring that sees what this run saw would
+    /// have said then, told when the run has been measured.
     Alert {
-        /// `running-on-backup` or `backup-dead`.
+        /// `running-on-backup`, `backup-dead` or `load-exceeds-backup`.
         alert: String,
         /// `raised` or `cleared`.
         state: String,
@@ -334,6 +334,12 @@ pub enum EventKind {
         /// CloudWatch's metric that shows it, where AWS has one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         metric: Option<String>,
+        /// Of a load: how much there is, bits a second.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        load_bps: Option<u64>,
+        /// Of a load: how much of it would fit, bits a second.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room_bps: Option<u64>,
     },
     /// One of several trials has been measured.
     TrialFinished {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    input::SessionInput,
+    input::{BEFORE, SessionInput, Transition},
     outage::{Scene, Told},
     result::{AlertResult, Hop, Outage},
     topology::Map,
@@ -71,6 +71,7 @@ pub(super) fn find(scene: &Scene<'_>, told: &[(usize, Told)]) -> Vec<AlertResult
     if !flows.is_empty() {
         alerts.extend(dead_backups(scene, &usual, &unwell));
     }
+    alerts.extend(loads(scene));
     alerts.sort_by_key(|alert| alert.raised_ns);
     alerts
 }
@@ -285,6 +286,64 @@ fn metric(session: &SessionInput) -> Option<String> {
     }
 }
 
+/// Load that was told while the run went on: it was measured then.
+fn loads(scene: &Scene<'_>) -> Vec<AlertResult> {
+    let mut found: Vec<AlertResult> = Vec::new();
+    let word = Alert::LoadExceedsBackup.word();
+    let began = scene.events.iter().find_map(|event| match event.kind {
+        EventKind::ProbesStarted { .. } => Some(event.at),
+        _ => None,
+    });
+    for event in scene.events {
+        let EventKind::Alert {
+            alert: name,
+            state,
+            about: told,
+            metric,
+            load_bps,
+            room_bps,
+            ..
+        } = &event.kind
+        else {
+            continue;
+        };
+        if name != word {
+            continue;
+        }
+        if state == "cleared" {
+            let open = found.iter_mut().rev().find(|one| one.about == *told);
+            if let Some(open) = open.filter(|one| one.cleared_ns.is_none()) {
+                open.cleared_ns = Some(event.at);
+            }
+            continue;
+        }
+        let stretch = Stretch {
+            from: event.at,
+            to: None,
+        };
+        let say = |result: &mut AlertResult| {
+            result.about.clone_from(told);
+            result.metric.clone_from(metric);
+            (result.load_bps, result.room_bps) = (*load_bps, *room_bps);
+        };
+        let after = alert(scene, Alert::LoadExceedsBackup, &stretch, say);
+        found.push(after.unwrap_or_else(|| AlertResult {
+            alert: Alert::LoadExceedsBackup,
+            about: told.clone(),
+            probe: None,
+            metric: metric.clone(),
+            label: BEFORE.to_owned(),
+            transition: Transition::Initial,
+            raised_ms: began.map_or(0.0, |began| event.at.saturating_sub(began) as f64 / 1e6),
+            raised_ns: event.at,
+            cleared_ns: None,
+            load_bps: *load_bps,
+            room_bps: *room_bps,
+        }));
+    }
+    found
+}
+
 /// An alert of this time, if the time is in any transition.
 fn alert(
     scene: &Scene<'_>,
@@ -305,6 +364,8 @@ fn alert(
         raised_ms: window.ms(stretch.from),
         raised_ns: stretch.from,
         cleared_ns: stretch.to,
+        load_bps: None,
+        room_bps: None,
     };
     say(&mut result);
     Some(result)

@@ -99,16 +99,23 @@ pub struct AlertResult {
     pub probe: Option<String>,
     /// CloudWatch's metric that shows it, where AWS has one.
     pub metric: Option<String>,
-    /// The label of the fault after which, or after whose restore, it was raised.
+    /// The label of the fault after which, or after whose restore, it was raised; `start`: before
+    /// the first.
     pub label: String,
     /// Fault or restore.
     pub transition: Transition,
-    /// How long after it.
+    /// How long after it; at the start, after probes began.
     pub raised_ms: f64,
     /// The same on the run's clock.
     pub raised_ns: u64,
     /// When it was over; absent: it lasted to the end of the run.
     pub cleared_ns: Option<u64>,
+    /// Of a load: how much there was when it was raised, bits a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_bps: Option<u64>,
+    /// Of a load: how much of it would have fitted without its circuit, bits a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_bps: Option<u64>,
 }
 
 /// What the scenario waited for did not come in time.

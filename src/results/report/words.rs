@@ -63,12 +63,23 @@ pub(super) fn direction(several: bool, probe: &str, ends: [&str; 2]) -> String {
 
 /// An alert: what, and from when to when.
 pub(super) fn alert(alert: &AlertResult) -> String {
-    let what = match &alert.probe {
-        Some(probe) => format!("{probe} via {}", alert.about),
-        None => format!("{} down, unnoticed by traffic", alert.about),
+    let what = match (&alert.probe, alert.load_bps.zip(alert.room_bps)) {
+        (Some(probe), _) => format!("{probe} via {}", alert.about),
+        (None, Some((load, room))) => {
+            let mbit = |bps: u64| short(bps as f64 / 1e6);
+            let (load, room) = (mbit(load), mbit(room));
+            format!(
+                "{} carries {load} Mbit/s, and {room} would fit without it",
+                alert.about
+            )
+        }
+        (None, None) => format!("{} down, unnoticed by traffic", alert.about),
     };
-    let metric = alert.metric.as_ref();
-    let metric = metric.map_or_else(String::new, |metric| format!(" ({metric} 0)"));
+    let metric = alert.metric.as_ref().map(|metric| match alert.load_bps {
+        Some(_) => format!(" ({metric})"),
+        None => format!(" ({metric} 0)"),
+    });
+    let metric = metric.unwrap_or_default();
     let after = match alert.transition {
         Transition::Initial => alert.label.clone(),
         Transition::Reversion => format!("restore of {}", alert.label),

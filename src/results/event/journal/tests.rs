@@ -210,6 +210,8 @@ fn every_kind() -> Vec<EventKind> {
             about: s("backup"),
             probe: None,
             metric: Some(s("TunnelState")),
+            load_bps: None,
+            room_bps: Some(10_000_000),
         },
         EventKind::TrialFinished {
             trial: 3,

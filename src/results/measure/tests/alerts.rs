@@ -145,3 +145,61 @@ fn an_expectation_holds_only_for_the_alert_it_names() {
     assert_eq!(verdict(Alert::BackupDead, "app").0, Some(false));
     assert_eq!(verdict(Alert::RunningOnBackup, "other").0, None);
 }
+
+#[test]
+fn a_load_told_during_the_run_is_an_alert_of_its_time() {
+    let mut input = vpn_cut(|_| Sim::Prod);
+    let told = |state: &str, load: u64| EventKind::Alert {
+        alert: Alert::LoadExceedsBackup.word().to_owned(),
+        state: state.to_owned(),
+        about: "prod".to_owned(),
+        probe: None,
+        metric: Some("ConnectionBpsIngress".to_owned()),
+        load_bps: Some(load),
+        room_bps: Some(10_000_000),
+    };
+    for (at, state, load) in [
+        (START + ms(900.0), "raised", 12_000_000),
+        (CUT + ms(500.0), "cleared", 12_000_000),
+        (RESTORE + ms(1000.0), "raised", 11_000_000),
+    ] {
+        lab::at(&mut input, at, told(state, load));
+    }
+    let start = EventKind::ProbesStarted {
+        flows: 2,
+        rate: 2000,
+    };
+    lab::at(&mut input, START, start);
+    input.expectations.truncate(2);
+    for (expectation, label) in input.expectations.iter_mut().zip([BEFORE, "dig"]) {
+        (expectation.outage_max, expectation.lost, expectation.via) = (None, None, None);
+        expectation.alert = Some(Alert::LoadExceedsBackup);
+        expectation.label = label.to_owned();
+    }
+    let result = measure(&input);
+    let [first, second] = &result.alerts[..] else {
+        panic!("{:?}", result.alerts)
+    };
+    assert_eq!(
+        (&*first.label, first.cleared_ns),
+        (BEFORE, Some(CUT + ms(500.0)))
+    );
+    assert!((first.raised_ms - 900.0).abs() < 1e-6, "{first:?}");
+    assert_eq!(
+        (first.load_bps, first.room_bps),
+        (Some(12_000_000), Some(10_000_000))
+    );
+    assert_eq!(
+        (&*second.label, second.transition),
+        ("dig", Transition::Reversion)
+    );
+    assert_eq!(
+        (second.load_bps, second.cleared_ns),
+        (Some(11_000_000), None)
+    );
+    let met: Vec<Option<bool>> = result.expect.iter().map(|e| e.met).collect();
+    assert_eq!(met, [Some(true), Some(true)], "{:?}", result.expect);
+    // What is not told before the first fault is not met there.
+    input.events.retain(|event| event.at != START + ms(900.0));
+    assert_eq!(measure(&input).expect[0].met, Some(false));
+}

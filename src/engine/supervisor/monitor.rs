@@ -1,0 +1,308 @@
+//! What monitoring sees of a lab while it is up: AWS's metrics, and alerts that need no run's end.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::load_alert::{Change, LoadAlerts};
+use crate::{
+    engine::{
+        api::{AlertNow, Metric, Metrics, Minute, Statistic},
+        live::{AlertStatus, Live, Measure, Reading, Series},
+    },
+    lab::model::Alert,
+    os::clock,
+    results::{
+        capacity::Overload,
+        event::{EventKind, MonoNs},
+    },
+};
+
+/// How often the lab is looked at.
+const EVERY: Duration = Duration::from_millis(250);
+const SECOND_NS: u64 = 1_000_000_000;
+const MINUTE_NS: u64 = 60 * SECOND_NS;
+/// Minutes kept.
+const KEPT: usize = 15;
+
+/// Looks at the lab four times a second, once it stands.
+#[derive(Debug)]
+pub(super) struct Monitor {
+    live: Arc<Live>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    alerts: LoadAlerts,
+    circuits: Vec<String>,
+    /// Readings of the last second, the oldest first.
+    readings: VecDeque<(MonoNs, Reading)>,
+    minutes: VecDeque<Bucket>,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    began: MonoNs,
+    seen: BTreeMap<Series, Seen>,
+}
+
+/// Values of one series in one minute.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    count: u32,
+    sum: f64,
+    least: f64,
+    most: f64,
+    last: f64,
+    /// Of a count of bytes: what it was when the minute began.
+    first: f64,
+    is_bytes: bool,
+}
+
+impl Monitor {
+    /// Starts the thread; it ends with the process.
+    pub(super) fn start(live: Arc<Live>) -> std::io::Result<Arc<Self>> {
+        let monitor = Arc::new(Self {
+            live,
+            state: Mutex::default(),
+        });
+        let looking = Arc::clone(&monitor);
+        std::thread::Builder::new()
+            .name("monitor".to_owned())
+            .spawn(move || {
+                let mut due = clock::mono_ns();
+                loop {
+                    due += EVERY.as_nanos() as u64;
+                    clock::sleep_until(due);
+                    // What links are measured with is no load.
+                    if looking.live.stands() {
+                        looking.look();
+                    }
+                }
+            })?;
+        Ok(monitor)
+    }
+
+    fn look(&self) {
+        let now = clock::mono_ns();
+        let counters = self.live.counters();
+        let reading = self.live.reading(&counters);
+        let network = self.live.network();
+        let offered = counters.iter().map(|one| {
+            let key = (one.link.clone(), one.from.clone());
+            (key, one.stats.offered_bytes)
+        });
+        let mut state = self.lock();
+        let changes = state.alerts.sample(now, offered.collect(), &network);
+        state.circuits = network
+            .circuits
+            .iter()
+            .map(|circuit| circuit.sessions.join(" + "))
+            .collect();
+        state.take(now, reading);
+        drop(state);
+        for change in changes {
+            let (word, overload) = match &change {
+                Change::Raised(overload) => ("raised", overload),
+                Change::Cleared(overload) => ("cleared", overload),
+            };
+            self.live.sink().at(now, told(word, overload));
+        }
+    }
+
+    /// Alerts that are raised.
+    pub(super) fn alerts(&self) -> Vec<AlertStatus> {
+        let state = self.lock();
+        let raised = state.alerts.raised();
+        raised
+            .map(|(since, overload)| AlertStatus {
+                alert: Alert::LoadExceedsBackup.word().to_owned(),
+                about: overload.sessions.join(" + "),
+                since: *since,
+                load_bps: Some(overload.load_bps),
+                room_bps: Some(overload.room_bps),
+            })
+            .collect()
+    }
+
+    /// All metrics, now and by the minute.
+    pub(super) fn metrics(&self) -> Metrics {
+        let state = self.lock();
+        let raised: Vec<String> = state
+            .alerts
+            .raised()
+            .map(|(_, overload)| overload.sessions.join(" + "))
+            .collect();
+        let alerts = state.circuits.iter().map(|about| AlertNow {
+            alert: Alert::LoadExceedsBackup.word().to_owned(),
+            about: about.clone(),
+            raised: raised.contains(about),
+        });
+        let last = state.minutes.len().saturating_sub(1);
+        Metrics {
+            lab: self.live.plan().lab.to_string(),
+            metrics: state.values().into_iter().map(metric).collect(),
+            alerts: alerts.collect(),
+            minutes: state
+                .minutes
+                .iter()
+                .enumerate()
+                .map(|(index, bucket)| Minute {
+                    began: bucket.began,
+                    over: index < last,
+                    statistics: bucket.seen.iter().map(statistic).collect(),
+                })
+                .collect(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As an event of the journal. Metrics are AWS's: what the customer sends is Ingress there.
+fn told(state: &str, overload: &Overload) -> EventKind {
+    let metric = match overload.from_aws {
+        true => "ConnectionBpsEgress",
+        false => "ConnectionBpsIngress",
+    };
+    EventKind::Alert {
+        alert: Alert::LoadExceedsBackup.word().to_owned(),
+        state: state.to_owned(),
+        about: overload.sessions.join(" + "),
+        probe: None,
+        metric: Some(metric.to_owned()),
+        load_bps: Some(overload.load_bps),
+        room_bps: Some(overload.room_bps),
+    }
+}
+
+impl State {
+    fn take(&mut self, now: MonoNs, reading: Reading) {
+        self.readings.push_back((now, reading));
+        while self.readings.len() > 2
+            && self
+                .readings
+                .get(1)
+                .is_some_and(|(at, _)| at + SECOND_NS <= now)
+        {
+            self.readings.pop_front();
+        }
+        let is_new = self
+            .minutes
+            .back()
+            .is_none_or(|bucket| now >= bucket.began + MINUTE_NS);
+        if is_new {
+            let began = self
+                .minutes
+                .back()
+                .map_or(now, |bucket| now - (now - bucket.began) % MINUTE_NS);
+            let seen = BTreeMap::new();
+            self.minutes.push_back(Bucket { began, seen });
+            if self.minutes.len() > KEPT {
+                self.minutes.pop_front();
+            }
+        }
+        let values = self.values();
+        // What passed since the last look at the minute before belongs to this one.
+        let before = self.minutes.len().checked_sub(2);
+        let before = before.and_then(|index| self.minutes.get(index));
+        let ended = before.map(|bucket| bucket.seen.clone()).unwrap_or_default();
+        let Some(bucket) = self.minutes.back_mut() else {
+            return;
+        };
+        for (series, value, is_bytes) in values {
+            let first = ended.get(&series).map_or(value, |seen| seen.last);
+            bucket
+                .seen
+                .entry(series)
+                .and_modify(|seen| seen.add(value))
+                .or_insert(Seen {
+                    count: 1,
+                    sum: value,
+                    least: value,
+                    most: value,
+                    last: value,
+                    first,
+                    is_bytes,
+                });
+        }
+    }
+
+    /// Every series' value now, and whether it counts bytes.
+    fn values(&self) -> Vec<(Series, f64, bool)> {
+        let Some(((then, before), (now, latest))) = self.readings.front().zip(self.readings.back())
+        else {
+            return Vec::new();
+        };
+        let seconds = now.saturating_sub(*then) as f64 / SECOND_NS as f64;
+        let rate = |series: &Series, count: u64, of: fn(Measure) -> Option<u64>| {
+            let earlier = before.get(series).copied().and_then(of);
+            let more = count.saturating_sub(earlier.unwrap_or(count));
+            if seconds > 0.0 {
+                more as f64 / seconds
+            } else {
+                0.0
+            }
+        };
+        let all = latest.iter().map(|(series, measure)| {
+            let (value, is_bytes) = match *measure {
+                Measure::State(up) => (f64::from(u8::from(up)), false),
+                Measure::Bits(bytes) => (8.0 * rate(series, bytes, count), false),
+                Measure::Packets(packets) => (rate(series, packets, count), false),
+                Measure::Bytes(bytes) => (bytes as f64, true),
+            };
+            (series.clone(), value, is_bytes)
+        });
+        all.collect()
+    }
+}
+
+fn count(measure: Measure) -> Option<u64> {
+    match measure {
+        Measure::Bits(count) | Measure::Packets(count) | Measure::Bytes(count) => Some(count),
+        Measure::State(_) => None,
+    }
+}
+
+impl Seen {
+    fn add(&mut self, value: f64) {
+        self.count += 1;
+        self.sum += value;
+        self.least = self.least.min(value);
+        self.most = self.most.max(value);
+        self.last = value;
+    }
+}
+
+fn named(series: &Series) -> (String, BTreeMap<String, String>) {
+    let dimensions = series.dimensions.iter();
+    let dimensions = dimensions.map(|(name, value)| ((*name).to_owned(), value.clone()));
+    (series.name.to_owned(), dimensions.collect())
+}
+
+fn metric((series, value, _): (Series, f64, bool)) -> Metric {
+    let (name, dimensions) = named(&series);
+    Metric {
+        name,
+        dimensions,
+        value,
+    }
+}
+
+fn statistic((series, seen): (&Series, &Seen)) -> Statistic {
+    let (name, dimensions) = named(series);
+    Statistic {
+        name,
+        dimensions,
+        sample: seen.last,
+        average: seen.sum / f64::from(seen.count),
+        minimum: seen.least,
+        maximum: seen.most,
+        sum: seen.is_bytes.then_some(seen.last - seen.first),
+    }
+}
