@@ -5,7 +5,10 @@ use std::{os::fd::RawFd, path::Path, process::ExitCode};
 
 use super::output;
 use crate::{
-    engine::{daemon::wireguard, init, speaker},
+    engine::{
+        daemon::{SERVICE_SUBCOMMAND, wireguard},
+        init, service, speaker,
+    },
     os::{fd, process},
 };
 
@@ -22,6 +25,7 @@ pub(super) fn dispatch() -> Option<ExitCode> {
         init::SUBCOMMAND => Some(init::internal_lab()),
         "speaker" => Some(ended(speaker_main(&rest))),
         "internal-tunnel" => Some(ended(tunnel_main(&rest))),
+        SERVICE_SUBCOMMAND => Some(ended(service_main(&rest))),
         _ => None,
     }
 }
@@ -42,6 +46,14 @@ fn tunnel_main(args: &[String]) -> anyhow::Result<()> {
     let control = fd::inherited_stream(number)?;
     control.set_nonblocking(false)?;
     wireguard::main(control.into())
+}
+
+/// `backhoe internal-service --config FILE --control-fd N`
+fn service_main(args: &[String]) -> anyhow::Result<()> {
+    let (Some(config), Some(number)) = (option(args, "--config"), control_fd(args)?) else {
+        anyhow::bail!("usage: backhoe {SERVICE_SUBCOMMAND} --config FILE --control-fd N");
+    };
+    service::run(Path::new(config), number)
 }
 
 fn control_fd(args: &[String]) -> anyhow::Result<Option<RawFd>> {

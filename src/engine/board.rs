@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    lab::plan::Plan,
+    lab::plan::{FlowPlan, Plan},
     os::clock,
     results::event::{Event, EventKind},
 };
@@ -44,6 +44,22 @@ pub enum Item {
         /// The end.
         node: String,
     },
+    /// An endpoint of a name as the health checks of its server see it.
+    Health {
+        /// The name.
+        name: String,
+        /// The endpoint's host.
+        endpoint: String,
+        /// The server.
+        node: String,
+    },
+    /// A probe's client, which uses a name's primary.
+    Client {
+        /// The probe.
+        probe: String,
+        /// The client.
+        node: String,
+    },
 }
 
 impl Item {
@@ -53,7 +69,9 @@ impl Item {
             Self::Bgp { node, .. }
             | Self::Bfd { node, .. }
             | Self::Lacp { node, .. }
-            | Self::Tunnel { node, .. } => node,
+            | Self::Tunnel { node, .. }
+            | Self::Health { node, .. }
+            | Self::Client { node, .. } => node,
         }
     }
 
@@ -73,6 +91,12 @@ impl std::fmt::Display for Item {
             Self::Bfd { session, node } => write!(f, "BFD {session} at {node}"),
             Self::Lacp { link, node } => write!(f, "LACP {link} at {node}"),
             Self::Tunnel { tunnel, node } => write!(f, "tunnel {tunnel} at {node}"),
+            Self::Health {
+                name,
+                endpoint,
+                node,
+            } => write!(f, "health of {endpoint} for {name} at {node}"),
+            Self::Client { probe, node } => write!(f, "{node} back at the primary of {probe}"),
         }
     }
 }
@@ -126,7 +150,31 @@ pub fn wanted(plan: &Plan) -> BTreeSet<Item> {
             });
         }
     }
+    for service in &plan.services {
+        let Some(dns) = &service.dns else {
+            continue;
+        };
+        for end in &service.endpoints {
+            items.insert(Item::Health {
+                name: service.name.as_str().to_ascii_lowercase(),
+                endpoint: end.host.to_string(),
+                node: dns.server.host.to_string(),
+            });
+        }
+    }
     items
+}
+
+/// What is so besides while probes flow and nothing is wrong: clients use the primaries of names.
+pub fn wanted_of_probes(plan: &Plan) -> BTreeSet<Item> {
+    let client = |flow: &FlowPlan| {
+        let service = flow.service.as_ref()?;
+        (service.towards && service.resolver.is_some()).then(|| Item::Client {
+            probe: flow.probe.to_string(),
+            node: flow.from.to_string(),
+        })
+    };
+    plan.flows.iter().filter_map(client).collect()
 }
 
 /// How far along the wanted items are.
@@ -295,6 +343,8 @@ fn is_up(item: &Item, state: &str) -> bool {
         Item::Bgp { .. } => state == "Established",
         Item::Bfd { .. } => state == "Up",
         Item::Tunnel { .. } | Item::Lacp { .. } => state == "up",
+        Item::Health { .. } => state == "healthy",
+        Item::Client { .. } => state == "primary",
     }
 }
 
@@ -362,6 +412,42 @@ fn news(kind: &EventKind) -> Option<Posted> {
             },
             state.clone(),
             reason.clone(),
+            None,
+        ),
+        EventKind::HealthCheck {
+            name,
+            node,
+            endpoint,
+            healthy,
+            reason,
+            ..
+        } => (
+            Item::Health {
+                name: name.clone(),
+                endpoint: endpoint.clone(),
+                node: node.clone(),
+            },
+            match healthy {
+                Some(true) => "healthy",
+                Some(false) => "unhealthy",
+                None => "unknown",
+            }
+            .to_owned(),
+            reason.clone(),
+            None,
+        ),
+        EventKind::Resolved {
+            probe,
+            node,
+            primary,
+            ..
+        } => (
+            Item::Client {
+                probe: probe.clone(),
+                node: node.clone(),
+            },
+            if *primary { "primary" } else { "secondary" }.to_owned(),
+            None,
             None,
         ),
         _ => return None,

@@ -14,6 +14,7 @@ pub mod observe;
 pub mod probe;
 pub mod relay;
 pub mod scenario;
+pub mod service;
 pub mod sink;
 pub mod speaker;
 pub mod supervisor;

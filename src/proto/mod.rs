@@ -3,4 +3,5 @@
 
 pub mod bfd;
 pub mod bgp;
+pub mod dns;
 pub mod speaker;

@@ -12,6 +12,7 @@ mod policy;
 mod probe;
 mod quantity;
 mod seed;
+mod service;
 mod speaker;
 mod suite;
 
@@ -25,6 +26,7 @@ pub use policy::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, Set,
 pub use probe::{PROBE_HEADER_LEN, PROBE_MAGIC, PROBE_PORT_BASE, ProbeHeader};
 pub use quantity::{Asn, Bytes, Percent, QuantityError, Rate, Span};
 pub use seed::{SeedError, parse_seed, seed_as_text, seed_as_text_or_null, seed_text};
+pub use service::{DNS_PORT, FailoverRecord, HealthCheck, RecordEndpoint, ServiceConfig};
 pub use speaker::{
     Attachment, BfdConfig, Family, Origination, PeerConfig, RouteChoice, RouteTable, SpeakerConfig,
     StaticHop, StaticPath, VrfConfig,

@@ -30,6 +30,7 @@ fn flow(id: u16, ends: [(&str, &str); 2], rate: u32) -> FlowPlan {
         port: PROBE_PORT_BASE + id,
         rate,
         size: 200,
+        service: None,
     }
 }
 

@@ -165,6 +165,7 @@ impl Lab {
             port: PROBE_PORT_BASE + id,
             rate,
             size: 200,
+            service: None,
         };
         let flows = [
             flow(0, ["a", "b"], "169.254.10.1", "169.254.10.2"),

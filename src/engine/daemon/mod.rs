@@ -5,6 +5,7 @@ mod asker;
 pub mod bird;
 mod embedded;
 pub mod frr;
+mod service;
 mod starting;
 pub mod strongswan;
 mod suite;
@@ -13,6 +14,7 @@ mod view;
 pub mod wireguard;
 
 pub use embedded::Embedded;
+pub use service::{SUBCOMMAND as SERVICE_SUBCOMMAND, Service};
 pub use suite::{Complaint, Installed, suite_facts};
 pub use version::{Version, known_defect};
 pub use view::{BfdView, BgpView, NoAnswer, NodeView, RouteView};

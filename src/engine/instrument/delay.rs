@@ -116,6 +116,7 @@ fn flows(reaches: &[Reach<'_>]) -> anyhow::Result<Vec<FlowPlan>> {
                     .context("too many links to measure at once")?,
                 rate: RATE,
                 size: SIZE,
+                service: None,
             });
         }
     }

@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use super::Live;
 use crate::{
     engine::daemon::{
-        Embedded, NodeView, RouteView,
+        Embedded, NodeView, RouteView, Service,
         bird::{Bird, BirdInstall, BirdStart},
         frr::{Frr, FrrInstall, FrrStart},
         strongswan::{Charon, CharonStart},
@@ -43,6 +43,8 @@ pub(super) enum Daemon {
     Bird(Bird),
     /// strongSwan, at one end of one tunnel.
     Charon(Charon),
+    /// What a host serves.
+    Service(Service),
 }
 
 /// All of them, by node. Shared, so that nobody who waits for the answer of one
@@ -124,6 +126,7 @@ impl Daemon {
             Self::Frr(frr) => frr.processes().iter().map(|(_, process)| process).collect(),
             Self::Bird(bird) => vec![bird.process()],
             Self::Charon(charon) => vec![charon.process()],
+            Self::Service(service) => vec![service.process()],
         }
     }
 
@@ -138,6 +141,7 @@ impl Daemon {
                 .collect(),
             Self::Bird(bird) => vec![("bird".to_owned(), bird.process())],
             Self::Charon(charon) => vec![("charon".to_owned(), charon.process())],
+            Self::Service(service) => vec![("service".to_owned(), service.process())],
         }
     }
 
@@ -145,7 +149,7 @@ impl Daemon {
     pub(super) fn charon(&self) -> Option<&Charon> {
         match self {
             Self::Charon(charon) => Some(charon),
-            Self::Embedded(_) | Self::Frr(_) | Self::Bird(_) => None,
+            Self::Embedded(_) | Self::Frr(_) | Self::Bird(_) | Self::Service(_) => None,
         }
     }
 
@@ -153,7 +157,7 @@ impl Daemon {
     fn retire(&self) {
         match self {
             // Its reports end with its process.
-            Self::Embedded(_) => {}
+            Self::Embedded(_) | Self::Service(_) => {}
             Self::Frr(frr) => frr.retire(),
             Self::Bird(bird) => bird.retire(),
             Self::Charon(charon) => charon.retire(),
@@ -170,6 +174,8 @@ impl Daemon {
                 charon.status()?;
                 Ok(NodeView::default())
             }
+            // It has no sessions, and says what it sees by itself.
+            Self::Service(_) => Ok(NodeView::default()),
         }
     }
 
@@ -183,6 +189,7 @@ impl Daemon {
             Self::Frr(frr) => frr.rib(),
             Self::Bird(bird) => bird.rib(),
             Self::Charon(_) => bail!("strongSwan has no routes"),
+            Self::Service(_) => bail!("a host's service has no routes"),
         }
     }
 
@@ -217,6 +224,7 @@ impl Daemon {
                 })
             }
             Self::Charon(_) => bail!("strongSwan speaks no BGP"),
+            Self::Service(_) => bail!("a host's service speaks no BGP"),
         })
     }
 }
@@ -265,10 +273,7 @@ fn start(live: &Live, node: &NodePlan) -> anyhow::Result<Option<Daemon>> {
         // Endpoints have been started together.
         DaemonPlan::None | DaemonPlan::Charon(_) => return Ok(None),
         DaemonPlan::Embedded(config) => {
-            let name = format!("{CONFIG}/{}/speaker.json", node.name);
-            let file = live.run_dir().create(&name)?;
-            serde_json::to_writer_pretty(&file, config)?;
-            let config = File::open(live.run_dir().path().join(&name))?;
+            let config = config_file(live, &node.name, "speaker", config)?;
             let speaker = Embedded::start(
                 &node.name,
                 holder()?,
@@ -302,6 +307,11 @@ fn start(live: &Live, node: &NodePlan) -> anyhow::Result<Option<Daemon>> {
             };
             Daemon::Bird(Bird::start(&plan, log("bird")?, live.sink().clone())?)
         }
+        DaemonPlan::Service(config) => {
+            let config = config_file(live, &node.name, "service", config)?;
+            let (log, sink) = (log("service")?, live.sink().clone());
+            Daemon::Service(Service::start(&node.name, holder()?, config, log, sink)?)
+        }
     };
     live.sink().now(EventKind::Daemon {
         node: node.name.to_string(),
@@ -310,11 +320,25 @@ fn start(live: &Live, node: &NodePlan) -> anyhow::Result<Option<Daemon>> {
             Daemon::Frr(_) => "frr".to_owned(),
             Daemon::Bird(_) => "bird".to_owned(),
             Daemon::Charon(_) => "charon".to_owned(),
+            Daemon::Service(_) => "service".to_owned(),
         },
         state: "started".to_owned(),
         detail: None,
     });
     Ok(Some(daemon))
+}
+
+/// Writes a program's configuration among the run's files and opens it for the program.
+fn config_file(
+    live: &Live,
+    node: &NodeName,
+    program: &str,
+    config: &impl serde::Serialize,
+) -> anyhow::Result<File> {
+    let name = format!("{CONFIG}/{node}/{program}.json");
+    let file = live.run_dir().create(&name)?;
+    serde_json::to_writer_pretty(&file, config)?;
+    Ok(File::open(live.run_dir().path().join(&name))?)
 }
 
 /// Starts every charon, or that of one node. They load their plug-ins side by

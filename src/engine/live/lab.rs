@@ -309,7 +309,15 @@ impl Live {
 
 /// Every node with interfaces of interest, and what is behind each interface.
 fn watch(plan: &Plan, namespaces: &Namespaces, sink: &EventSink) -> anyhow::Result<Watcher> {
-    let interest: Vec<IpAddr> = plan.flows.iter().map(|flow| flow.destination).collect();
+    let interest: Vec<IpAddr> = plan
+        .flows
+        .iter()
+        .flat_map(|flow| {
+            let service = flow.service.iter().filter(|service| service.towards);
+            let endpoints = service.flat_map(|service| &service.endpoints);
+            endpoints.map(|end| end.address).chain([flow.destination])
+        })
+        .collect();
     let nodes = plan
         .nodes
         .iter()

@@ -72,7 +72,8 @@ impl Live {
             DaemonPlan::None
             | DaemonPlan::Embedded(_)
             | DaemonPlan::Frr { .. }
-            | DaemonPlan::Bird { .. } => None,
+            | DaemonPlan::Bird { .. }
+            | DaemonPlan::Service(_) => None,
         });
         endpoints
             // Of one that has ended nothing is known; that it has is told elsewhere.

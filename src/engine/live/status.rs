@@ -210,6 +210,7 @@ impl Live {
                         DaemonPlan::Frr { .. } => Some("frr".to_owned()),
                         DaemonPlan::Bird { .. } => Some("bird".to_owned()),
                         DaemonPlan::Charon(_) => Some("strongswan".to_owned()),
+                        DaemonPlan::Service(_) => Some("service".to_owned()),
                     },
                     answers: view_of(node.name.as_str()).map(|(_, view)| view.is_ok()),
                     silent: silent(node.name.as_str()),
@@ -443,7 +444,7 @@ impl LabStatus {
                 let status = tunnels.find(|t| t.tunnel == *tunnel && t.node == *node)?;
                 Some(status.state == "up")
             }
-            Item::Lacp { .. } => None,
+            Item::Lacp { .. } | Item::Health { .. } | Item::Client { .. } => None,
         }
     }
 }

@@ -75,6 +75,7 @@ pub fn calibrate(
             port: PROBE_PORT_BASE + id,
             rate,
             size: SIZE,
+            service: None,
         })
     };
     let flows = [flow(0, 0, 1)?, flow(1, 1, 0)?];

@@ -18,7 +18,9 @@ use crate::{
         probe::{
             flow::{FlowState, LiveFlow, Recovery},
             receiver::{self, Heard, RecvFlow},
-            sender::{self, SendFlow, Sent},
+            resolver::Resolver,
+            sender::{self, Choice, SendFlow, Sent},
+            turn::Turns,
         },
         sink::EventSink,
     },
@@ -28,8 +30,8 @@ use crate::{
         netns::NetnsFd,
         udp_probe::{RecvSocket, SendSocket, header_bytes},
     },
-    results::event::{EventKind, FlowLog, MonoNs},
-    units::{NodeName, PROBE_HEADER_LEN},
+    results::event::{EventKind, FlowLog, MonoNs, Turn},
+    units::{NodeName, PROBE_HEADER_LEN, ProbeName},
 };
 
 /// Between opening the sockets and the first packet: the kernel switches
@@ -106,6 +108,7 @@ impl Probes {
         let mut receivers = Vec::new();
         let mut sockets = Vec::new();
         let mut states = Vec::new();
+        let mut shared = Shared::default();
         for plan in config.flows {
             let state = Arc::new(FlowState::default());
             let what = || {
@@ -114,14 +117,26 @@ impl Probes {
                     plan.id, plan.probe, plan.from, plan.to
                 )
             };
-            sockets.push(open_receiver(plan, config).with_context(what)?);
-            senders.push(open_sender(plan, config, &state).with_context(what)?);
-            receivers.push(RecvFlow {
-                state: Arc::clone(&state),
-                id: plan.id,
-            });
+            let turns = shared.of(plan, config).with_context(what)?;
+            for (endpoint, socket) in open_receivers(plan, config)
+                .with_context(what)?
+                .into_iter()
+                .enumerate()
+            {
+                sockets.push(socket);
+                let towards = plan.service.as_ref().is_some_and(|service| service.towards);
+                let turns = turns.clone().filter(|_| towards);
+                receivers.push(RecvFlow {
+                    state: Arc::clone(&state),
+                    id: plan.id,
+                    endpoint: turns.map(|turns| (turns, endpoint)),
+                });
+            }
+            senders.push(open_sender(plan, config, (&state, turns)).with_context(what)?);
             states.push(state);
         }
+        // Before anything is sent it must be known where to.
+        let resolvers = shared.resolve(&sink)?;
         let stop_sending = Arc::new(AtomicBool::new(false));
         let stop_receiving = Arc::new(AtomicBool::new(false));
         let run = config.run;
@@ -155,6 +170,13 @@ impl Probes {
             .spawn(move || sender::run(&senders, run, start, &stop_sending, &sink))
             .context("starting the probe sender")?;
         probes.sender = Some(sender);
+        for (resolver, kept_ns) in resolvers {
+            let (stop, sink) = (Arc::clone(&probes.stop_sending), probes.sink.clone());
+            thread::Builder::new()
+                .name("resolver".to_owned())
+                .spawn(move || resolver.run(kept_ns, &stop, &sink))
+                .context("starting a resolver")?;
+        }
         Ok(probes)
     }
 
@@ -229,8 +251,8 @@ impl Probes {
             .plans
             .iter()
             .zip(&self.states)
-            .zip(sent.times)
-            .map(|((plan, state), times)| FlowLog {
+            .zip(sent.times.into_iter().zip(sent.turns))
+            .map(|((plan, state), (times, turns))| FlowLog {
                 id: plan.id,
                 probe: plan.probe.to_string(),
                 from: plan.from.to_string(),
@@ -239,6 +261,7 @@ impl Probes {
                 size: plan.size,
                 sent: times,
                 received: state.take_arrivals(),
+                turns: named(plan, &turns),
             })
             .collect();
         Ok((logs, quality))
@@ -303,10 +326,77 @@ impl Drop for Probes {
     }
 }
 
+/// What the two flows of a probe to a service share.
+#[derive(Default)]
+struct Shared {
+    turns: BTreeMap<ProbeName, Arc<Turns>>,
+    resolvers: Vec<Resolver>,
+}
+
+impl Shared {
+    /// The choice of endpoints of this flow's probe; none where both ends are hosts.
+    fn of(
+        &mut self,
+        plan: &FlowPlan,
+        config: &ProbeConfig<'_>,
+    ) -> anyhow::Result<Option<Arc<Turns>>> {
+        let Some(service) = &plan.service else {
+            return Ok(None);
+        };
+        if let Some(turns) = self.turns.get(&plan.probe) {
+            return Ok(Some(Arc::clone(turns)));
+        }
+        let turns = Arc::new(Turns::new(
+            plan.probe.clone(),
+            service.name.clone(),
+            service.endpoints.clone(),
+        ));
+        self.turns.insert(plan.probe.clone(), Arc::clone(&turns));
+        if let Some(server) = service.resolver {
+            let client = if service.towards {
+                &plan.from
+            } else {
+                &plan.to
+            };
+            let who = (plan.probe.clone(), client.clone(), service.name.clone());
+            let resolver = namespace(config, client)?
+                .run(|| Resolver::open(who, server, Arc::clone(&turns)))
+                .with_context(|| format!("opening the resolver of {client}"))?;
+            self.resolvers.push(resolver);
+        }
+        Ok(Some(turns))
+    }
+
+    /// Has every name answered once; with each, for how long that is kept, nanoseconds.
+    fn resolve(self, sink: &EventSink) -> anyhow::Result<Vec<(Resolver, u64)>> {
+        let first = |mut resolver: Resolver| {
+            let kept = resolver.first(sink)?;
+            Ok((resolver, kept))
+        };
+        self.resolvers.into_iter().map(first).collect()
+    }
+}
+
+/// The sender's choices by endpoint.
+fn named(plan: &FlowPlan, turns: &[(u32, usize)]) -> Vec<Turn> {
+    let Some(service) = &plan.service else {
+        return Vec::new();
+    };
+    let turn = |(seq, at): &(u32, usize)| {
+        let target = service.endpoints.get(*at)?;
+        Some(Turn {
+            seq: *seq,
+            endpoint: target.host.to_string(),
+            address: target.address,
+        })
+    };
+    turns.iter().filter_map(turn).collect()
+}
+
 fn open_sender(
     plan: &FlowPlan,
     config: &ProbeConfig<'_>,
-    state: &Arc<FlowState>,
+    (state, turns): (&Arc<FlowState>, Option<Arc<Turns>>),
 ) -> anyhow::Result<SendFlow> {
     let payload = usize::from(plan.size)
         .checked_sub(header_bytes(plan.destination))
@@ -325,12 +415,32 @@ fn open_sender(
             plan.destination
         );
     }
-    let to = SocketAddr::new(plan.destination, plan.port);
-    let socket = namespace(config, &plan.from)?
-        .run(|| SendSocket::open(plan.source, to))
-        .with_context(|| format!("opening the sender at {}", plan.source))?;
+    let open = |node: &NodeName, source, destination| {
+        let to = SocketAddr::new(destination, plan.port);
+        namespace(config, node)?
+            .run(|| SendSocket::open(source, to))
+            .with_context(|| format!("opening the sender at {source}"))
+    };
+    let sockets = match &plan.service {
+        None => vec![open(&plan.from, plan.source, plan.destination)?],
+        Some(service) => {
+            let each = service.endpoints.iter().map(|end| match service.towards {
+                true => open(&plan.from, plan.source, end.address),
+                false => open(&end.host, end.address, plan.destination),
+            });
+            each.collect::<anyhow::Result<_>>()?
+        }
+    };
+    let towards = plan.service.as_ref().is_some_and(|service| service.towards);
+    let by_name = plan.service.as_ref().is_some_and(|s| s.resolver.is_some());
+    let choice = turns.and_then(|turns| match towards {
+        // Where a packet to an anycast address goes is not the client's choice.
+        true => by_name.then_some(Choice::Used(turns)),
+        false => Some(Choice::Serving(turns)),
+    });
     Ok(SendFlow {
-        socket,
+        sockets,
+        choice,
         state: Arc::clone(state),
         id: plan.id,
         rate: plan.rate,
@@ -338,11 +448,21 @@ fn open_sender(
     })
 }
 
-fn open_receiver(plan: &FlowPlan, config: &ProbeConfig<'_>) -> anyhow::Result<RecvSocket> {
-    let local = SocketAddr::new(plan.destination, plan.port);
-    namespace(config, &plan.to)?
-        .run(|| RecvSocket::open(local))
-        .with_context(|| format!("opening the receiver at {local}"))
+/// One socket at the destination; at every endpoint where that is a service.
+fn open_receivers(plan: &FlowPlan, config: &ProbeConfig<'_>) -> anyhow::Result<Vec<RecvSocket>> {
+    let open = |node: &NodeName, address| {
+        let local = SocketAddr::new(address, plan.port);
+        namespace(config, node)?
+            .run(|| RecvSocket::open(local))
+            .with_context(|| format!("opening the receiver at {local}"))
+    };
+    match plan.service.as_ref().filter(|service| service.towards) {
+        None => Ok(vec![open(&plan.to, plan.destination)?]),
+        Some(service) => {
+            let ends = service.endpoints.iter();
+            ends.map(|end| open(&end.host, end.address)).collect()
+        }
+    }
 }
 
 fn namespace<'a>(config: &ProbeConfig<'a>, node: &NodeName) -> anyhow::Result<&'a NetnsFd> {

@@ -13,7 +13,9 @@ mod histogram;
 mod instrument;
 mod pacing;
 mod receiver;
+mod resolver;
 mod sender;
+mod turn;
 
 pub use calibrate::{BarePair, Calibrated, calibrate};
 pub use flow::{LiveFlow, Recovery};

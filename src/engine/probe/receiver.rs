@@ -9,7 +9,10 @@ use std::{
 };
 
 use crate::{
-    engine::{probe::flow::FlowState, sink::EventSink},
+    engine::{
+        probe::{flow::FlowState, turn::Turns},
+        sink::EventSink,
+    },
     os::{
         clock::{self, ClockPair},
         udp_probe::{self, Datagram, RecvBatch, RecvSocket},
@@ -32,6 +35,8 @@ const CLOCK_STEP_NS: u64 = 1_000_000;
 pub(super) struct RecvFlow {
     pub(super) state: Arc<FlowState>,
     pub(super) id: u16,
+    /// Of a flow to a service: which of its endpoints this is.
+    pub(super) endpoint: Option<(Arc<Turns>, usize)>,
 }
 
 /// What the receiver leaves behind.
@@ -71,7 +76,7 @@ pub(super) fn run(
             };
             while batch
                 .receive(socket, |datagram| {
-                    take(datagram, flow, run, &clocks, &mut heard);
+                    take(datagram, flow, run, (&clocks, sink), &mut heard);
                 })?
                 .more
             {}
@@ -91,7 +96,13 @@ pub(super) fn run(
     Ok(heard)
 }
 
-fn take(datagram: Datagram<'_>, flow: &RecvFlow, run: u64, clocks: &Clocks, heard: &mut Heard) {
+fn take(
+    datagram: Datagram<'_>,
+    flow: &RecvFlow,
+    run: u64,
+    (clocks, sink): (&Clocks, &EventSink),
+    heard: &mut Heard,
+) {
     let header = ProbeHeader::decode(datagram.payload)
         .filter(|header| header.run == run && header.flow == flow.id);
     let Some(header) = header else {
@@ -112,6 +123,8 @@ fn take(datagram: Datagram<'_>, flow: &RecvFlow, run: u64, clocks: &Clocks, hear
     };
     if !flow.state.arrived(arrival, header.sent_ns) {
         heard.strays += 1;
+    } else if let Some((turns, endpoint)) = &flow.endpoint {
+        turns.heard(*endpoint, arrival.seq, arrival.at, sink);
     }
 }
 

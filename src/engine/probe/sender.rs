@@ -11,6 +11,7 @@ use crate::{
             flow::FlowState,
             histogram::Histogram,
             pacing::{Pace, Pacing},
+            turn::Turns,
         },
         sink::EventSink,
     },
@@ -26,7 +27,10 @@ const LONGEST_SLEEP_NS: u64 = 20_000_000;
 
 /// One flow as the sender sees it.
 pub(super) struct SendFlow {
-    pub(super) socket: SendSocket,
+    /// One for each endpoint of a service, else one.
+    pub(super) sockets: Vec<SendSocket>,
+    /// Which of them is used, where there are several.
+    pub(super) choice: Option<Choice>,
     pub(super) state: Arc<FlowState>,
     pub(super) id: u16,
     pub(super) rate: u32,
@@ -34,10 +38,30 @@ pub(super) struct SendFlow {
     pub(super) payload: usize,
 }
 
+/// Who says which socket a packet leaves by.
+#[derive(Clone)]
+pub(super) enum Choice {
+    /// The client, by what its name resolved to.
+    Used(Arc<Turns>),
+    /// The endpoint that the client reaches.
+    Serving(Arc<Turns>),
+}
+
+impl Choice {
+    pub(super) fn now(&self) -> usize {
+        match self {
+            Self::Used(turns) => turns.used(),
+            Self::Serving(turns) => turns.serving(),
+        }
+    }
+}
+
 /// What the sender leaves behind.
 pub(super) struct Sent {
     /// Send times by flow and sequence number.
     pub(super) times: Vec<Vec<Option<MonoNs>>>,
+    /// By flow: from which sequence number on which socket was used.
+    pub(super) turns: Vec<Vec<(u32, usize)>>,
     pub(super) lateness: Histogram,
     pub(super) realtime: bool,
 }
@@ -67,6 +91,7 @@ pub(super) fn run(
         .iter()
         .map(|flow| Vec::with_capacity(flow.rate as usize * 60))
         .collect();
+    let mut turns: Vec<Vec<(u32, usize)>> = vec![Vec::new(); flows.len()];
     let mut buffer = vec![0u8; flows.iter().map(|f| f.payload).max().unwrap_or(0)];
     while let Some((due, position)) = pacing.next() {
         if stop.load(Ordering::Relaxed) {
@@ -82,18 +107,30 @@ pub(super) fn run(
             break;
         };
         lateness.record(now - due);
-        let sent = send_one(flow, run, log.len(), &mut buffer);
+        let by = flow.choice.as_ref().map_or(0, Choice::now);
+        if let (Some(_), Some(turns)) = (&flow.choice, turns.get_mut(position))
+            && turns.last().is_none_or(|(_, last)| *last != by)
+        {
+            turns.push((log.len() as u32, by));
+        }
+        let sent = send_one((flow, by), run, log.len(), &mut buffer);
         log.push(sent);
     }
     Sent {
         times,
+        turns,
         lateness,
         realtime,
     }
 }
 
 /// Sends packet `seq`; the time just before it, or `None` when it was refused.
-fn send_one(flow: &SendFlow, run: u64, seq: usize, buffer: &mut [u8]) -> Option<MonoNs> {
+fn send_one(
+    (flow, by): (&SendFlow, usize),
+    run: u64,
+    seq: usize,
+    buffer: &mut [u8],
+) -> Option<MonoNs> {
     flow.state.sending(seq as u64);
     let sent_ns = clock::mono_ns();
     let header = ProbeHeader {
@@ -104,7 +141,8 @@ fn send_one(flow: &SendFlow, run: u64, seq: usize, buffer: &mut [u8]) -> Option<
     };
     let payload = buffer.get_mut(..flow.payload.max(PROBE_HEADER_LEN))?;
     header.encode(payload);
-    if flow.socket.send(payload).is_ok() {
+    let socket = flow.sockets.get(by)?;
+    if socket.send(payload).is_ok() {
         Some(sent_ns)
     } else {
         flow.state.refused();

@@ -7,13 +7,14 @@ use crate::{
     lab::{
         model::{Expect, ExpectAfter, Shape},
         op::{Inbound, Netns, Op},
-        plan::{Plan, TunnelBy},
+        plan::{Plan, ServicePlan, TunnelBy},
     },
     results::{
         event::FlowLog,
         measure::{
-            BEFORE, DeclaredShape, Expectation, FlowAddresses, HostInput, LagInput, LinkInput,
-            Quality, RunInput, SessionInput, Topology, Transition, TunnelInput,
+            BEFORE, DeclaredShape, DnsInput, Expectation, FlowAddresses, HostInput, LagInput,
+            LinkInput, Quality, RunInput, ServiceInput, SessionInput, Topology, Transition,
+            TunnelInput,
         },
     },
 };
@@ -153,6 +154,7 @@ fn topology(plan: &Plan) -> Topology {
                 hold: session.hold,
             })
             .collect(),
+        services: plan.services.iter().map(service).collect(),
         flows: plan
             .flows
             .iter()
@@ -162,6 +164,19 @@ fn topology(plan: &Plan) -> Topology {
                 destination: flow.destination,
             })
             .collect(),
+    }
+}
+
+fn service(service: &ServicePlan) -> ServiceInput {
+    let hosts = service.endpoints.iter().map(|end| end.host.to_string());
+    ServiceInput {
+        name: service.name.to_string(),
+        endpoints: hosts.collect(),
+        dns: service.dns.as_ref().map(|dns| DnsInput {
+            server: dns.server.host.to_string(),
+            ttl_s: dns.ttl,
+            check: dns.check,
+        }),
     }
 }
 

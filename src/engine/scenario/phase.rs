@@ -46,7 +46,23 @@ fn slowest_timer(plan: &Plan, fault: &Fault) -> Duration {
                 .min()
                 .map_or(Duration::ZERO, |hold| hold.as_duration() / 3),
         });
-    sessions.chain(lacp).max().unwrap_or(Duration::ZERO)
+    sessions
+        .chain(lacp)
+        .chain(names(plan))
+        .max()
+        .unwrap_or(Duration::ZERO)
+}
+
+/// Health checks of names, and how long clients keep the answers that follow from them.
+fn names(plan: &Plan) -> impl Iterator<Item = Duration> {
+    let dns = plan
+        .services
+        .iter()
+        .filter_map(|service| service.dns.as_ref());
+    dns.flat_map(|dns| {
+        let ttl = Duration::from_secs(dns.ttl.into());
+        [dns.check.interval.as_duration(), ttl]
+    })
 }
 
 /// Whether LACPDUs of the LAG vanish while its member's light stays on.

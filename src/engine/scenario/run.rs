@@ -303,7 +303,8 @@ impl Experiment<'_> {
 
     /// After a restore: every session up again, then traffic as steady as before.
     fn reconverge(&self) {
-        let wanted = board::wanted(self.live.plan());
+        let mut wanted = board::wanted(self.live.plan());
+        wanted.extend(board::wanted_of_probes(self.live.plan()));
         let sink = self.live.sink();
         let progress = await_sessions(self.live, &wanted, ("reversion", self.converge_within));
         match progress {

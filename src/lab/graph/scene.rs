@@ -160,7 +160,10 @@ impl Scene {
         };
         let mut probes: Vec<_> = lab.probes.iter().collect();
         probes.sort_by_key(|(_, probe)| probe.line);
-        let ends: Vec<&[Endpoint; 2]> = probes.iter().map(|(_, probe)| &probe.ends).collect();
+        let ends: Vec<Vec<Endpoint>> = probes
+            .iter()
+            .map(|(_, probe)| hosts_of(lab, &probe.ends))
+            .collect();
         let wires = reader.wires(&nodes);
         let zones: Vec<Zone> = nodes
             .iter()
@@ -342,7 +345,19 @@ fn particulars(node: &Node) -> Vec<String> {
     lines
 }
 
-fn chips(name: &NodeName, node: &Node, probes: &[&[Endpoint; 2]]) -> Vec<Chip> {
+/// The hosts that a probe ends at.
+fn hosts_of(lab: &Lab, ends: &[Endpoint; 2]) -> Vec<Endpoint> {
+    let hosts = ends.iter().flat_map(|end| match end {
+        Endpoint::Service(name) => {
+            let service = lab.services.get(name);
+            service.map_or_else(Vec::new, |service| service.endpoints.clone())
+        }
+        Endpoint::Node(_) | Endpoint::Behind { .. } => vec![end.clone()],
+    });
+    hosts.collect()
+}
+
+fn chips(name: &NodeName, node: &Node, probes: &[Vec<Endpoint>]) -> Vec<Chip> {
     let probed = |whom: &Endpoint| {
         (0..probes.len())
             .filter(|&probe| probes[probe].contains(whom))

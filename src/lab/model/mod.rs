@@ -15,6 +15,7 @@ mod node;
 mod prefixes;
 mod routing;
 mod scenario;
+mod service;
 mod session;
 mod tgw;
 
@@ -32,6 +33,8 @@ pub use routing::{Announce, Routing, Rules, Shorthand};
 pub use scenario::{
     Alert, Bounds, Endpoint, Expect, ExpectAfter, Fault, How, Isolated, Probe, Step, StepKind, Tag,
 };
+pub use scenario::{Alert, Endpoint, Expect, ExpectAfter, Fault, How, Probe, Step, StepKind, Tag};
+pub use service::{Dns, Service, ServiceBy};
 pub use session::{
     BgpTimers, Mss, Session, SessionKind, TUNNEL_OVERHEAD, Vif, VifKind, Vpn, VpnKind,
 };
@@ -45,7 +48,8 @@ use crate::units::{LabName, LinkName, NodeName, ProbeName, SessionName};
 /// * every name that is mentioned exists and is of the right kind;
 /// * node names, and the names `NODE.HOST` of hosts behind nodes, are unique;
 /// * links connect two different nodes that may be linked;
-/// * no two hosts' networks overlap unless they are the same network behind the same node;
+/// * no two hosts' networks overlap unless they are the same network behind the same node, or
+///   the hosts are of one anycast group;
 /// * everything at AWS's end is as AWS has it, or the session says `unlike-aws`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lab {
@@ -64,6 +68,8 @@ pub struct Lab {
     /// session without an entry here gives nothing and takes everything.
     /// Never holds AWS's side.
     pub routing: BTreeMap<NodeName, BTreeMap<SessionName, Routing>>,
+    /// Several hosts behind one name or address, by a name that no node and no host has.
+    pub services: BTreeMap<NodeName, Service>,
     /// Probes between hosts.
     pub probes: BTreeMap<ProbeName, Probe>,
     /// Steps in order.

@@ -7,10 +7,11 @@ use crate::units::{
     Bytes, Family, HostName, LinkName, NodeName, Percent, ProbeName, SessionName, Span,
 };
 
-/// A pair of flows between two hosts.
+/// A pair of flows between two hosts, or between a host and a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
-    /// The two hosts, different from each other. The first flow is from `ends[0]`.
+    /// The two ends, different from each other, at most one of them a service. The first flow is
+    /// from `ends[0]`.
     pub ends: [Endpoint; 2],
     /// The family both hosts have and the flows use.
     pub family: Family,
@@ -56,12 +57,14 @@ pub enum Endpoint {
         /// The host.
         host: HostName,
     },
+    /// Whichever endpoint of a service the client reaches.
+    Service(NodeName),
 }
 
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Node(node) => write!(f, "{node}"),
+            Self::Node(node) | Self::Service(node) => write!(f, "{node}"),
             Self::Behind { node, host } => write!(f, "{node}.{host}"),
         }
     }

@@ -13,6 +13,7 @@ use super::{
     notes::notes,
     ops::ops,
     routing::{Leg, legs, speakers},
+    services::services,
     statics::{outer_address, outer_of, outer_ports, statics},
 };
 use crate::{
@@ -70,6 +71,7 @@ fn assemble(
         tags: tags(net.lab),
         tunnels,
         sessions: legs.iter().map(|leg| session(net, leg)).collect(),
+        services: services(net)?,
         flows: flows(net)?,
         isolated: {
             let probes = net.lab.probes.iter();

@@ -7,15 +7,15 @@ use std::{
 };
 
 use super::{
-    DaemonPlan, DirectPlan, FlowPlan, LagPlan, Medium, NodePlan, Plan, SessionPlan, TagPlan,
-    TunnelBy, TunnelPlan, WirePlan,
+    DaemonPlan, DirectPlan, FlowPlan, LagPlan, Medium, NodePlan, Plan, ServicePlan, SessionPlan,
+    TagPlan, TunnelBy, TunnelPlan, WirePlan,
 };
 use crate::{
     lab::{
         model::{Expect, ExpectAfter, Fault, Isolated, Shape, StepKind, scaled_words},
         op::{Netns, Op},
     },
-    units::{Distribution, LinkName, Percent, Span},
+    units::{Distribution, LinkName, Percent, ServiceConfig, Span},
 };
 
 impl Display for Plan {
@@ -40,6 +40,7 @@ impl Display for Plan {
         section(f, "tags", &self.tags)?;
         section(f, "tunnels", &self.tunnels)?;
         section(f, "sessions", &self.sessions)?;
+        section(f, "services", &self.services)?;
         section(f, "flows", &self.flows)?;
         if !self.isolated.is_empty() {
             writeln!(f, "\nisolated")?;
@@ -159,8 +160,37 @@ impl Display for NodePlan {
                     write!(f, ", the user's configuration {path}")?;
                 }
             }
+            DaemonPlan::Service(service) => write_service(f, service)?,
         }
         writeln!(f, ")")
+    }
+}
+
+/// What a host serves.
+fn write_service(f: &mut Formatter<'_>, service: &ServiceConfig) -> fmt::Result {
+    for record in &service.records {
+        write!(f, ", DNS for {}", record.name)?;
+    }
+    for at in &service.accept {
+        write!(f, ", accepts at {at}")?;
+    }
+    Ok(())
+}
+
+impl Display for ServicePlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.name)?;
+        for end in &self.endpoints {
+            write!(f, " {}", end.host)?;
+        }
+        let Some(dns) = &self.dns else {
+            return write!(f, " by anycast");
+        };
+        write!(
+            f,
+            " by DNS of {}, TTL {} s, checked every {}, {} in a row",
+            dns.server.host, dns.ttl, dns.check.interval, dns.check.threshold
+        )
     }
 }
 

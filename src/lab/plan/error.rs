@@ -45,6 +45,16 @@ pub enum PlanError {
         /// Where it should be, if the lab file says.
         install: Option<String>,
     },
+    /// A client cannot ask for a name: it and the server have no family in common.
+    #[error("`{probe}` cannot ask `{server}` for `{name}`: they do not have a family in common")]
+    NoServer {
+        /// The client.
+        probe: String,
+        /// The name.
+        name: NodeName,
+        /// Its server.
+        server: String,
+    },
     /// A VPN wants IPsec and the host has no strongSwan.
     #[error(
         "session `{session}` wants IPsec, and strongSwan is not installed on this host: \

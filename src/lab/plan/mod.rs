@@ -20,6 +20,7 @@ mod nodes;
 mod notes;
 mod ops;
 mod routing;
+mod services;
 mod statics;
 mod sysctl;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::{
     facts::HostFacts,
     ipsec,
     net::{Net, Space},
+    services,
 };
 use crate::{
     lab::model::{Daemon, External, Node},
@@ -30,6 +31,10 @@ pub(super) fn nodes(
         errors.push(error);
         BTreeMap::new()
     });
+    let mut services = services::processes(net).unwrap_or_else(|error| {
+        errors.push(error);
+        BTreeMap::new()
+    });
     net.spaces
         .iter()
         .map(|space| {
@@ -47,6 +52,9 @@ pub(super) fn nodes(
             if let Some(endpoint) = endpoints.remove(&space.name) {
                 plan.daemon = DaemonPlan::Charon(endpoint.daemon);
                 plan.files.extend(endpoint.files);
+            }
+            if let Some(service) = services.remove(&space.name) {
+                plan.daemon = DaemonPlan::Service(service);
             }
             if let Some(node) = declared(net, space) {
                 plan.kind = node.kind.word().to_owned();

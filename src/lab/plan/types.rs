@@ -15,8 +15,8 @@ use crate::{
         op::{Netns, Op},
     },
     units::{
-        Asn, BfdConfig, Bytes, IfName, LabName, LacpRate, LinkName, NodeName, ProbeName,
-        SessionName, Span, SpeakerConfig, TunnelName,
+        Asn, BfdConfig, Bytes, HealthCheck, IfName, LabName, LacpRate, LinkName, NodeName,
+        ProbeName, ServiceConfig, SessionName, Span, SpeakerConfig, TunnelName,
     },
 };
 
@@ -46,6 +46,9 @@ pub struct Plan {
     pub tunnels: Vec<TunnelPlan>,
     /// Routing sessions, as seen from outside: what readiness and status look at.
     pub sessions: Vec<SessionPlan>,
+    /// Several hosts behind one name or address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServicePlan>,
     /// Probe flows, two for each probe, one each way.
     pub flows: Vec<FlowPlan>,
     /// Probes whose packets must not arrive, with their lines in the file.
@@ -89,7 +92,8 @@ impl NodePlan {
             | DaemonPlan::Embedded(_)
             | DaemonPlan::Frr { .. }
             | DaemonPlan::Bird { .. }
-            | DaemonPlan::Charon(_) => None,
+            | DaemonPlan::Charon(_)
+            | DaemonPlan::Service(_) => None,
         }
     }
 }
@@ -121,6 +125,8 @@ pub enum DaemonPlan {
     /// strongSwan's charon for one end of one tunnel, configured by
     /// `/etc/strongswan.conf` and `/etc/swanctl/swanctl.conf` among the node's files.
     Charon(CharonPlan),
+    /// What a host serves: names by DNS, ports for health checks.
+    Service(ServiceConfig),
 }
 
 /// The IKE daemon of one end of one IPsec tunnel. It has a namespace of its own,
@@ -367,6 +373,65 @@ pub struct FlowPlan {
     pub rate: u32,
     /// Bytes of the whole IP packet (RFC 6413 §4: IP header and payload).
     pub size: u16,
+    /// Where one end is a service: `from` or `to` is then its name, and the address of that
+    /// side is its first endpoint's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceFlow>,
+}
+
+/// The end of a flow that may be at several hosts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceFlow {
+    /// The service.
+    pub name: NodeName,
+    /// Whether the flow goes there; else it comes from there.
+    pub towards: bool,
+    /// Its endpoints; of a name the primary and the secondary.
+    pub endpoints: Vec<ServiceTarget>,
+    /// Of a name: whom the client asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolver: Option<SocketAddr>,
+}
+
+/// An endpoint as a flow has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceTarget {
+    /// The host's namespace.
+    pub host: NodeName,
+    /// Its address of the flow's family.
+    pub address: IpAddr,
+}
+
+/// Several hosts behind one name or address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServicePlan {
+    /// What it is called.
+    pub name: NodeName,
+    /// Its endpoints; of a name the primary and the secondary.
+    pub endpoints: Vec<FlowEnd>,
+    /// How the name is served; `None`: the endpoints have one address (anycast).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsPlan>,
+}
+
+/// A host with its addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowEnd {
+    /// The host's namespace.
+    pub host: NodeName,
+    /// Its addresses, at most one of each family.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// How a name is served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsPlan {
+    /// Who answers and checks.
+    pub server: FlowEnd,
+    /// Seconds for which an answer is kept.
+    pub ttl: u32,
+    /// How endpoints are checked.
+    pub check: HealthCheck,
 }
 
 impl Plan {

@@ -253,6 +253,65 @@ pub enum EventKind {
         /// Whether the node sends to it.
         reachable: bool,
     },
+    /// A health check of a name's endpoint: its end, as far as it is news.
+    HealthCheck {
+        /// The name.
+        name: String,
+        /// The node that checks.
+        node: String,
+        /// The endpoint's host.
+        endpoint: String,
+        /// Whether the connection came about.
+        passed: bool,
+        /// So many in a row have ended like this.
+        in_a_row: u32,
+        /// So many change the verdict.
+        threshold: u32,
+        /// The verdict now; null while it is not known.
+        healthy: Option<bool>,
+        /// Why it failed.
+        reason: Option<String>,
+    },
+    /// A name is answered with another endpoint's addresses from now on.
+    DnsAnswer {
+        /// The name.
+        name: String,
+        /// The node that answers.
+        node: String,
+        /// The endpoint's host.
+        endpoint: String,
+        /// Its addresses.
+        addresses: Vec<IpAddr>,
+    },
+    /// A probe's client has been answered, and sends to this address from now on.
+    Resolved {
+        /// The probe.
+        probe: String,
+        /// The client.
+        node: String,
+        /// The name.
+        name: String,
+        /// The address answered.
+        address: IpAddr,
+        /// The endpoint's host.
+        endpoint: String,
+        /// Whether it is the name's primary.
+        primary: bool,
+        /// Seconds for which the answer is kept.
+        ttl_s: u32,
+        /// Whether the client used another endpoint before.
+        moved: bool,
+    },
+    /// A probe's client reaches another of a service's endpoints than before; what goes back to
+    /// it is sent from there.
+    Served {
+        /// The probe.
+        probe: String,
+        /// The service: a name, or an anycast group.
+        service: String,
+        /// The endpoint's host.
+        endpoint: String,
+    },
     /// Probes began to flow.
     ProbesStarted {
         /// Flows.

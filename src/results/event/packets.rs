@@ -1,5 +1,7 @@
 //! Packet records: what each probe flow sent and received, and what each wire saw of it.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::MonoNs;
@@ -23,6 +25,21 @@ pub struct FlowLog {
     pub sent: Vec<Option<MonoNs>>,
     /// What arrived, in order of arrival.
     pub received: Vec<Arrival>,
+    /// Of a flow to or from a service: from which sequence number on which of its endpoints
+    /// packets went to, or came from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<Turn>,
+}
+
+/// From a sequence number on, another endpoint of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The first sequence number.
+    pub seq: u32,
+    /// The endpoint's host.
+    pub endpoint: String,
+    /// Its address.
+    pub address: IpAddr,
 }
 
 /// One arrival.

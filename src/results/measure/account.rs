@@ -23,10 +23,15 @@ const SLACK_NS: u64 = 50_000_000;
 const LATE_NS: u64 = 1_000_000_000;
 
 /// The node that a packet had reached when it was last seen.
-fn place<'v>(view: &'v FlowView<'_>, passed: &'v [Hop], map: &Map<'v>) -> Option<&'v str> {
+fn place<'v>(
+    view: &'v FlowView<'_>,
+    seq: u32,
+    passed: &'v [Hop],
+    map: &Map<'v>,
+) -> Option<&'v str> {
     match passed.last() {
         Some(last) => Some(&last.to),
-        None => map.behind(&view.log.from),
+        None => map.behind(view.sender(seq)),
     }
 }
 
@@ -50,7 +55,7 @@ pub(super) fn counted(input: &RunInput, map: &Map<'_>) -> Counted {
         let lost = |seq: &u32| view.fate(*seq) == Some(Fate::Lost) && !view.dropped_by_wire(*seq);
         for seq in view.seqs().filter(lost) {
             let passed = view.hops(seq, map);
-            if let Some(node) = place(&view, &passed, map) {
+            if let Some(node) = place(&view, seq, &passed, map) {
                 *vanished.entry(node.to_owned()).or_default() += 1;
             }
         }
@@ -68,8 +73,49 @@ pub(super) fn counted(input: &RunInput, map: &Map<'_>) -> Counted {
     }
 }
 
-/// The evidence of one flow.
-pub(super) struct Account<'a> {
+/// The evidence of one flow, for each of its destinations.
+pub(super) struct Accounts<'a> {
+    map: &'a Map<'a>,
+    each: Vec<(Option<IpAddr>, Account<'a>)>,
+}
+
+impl<'a> Accounts<'a> {
+    /// `events` in time order.
+    pub(super) fn new(
+        map: &'a Map<'a>,
+        events: &'a [Event],
+        view: &FlowView<'_>,
+        counted: &'a Counted,
+    ) -> Self {
+        let destinations = view.destinations(map).into_iter();
+        let each = destinations.map(|to| (to, Account::new(map, events, to, counted)));
+        Self {
+            map,
+            each: each.collect(),
+        }
+    }
+
+    /// Of these lost packets: which a node dropped, and how many nobody accounts for.
+    pub(super) fn split(
+        &self,
+        view: &FlowView<'_>,
+        situation: &Situation<'_>,
+        lost: &[u32],
+    ) -> Split {
+        let mut split = Split::default();
+        for &seq in lost.iter().filter(|&&s| !view.dropped_by_wire(s)) {
+            let to = view.destination(seq, self.map);
+            let mut each = self.each.iter();
+            let account = each.find(|(destination, _)| *destination == to);
+            let dropped = account.and_then(|(_, a)| a.node_dropped(view, situation, seq));
+            split.add(dropped, self.map);
+        }
+        split
+    }
+}
+
+/// The evidence of one flow to one destination.
+struct Account<'a> {
     map: &'a Map<'a>,
     changes: Vec<Change<'a>>,
     routes: Vec<Route<'a>>,
@@ -204,8 +250,7 @@ pub(super) struct Situation<'a> {
 }
 
 impl<'a> Account<'a> {
-    /// `events` in time order.
-    pub(super) fn new(
+    fn new(
         map: &'a Map<'a>,
         events: &'a [Event],
         destination: Option<IpAddr>,
@@ -296,20 +341,6 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// Of these lost packets: which a node dropped, and how many nobody accounts for.
-    pub(super) fn split(
-        &self,
-        view: &FlowView<'_>,
-        situation: &Situation<'_>,
-        lost: &[u32],
-    ) -> Split {
-        let mut split = Split::default();
-        for &seq in lost.iter().filter(|&&s| !view.dropped_by_wire(s)) {
-            split.add(self.node_dropped(view, situation, seq), self.map);
-        }
-        split
-    }
-
     fn node_dropped(
         &self,
         view: &FlowView<'_>,
@@ -330,13 +361,13 @@ impl<'a> Account<'a> {
         let mut nodes: Vec<&str> = next.iter().map(|hop| hop.from.as_str()).collect();
         match passed.last() {
             Some(last) => nodes.push(&last.to),
-            None => nodes.extend(self.map.behind(&view.log.from)),
+            None => nodes.extend(self.map.behind(view.sender(seq))),
         }
         let without_keys = passed
             .last()
             .is_some_and(|hop| self.is_dead(&hop.link, sent));
         if without_keys
-            || self.counted_it(view, &passed, sent)
+            || self.counted_it((view, seq), &passed, sent)
             || self.not_collected(&passed, sent)
             || self.lost_inside_tunnel(situation, &passed)
         {
@@ -356,21 +387,21 @@ impl<'a> Account<'a> {
         };
         let seen = || nodes.iter().find_map(dropped);
         let seen = if through_the_end { None } else { seen() };
-        seen.or_else(|| self.no_way(view, &passed).map(Dropped::NoWay))
+        seen.or_else(|| self.no_way((view, seq), &passed).map(Dropped::NoWay))
     }
 
     /// The node that the packet had reached, if it counted no fewer packets without a route
     /// than vanished there.
-    fn no_way(&self, view: &FlowView<'_>, passed: &[Hop]) -> Option<&'a str> {
-        let node = place(view, passed, self.map)?;
+    fn no_way(&self, (view, seq): (&FlowView<'_>, u32), passed: &[Hop]) -> Option<&'a str> {
+        let node = place(view, seq, passed, self.map)?;
         self.counted.no_route.get(node).map(String::as_str)
     }
 
     /// Whether the node that the packet had reached counted what vanished there, and was seen
     /// to have lost its route soon after, or one of its LAGs to have changed about then: for the
     /// instant in which a LAG goes from one aggregate to another, Linux has no member to send on.
-    fn counted_it(&self, view: &FlowView<'_>, passed: &[Hop], sent: MonoNs) -> bool {
-        let Some(node) = place(view, passed, self.map) else {
+    fn counted_it(&self, (view, seq): (&FlowView<'_>, u32), passed: &[Hop], sent: MonoNs) -> bool {
+        let Some(node) = place(view, seq, passed, self.map) else {
             return false;
         };
         let mut lost = self.changes.iter().filter(|c| {

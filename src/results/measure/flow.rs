@@ -1,13 +1,16 @@
 //! One flow, packet by packet: what became of each sequence number, and which way it went.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use super::{
     result::{DelayStats, Hop},
     stats,
     topology::Map,
 };
-use crate::results::event::{FlowLog, MonoNs, WireFlowLog};
+use crate::results::event::{FlowLog, MonoNs, Turn, WireFlowLog};
 
 /// What became of one sequence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,19 @@ pub(super) struct FlowView<'a> {
     /// Arrivals of numbers that were never sent.
     pub(super) stray: u64,
     wires: Vec<Wire<'a>>,
+    /// Whether it goes to a service, not from one.
+    towards: bool,
+}
+
+/// The host that sent packet `seq`.
+fn sender_of(log: &FlowLog, towards: bool, seq: u32) -> &str {
+    let turn = turn_of(log, seq).filter(|_| !towards);
+    turn.map_or(&log.from, |turn| &turn.endpoint)
+}
+
+fn turn_of(log: &FlowLog, seq: u32) -> Option<&Turn> {
+    let mut turns = log.turns.iter().rev();
+    turns.find(|turn| turn.seq <= seq)
 }
 
 struct Wire<'a> {
@@ -66,6 +82,7 @@ impl<'a> FlowView<'a> {
                 .filter(|w| w.flow == log.id)
                 .map(Wire::new)
                 .collect(),
+            towards: map.service(&log.to).is_some(),
         };
         let arrivals = view.read_arrivals();
         view.decide_fates(&arrivals, map);
@@ -102,12 +119,13 @@ impl<'a> FlowView<'a> {
                 (None, _) => Fate::Unsent,
                 (Some(_), Some((at, ttl))) => {
                     let passed: Vec<usize> = self.passed(seq).collect();
+                    let sender = sender_of(self.log, self.towards, seq);
                     let path = *known.entry(passed).or_insert_with_key(|passed| {
                         let hops = passed
                             .iter()
                             .filter_map(|&w| Some(self.wires.get(w)?.hop()));
-                        self.paths
-                            .push(map.in_order(&self.log.from, hops.collect()));
+                        let path = map.in_order(sender, hops.collect());
+                        self.paths.push(path);
                         self.paths.len() - 1
                     });
                     Fate::Delivered {
@@ -141,7 +159,7 @@ impl<'a> FlowView<'a> {
         let hops = self
             .passed(seq)
             .filter_map(|w| Some(self.wires.get(w)?.hop()));
-        map.in_order(&self.log.from, hops.collect())
+        map.in_order(self.sender(seq), hops.collect())
     }
 
     /// Whether a wire dropped it by a cut, a numbered drop or a full queue.
@@ -164,6 +182,34 @@ impl<'a> FlowView<'a> {
             sum(|w| w.loss.count()),
             sum(|w| w.queue.count()),
         )
+    }
+
+    /// The host that sent packet `seq`: of a flow from a service the endpoint that did.
+    pub(super) fn sender(&self, seq: u32) -> &'a str {
+        sender_of(self.log, self.towards, seq)
+    }
+
+    /// Where packet `seq` went.
+    pub(super) fn destination(&self, seq: u32, map: &Map<'_>) -> Option<IpAddr> {
+        let turn = turn_of(self.log, seq).filter(|_| self.towards);
+        turn.map_or_else(|| map.destination(self.log.id), |turn| Some(turn.address))
+    }
+
+    /// The first packet sent at or after `instant`; the last one where there is none.
+    pub(super) fn first_since(&self, instant: MonoNs) -> u32 {
+        let mut seqs = self.seqs();
+        seqs.find(|&s| self.sent_at(s).is_some_and(|at| at >= instant))
+            .unwrap_or(self.seqs().end.saturating_sub(1))
+    }
+
+    /// Everywhere its packets went.
+    pub(super) fn destinations(&self, map: &Map<'_>) -> BTreeSet<Option<IpAddr>> {
+        let turns = self.log.turns.iter().filter(|_| self.towards);
+        let all: BTreeSet<_> = turns.map(|turn| Some(turn.address)).collect();
+        if all.is_empty() {
+            return BTreeSet::from([map.destination(self.log.id)]);
+        }
+        all
     }
 
     pub(super) fn sent_at(&self, seq: u32) -> Option<MonoNs> {

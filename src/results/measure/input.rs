@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     lab::model::{Alert, Bounds, Isolated},
     results::event::{Event, FlowLog, WireFlowLog},
-    units::{BfdConfig, LacpRate, Percent, Rate, Span},
+    units::{BfdConfig, HealthCheck, LacpRate, Percent, Rate, Span},
 };
 
 /// Everything one run left behind.
@@ -77,6 +77,9 @@ pub struct Topology {
     pub tunnels: Vec<TunnelInput>,
     /// Routing sessions.
     pub sessions: Vec<SessionInput>,
+    /// Several hosts behind one name or address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceInput>,
     /// Addresses of each flow.
     pub flows: Vec<FlowAddresses>,
     /// Nodes that hand nothing on from one link to another: VPCs.
@@ -174,6 +177,29 @@ impl SessionInput {
     }
 }
 
+/// Several hosts behind one name or address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceInput {
+    /// What it is called, as flows name it.
+    pub name: String,
+    /// The hosts.
+    pub endpoints: Vec<String>,
+    /// How the name is served; absent: the hosts have one address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsInput>,
+}
+
+/// How a name is served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsInput {
+    /// The host that answers and checks.
+    pub server: String,
+    /// Seconds for which an answer is kept.
+    pub ttl_s: u32,
+    /// How endpoints are checked.
+    pub check: HealthCheck,
+}
+
 /// Addresses of one flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowAddresses {
@@ -181,7 +207,7 @@ pub struct FlowAddresses {
     pub flow: u16,
     /// Where its packets come from.
     pub source: IpAddr,
-    /// Where they go.
+    /// Where they go; of a service its first endpoint, unless the flow's turns say otherwise.
     pub destination: IpAddr,
 }
 

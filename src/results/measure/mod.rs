@@ -15,6 +15,7 @@ mod expect;
 mod flow;
 mod goodness;
 mod input;
+mod names;
 mod outage;
 mod phases;
 mod predict;

@@ -1,7 +1,7 @@
 //! One flow through one transition: loss, paths, delays, order.
 
 use super::{
-    account::{Account, Situation},
+    account::{Accounts, Situation},
     flow::{Fate, FlowView},
     phases::{self, Story},
     result::{AtEnd, DelayStats, LossPeriod, Outage, Rfc6412},
@@ -40,7 +40,7 @@ pub(super) struct Told {
 pub(super) fn tell(
     scene: &Scene<'_>,
     view: &FlowView<'_>,
-    account: &Account<'_>,
+    account: &Accounts<'_>,
     owners: &[Option<usize>],
     (index, window): (usize, &Window),
 ) -> Told {
@@ -149,6 +149,7 @@ fn assemble(
         modelled: story.modelled,
         predicted: story.predicted,
         detection_share: story.detection_share,
+        dns: story.dns,
         reordered: 0,
         reordered_expected: (shorter_ms / view.gap_ms()).round() as u64,
         duplicated: 0,

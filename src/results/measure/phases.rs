@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use super::{
     flow::FlowView,
     input::Transition,
+    names,
     outage::Scene,
     predict,
-    result::{CriticalStep, Hop, Phases, Prediction},
+    result::{CriticalStep, DnsShare, Hop, Phases, Prediction},
     ways::Ways,
     window::Window,
 };
@@ -30,12 +31,33 @@ pub(super) struct Story {
     pub(super) modelled: bool,
     pub(super) predicted: Option<Prediction>,
     pub(super) detection_share: Option<f64>,
+    pub(super) dns: Option<DnsShare>,
     /// How far the phases are out of order, milliseconds.
     pub(super) disorder_ms: f64,
 }
 
 /// Reads the phases off the journal.
 pub(super) fn tell(scene: &Scene<'_>, view: &FlowView<'_>, window: &Window, ways: &Ways) -> Story {
+    let story = names::tell(scene, view, window, ways);
+    story.map_or_else(
+        || of_routing(scene, view, window, ways),
+        |story| concluded(story, 0),
+    )
+}
+
+/// What the phases of a complete story say about each other.
+fn concluded(mut story: Story, ripple_ns: u64) -> Story {
+    story.disorder_ms = disorder_ms(&story.phases, ripple_ns as f64 / 1e6);
+    let recovered = story.phases.recovered.filter(|&r| r > 0.0);
+    story.detection_share = story
+        .phases
+        .detected
+        .zip(recovered)
+        .map(|(detected, recovered)| (detected / recovered).clamp(0.0, 1.0));
+    story
+}
+
+fn of_routing(scene: &Scene<'_>, view: &FlowView<'_>, window: &Window, ways: &Ways) -> Story {
     let recovered = ways.settled();
     let pivot = pivot(scene, view, window, ways);
     let mut story = Story {
@@ -66,22 +88,16 @@ pub(super) fn tell(scene: &Scene<'_>, view: &FlowView<'_>, window: &Window, ways
             what: what.to_owned(),
         });
     }
-    story.disorder_ms = disorder_ms(&story.phases, ripple as f64 / 1e6);
-    let recovered = story.phases.recovered.filter(|&r| r > 0.0);
-    story.detection_share = story
-        .phases
-        .detected
-        .zip(recovered)
-        .map(|(detected, recovered)| (detected / recovered).clamp(0.0, 1.0));
-    story
+    concluded(story, ripple)
 }
 
 /// The last node that both paths share before they part. Where only one path is known (or the
 /// path did not change), the node that sends into the faulted link.
 fn pivot(scene: &Scene<'_>, view: &FlowView<'_>, window: &Window, ways: &Ways) -> Option<String> {
     if ways.changed() {
-        let before = route(scene, view, &ways.before);
-        let after = route(scene, view, &ways.after);
+        let sender = view.sender(view.first_since(window.before));
+        let before = route(scene, sender, &ways.before);
+        let after = route(scene, sender, &ways.after);
         return before
             .iter()
             .zip(&after)
@@ -105,12 +121,12 @@ enum Step<'a> {
     Link(&'a str),
 }
 
-fn route<'s>(scene: &Scene<'s>, view: &'s FlowView<'_>, hops: &'s [Hop]) -> Vec<Step<'s>> {
-    let mut steps = vec![Step::Node(&view.log.from)];
-    let behind = scene.map.behind(&view.log.from);
+fn route<'s>(scene: &Scene<'s>, sender: &'s str, hops: &'s [Hop]) -> Vec<Step<'s>> {
+    let mut steps = vec![Step::Node(sender)];
+    let behind = scene.map.behind(sender);
     steps.extend(
         behind
-            .filter(|_| hops.first().is_none_or(|h| h.from != view.log.from))
+            .filter(|_| hops.first().is_none_or(|h| h.from != sender))
             .map(Step::Node),
     );
     for hop in hops {
@@ -155,7 +171,7 @@ impl<'a> Witness<'a> {
             scene,
             window,
             ways,
-            destination: scene.map.destination(view.log.id),
+            destination: view.destination(view.first_since(window.before), scene.map),
         }
     }
 

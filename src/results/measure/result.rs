@@ -325,6 +325,9 @@ pub struct Outage {
     pub predicted: Option<Prediction>,
     /// Share of detection in the time to recovery, 0 to 1.
     pub detection_share: Option<f64>,
+    /// Where the client moved to another endpoint of a name: what each part of that took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsShare>,
     /// RFC 4737 reordered packets: a lower sequence number than one that arrived before.
     pub reordered: u64,
     /// What a shorter new path explains: difference of median delays × rate.
@@ -450,10 +453,24 @@ pub struct CriticalStep {
     pub what: String,
 }
 
+/// The parts of a failover by DNS, one after the other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DnsShare {
+    /// The name.
+    pub name: String,
+    /// From the event until the name was answered otherwise.
+    pub health_check_ms: f64,
+    /// From then until the client asked again: its answer's TTL had to expire.
+    pub ttl_ms: f64,
+    /// From then until the first packet that was delivered (without loss: that went the new
+    /// way); null where none was.
+    pub delivery_ms: Option<f64>,
+}
+
 /// The range in which the timers put detection of a cut at a random instant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
-    /// `bfd`, `hold` or `lacp`.
+    /// `bfd`, `hold`, `lacp` or `dns`.
     pub by: String,
     /// The timers: `300 ms x 3`, `hold 90 s`.
     pub timers: String,

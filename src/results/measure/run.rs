@@ -1,7 +1,7 @@
 //! From everything a run left behind to its result.
 
 use super::{
-    account::{self, Account, Situation},
+    account::{self, Accounts, Situation},
     alerts, expect,
     flow::{Fate, FlowView},
     input::{RunInput, Transition},
@@ -43,7 +43,7 @@ pub fn measure(input: &RunInput) -> RunResult {
     for log in input.flows.iter().filter(is_measured) {
         let view = FlowView::new(log, &input.wires, &map);
         let owners = window::owners(&view, &windows);
-        let account = Account::new(&map, &events, map.destination(log.id), &counted);
+        let account = Accounts::new(&map, &events, &view, &counted);
         let mut node_dropped = 0;
         let mut unaccounted = 0;
         for (index, window) in windows.iter().enumerate() {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    input::{LagInput, SessionInput, Topology},
+    input::{LagInput, ServiceInput, SessionInput, Topology},
     result::Hop,
     window::Window,
 };
@@ -183,6 +183,12 @@ impl<'a> Map<'a> {
             };
             shape.delay.as_nanos()
         })
+    }
+
+    /// The service of this name.
+    pub(super) fn service(&self, name: &str) -> Option<&'a ServiceInput> {
+        let mut services = self.topology.services.iter();
+        services.find(|service| service.name == name)
     }
 
     pub(super) fn destination(&self, flow: u16) -> Option<IpAddr> {

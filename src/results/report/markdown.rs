@@ -64,6 +64,10 @@ fn write(result: &RunResult, out: &mut String) -> std::fmt::Result {
                 escape(&path)
             )?;
         }
+        if let Some(parts) = words::dns(o) {
+            let flow = words::flow(several, o);
+            writeln!(out, "- {}: {}", escape(&flow), escape(&parts))?;
+        }
     }
     for o in &result.outages {
         if let Some(crowding) = words::crowding(o) {

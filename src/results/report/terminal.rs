@@ -225,6 +225,9 @@ fn details(outages: &[&Outage], page: &mut Page) {
         if let Some(path) = words::critical_path(o) {
             page.line(&format!("  {name}  {path}"));
         }
+        if let Some(parts) = words::dns(o) {
+            page.line(&format!("  {name}  {parts}"));
+        }
         if o.loss_periods.len() > 1 {
             let each = o.loss_periods.iter().take(6);
             let each = each.map(|p| format!("{} at {:.1} ms", words::count(p.lost), p.start_ms));

@@ -199,6 +199,21 @@ pub(super) fn critical_path(outage: &Outage) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
+/// What each part of a failover by DNS took.
+pub(super) fn dns(outage: &Outage) -> Option<String> {
+    let share = outage.dns.as_ref()?;
+    let mut text = format!(
+        "{}: health check {} + TTL {}",
+        share.name,
+        span(share.health_check_ms),
+        span(share.ttl_ms)
+    );
+    if let Some(ms) = share.delivery_ms {
+        text += &format!(" + {} to the first packet through", span(ms));
+    }
+    Some(text)
+}
+
 /// What the wires and nodes say about the loss of these flows.
 pub(super) fn wire(outages: &[&Outage]) -> String {
     let sum = |of: fn(&Outage) -> u64| -> String {

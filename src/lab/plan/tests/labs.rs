@@ -39,6 +39,7 @@ pub(super) fn empty() -> Lab {
         lags: BTreeMap::new(),
         sessions: BTreeMap::new(),
         routing: BTreeMap::new(),
+        services: BTreeMap::new(),
         probes: BTreeMap::new(),
         scenario: Vec::new(),
         expect: Vec::new(),

@@ -6,6 +6,7 @@ mod links;
 mod nodes;
 mod routing;
 mod scenario;
+mod services;
 mod sessions;
 
 use Holds::{Keys, ListOf, MapOf, Name, Number, Steps, Text};
@@ -15,6 +16,8 @@ pub(super) use routing::{MATCH, ROUTING, RULE, SET};
 pub(super) use scenario::{
     CUT, DEGRADE, DROP, EXPECT, OUTCOME, PROBE, RESTORED, SHARES, STEP, TIMES, WAIT,
 };
+pub(super) use scenario::{CUT, DEGRADE, DROP, EXPECT, OUTCOME, PROBE, RESTORED, STEP, WAIT};
+pub(super) use services::{CHECK, DNS};
 pub(super) use sessions::{AUTH, BFD, CREDENTIALS, DPD, MSS, SESSION};
 
 use crate::lab::model::Factor;
@@ -41,6 +44,16 @@ pub(super) static LAB: Table = Table {
             "routing",
             MapOf(&MapOf(&Keys(&ROUTING))),
             "What a node gives and takes: by node, then by session.",
+        ),
+        word(
+            "dns",
+            MapOf(&Keys(&DNS)),
+            "Names with a primary and a secondary host, served with health checks.",
+        ),
+        word(
+            "anycast",
+            MapOf(&ListOf(&Name)),
+            "Groups of hosts that have the same address at different nodes, by name.",
         ),
         word("probes", MapOf(&Keys(&PROBE)), "Probes by name."),
         word("scenario", Steps(&STEP), "What happens, in order."),

@@ -19,7 +19,7 @@ pub(in crate::lab::spec) static PROBE: Table = Table {
         needed(
             "between",
             ListOf(&Name),
-            "The two hosts: `node.host`, or the name of a host node.",
+            "The two hosts: `node.host`, or the name of a host node. One may be a name of `dns` or `anycast`.",
         ),
         word(
             "rate",

@@ -20,6 +20,7 @@ mod route_tables;
 mod routing;
 mod rules;
 mod scenario;
+mod services;
 mod sessions;
 mod start;
 mod swanctl;

@@ -12,7 +12,7 @@ use super::{
     Lower, Section,
 };
 use crate::{
-    lab::model::{Endpoint, Isolated, Kind, LIBIPSEC_MTU, Probe, SessionKind},
+    lab::model::{Endpoint, Isolated, Kind, LIBIPSEC_MTU, Probe, ServiceBy, SessionKind},
     units::{Bytes, Family, HostName, NodeName, PROBE_HEADER_LEN, ProbeName},
 };
 
@@ -114,16 +114,75 @@ impl Lower<'_> {
             self.f.error(b.at, "ends", message);
             return None;
         }
-        if self.links_complete() && !self.connected(node_of(&first), node_of(&second)) {
-            let message = format!("no links lead from `{first}` to `{second}`");
-            self.f.error(tree.at, "unreachable", message);
+        if let (Endpoint::Service(_), Endpoint::Service(_)) = (&first, &second) {
+            let message = format!("`{first}` and `{second}` are both services");
+            self.f
+                .error(tree.at, "ends", message)
+                .help("a probe has a client: a host, which no service is");
             return None;
         }
-        Some([first, second])
+        let ends = [first, second];
+        if !self.has_ways(tree.at, &ends) {
+            return None;
+        }
+        Some(ends)
     }
 
+    /// Whether links lead from each end to the other, and a client's to its server of DNS.
+    fn has_ways(&mut self, at: At, ends: &[Endpoint; 2]) -> bool {
+        if !self.links_complete() {
+            return true;
+        }
+        let mut pairs = Vec::new();
+        let [first, second] = ends.each_ref().map(|end| self.hosts_of(end));
+        for a in &first {
+            pairs.extend(second.iter().map(|b| (a.clone(), b.clone())));
+        }
+        for (client, service) in [(&first, &ends[1]), (&second, &ends[0])] {
+            if let Endpoint::Service(name) = service
+                && let Some(service) = self.lab.services.get(name)
+                && let ServiceBy::Dns(dns) = &service.by
+            {
+                pairs.extend(client.iter().map(|c| (c.clone(), dns.server.clone())));
+            }
+        }
+        let broken = pairs
+            .into_iter()
+            .find(|(a, b)| !self.connected(node_of(a), node_of(b)));
+        if let Some((a, b)) = &broken {
+            let message = format!("no links lead from `{a}` to `{b}`");
+            self.f.error(at, "unreachable", message);
+        }
+        broken.is_none()
+    }
+
+    /// The hosts that an end stands for.
+    pub(super) fn hosts_of(&self, end: &Endpoint) -> Vec<Endpoint> {
+        match end {
+            Endpoint::Node(_) | Endpoint::Behind { .. } => vec![end.clone()],
+            Endpoint::Service(name) => {
+                let service = self.lab.services.get(name);
+                service.map_or_else(Vec::new, |service| service.endpoints.clone())
+            }
+        }
+    }
+
+    /// A host, or a service.
     fn endpoint(&mut self, item: &Tree) -> Option<Endpoint> {
         let text = self.f.text(item.at, item, "between")?;
+        if let Some((name, _)) = self.lab.services.get_key_value(text) {
+            return Some(Endpoint::Service(name.clone()));
+        }
+        // One that is declared and makes no sense has been reported.
+        if self.is_known(Section::Services, text) {
+            return None;
+        }
+        self.host(item, "between")
+    }
+
+    /// A host: a node of that kind, or one behind a node.
+    pub(super) fn host(&mut self, item: &Tree, what: &str) -> Option<Endpoint> {
+        let text = self.f.text(item.at, item, what)?;
         if let Some((name, node)) = self.lab.nodes.get_key_value(text) {
             if node.kind == Kind::Host {
                 return Some(Endpoint::Node(name.clone()));
@@ -133,10 +192,17 @@ impl Lower<'_> {
                 .keys()
                 .map(|host| format!("{name}.{host}"))
                 .collect();
-            let message = format!(
-                "a probe runs between hosts, and `{text}` is {}",
-                an(node.kind.word())
-            );
+            let message = if what == "between" {
+                format!(
+                    "a probe runs between hosts, and `{text}` is {}",
+                    an(node.kind.word())
+                )
+            } else {
+                format!(
+                    "`{what}` is a host, and `{text}` is {}",
+                    an(node.kind.word())
+                )
+            };
             let found = self.f.error(item.at, "wrong-kind", message);
             if hosts.is_empty() {
                 found.help("give it `hosts`");
@@ -174,6 +240,9 @@ impl Lower<'_> {
                     hosts.push(name.to_string());
                 }
                 hosts.extend(node.hosts.keys().map(|host| format!("{name}.{host}")));
+            }
+            if what == "between" {
+                hosts.extend(self.lab.services.keys().map(ToString::to_string));
             }
             self.f
                 .error(
@@ -246,8 +315,16 @@ impl Lower<'_> {
         family
     }
 
-    fn families(&self, end: &Endpoint) -> BTreeSet<Family> {
+    pub(super) fn families(&self, end: &Endpoint) -> BTreeSet<Family> {
         match end {
+            // All endpoints of a service must have it.
+            Endpoint::Service(name) => {
+                let service = self.lab.services.get(name);
+                let endpoints = service.map_or(&[][..], |service| &service.endpoints);
+                let each = endpoints.iter().map(|endpoint| self.families(endpoint));
+                each.reduce(|a, b| a.intersection(&b).copied().collect())
+                    .unwrap_or_default()
+            }
             // Links carry both families; explicit addresses may leave one out.
             Endpoint::Node(node) => self
                 .lab
@@ -297,7 +374,14 @@ impl Lower<'_> {
                 ));
             return;
         }
-        let (mtu, what) = self.narrowest(node_of(&ends[0]), node_of(&ends[1]));
+        let [first, second] = ends.each_ref().map(|end| self.hosts_of(end));
+        let pairs = first
+            .iter()
+            .flat_map(|a| second.iter().map(move |b| (node_of(a), node_of(b))));
+        let narrowest = pairs.map(|(a, b)| self.narrowest(a, b));
+        let Some((mtu, what)) = narrowest.min_by_key(|(mtu, _)| *mtu) else {
+            return;
+        };
         if size.get() > mtu {
             self.f
                 .error(
@@ -371,7 +455,7 @@ impl Lower<'_> {
         map
     }
 
-    fn connected(&self, a: &NodeName, b: &NodeName) -> bool {
+    pub(super) fn connected(&self, a: &NodeName, b: &NodeName) -> bool {
         let neighbours = self.neighbours();
         let mut seen = BTreeSet::from([a]);
         let mut next = vec![a];
@@ -416,8 +500,9 @@ fn family(v6: bool) -> Family {
     }
 }
 
-fn node_of(end: &Endpoint) -> &NodeName {
+/// The node that an end is or stands behind; of a service its own name, where no node is.
+pub(super) fn node_of(end: &Endpoint) -> &NodeName {
     match end {
-        Endpoint::Node(node) | Endpoint::Behind { node, .. } => node,
+        Endpoint::Node(node) | Endpoint::Behind { node, .. } | Endpoint::Service(node) => node,
     }
 }

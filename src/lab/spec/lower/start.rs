@@ -28,6 +28,8 @@ pub(super) enum Section {
     Lags,
     Sessions,
     Probes,
+    /// Names of `dns` and groups of `anycast`.
+    Services,
     /// Hosts behind nodes, by their full names.
     Hosts,
     /// Networks given to tunnels, by the tunnel.
@@ -51,6 +53,7 @@ impl Section {
             Self::Lags => "LAG",
             Self::Sessions => "session",
             Self::Probes => "probe",
+            Self::Services => "service",
             Self::Hosts => "host",
             Self::Inside => "inside network",
             Self::Vlans => "VLAN",
@@ -112,6 +115,7 @@ pub(in super::super) fn lower(
             lags: BTreeMap::new(),
             sessions: BTreeMap::new(),
             routing: BTreeMap::new(),
+            services: BTreeMap::new(),
             probes: BTreeMap::new(),
             scenario: Vec::new(),
             expect: Vec::new(),
@@ -127,6 +131,8 @@ pub(in super::super) fn lower(
     cx.collect(&fields, Section::Lags, "lags");
     cx.collect(&fields, Section::Sessions, "sessions");
     cx.collect(&fields, Section::Probes, "probes");
+    cx.collect(&fields, Section::Services, "dns");
+    cx.collect_more(&fields, Section::Services, "anycast");
     cx.nodes(&fields);
     cx.links(&fields);
     cx.lags(&fields);
@@ -137,6 +143,7 @@ pub(in super::super) fn lower(
     cx.check_vrf_sessions();
     cx.routing(&fields);
     cx.check_routes();
+    cx.services(&fields);
     cx.probes(&fields);
     cx.scenario(&fields);
     cx.expect(&fields);
@@ -148,7 +155,13 @@ pub(in super::super) fn lower(
 
 impl Lower<'_> {
     fn collect(&mut self, fields: &Fields<'_>, section: Section, key: &str) {
-        let mut names = BTreeMap::new();
+        self.known.insert(section, BTreeMap::new());
+        self.collect_more(fields, section, key);
+    }
+
+    /// The same for one more key of the file that declares such things.
+    fn collect_more(&mut self, fields: &Fields<'_>, section: Section, key: &str) {
+        let names = self.known.entry(section).or_default();
         if let Some((_, tree)) = fields.get(key)
             && let Value::Map(entries) = &tree.value
         {
@@ -156,7 +169,6 @@ impl Lower<'_> {
                 names.entry(key.text.clone()).or_insert(key.at);
             }
         }
-        self.known.insert(section, names);
     }
 
     /// Notes where a thing is declared.

@@ -107,7 +107,13 @@ impl Lower<'_> {
         for (index, b) in used.iter().enumerate() {
             for a in used.iter().take(index) {
                 let hosts = a.what.starts_with("host") && b.what.starts_with("host");
+                let anycast = || {
+                    let name = |used: &Used| used.what.split('`').nth(1).map(str::to_owned);
+                    let (a, b) = (name(a), name(b));
+                    a.zip(b).is_some_and(|(a, b)| self.share_an_address(&a, &b))
+                };
                 let shared = (hosts && a.node == b.node && a.net == b.net)
+                    || (hosts && a.net == b.net && anycast())
                     || a.what == b.what
                     || self.same_switch(a, b);
                 if !shared && overlaps(&a.net, &b.net) {
@@ -185,7 +191,9 @@ impl Lower<'_> {
         });
         for (name, host) in hosts {
             for net in &host.addresses {
-                if let Some(other) = seen.insert(net.addr(), name.clone()) {
+                if let Some(other) = seen.insert(net.addr(), name.clone())
+                    && !self.share_an_address(&name, &other)
+                {
                     let message = format!(
                         "`{name}` and `{other}` have the same address {}",
                         net.addr()

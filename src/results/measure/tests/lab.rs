@@ -75,6 +75,7 @@ pub(in crate::results) fn run(v6: bool) -> RunInput {
             ],
             lags: Vec::new(),
             no_transit: Vec::new(),
+            services: Vec::new(),
             tunnels: vec![TunnelInput {
                 name: "backup.1".to_owned(),
                 ends: ["dc1".to_owned(), "vgw".to_owned()],
@@ -276,6 +277,7 @@ pub(in crate::results) fn flow(input: &mut RunInput, id: u16, fate: impl Fn(f64)
         size: 200,
         sent,
         received,
+        turns: Vec::new(),
     });
     input.wires.extend(wires);
 }
