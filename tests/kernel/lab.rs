@@ -121,6 +121,7 @@ fn ring(lab: &str, size: u8) -> Plan {
         tags: Vec::new(),
         tunnels: Vec::new(),
         sessions: Vec::new(),
+        services: Vec::new(),
         flows: Vec::new(),
         isolated: BTreeMap::new(),
         scenario: Vec::new(),

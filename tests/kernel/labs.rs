@@ -93,7 +93,7 @@ labs! {
     carrier_cut: "carrier-cut",
     colo_redundant_routers: "colo-redundant-routers",
     detection_timers: "detection-timers",
-    dns_anycast_scaled: "dns-anycast-scaled",
+    dns_anycast: "dns-anycast",
     dx_active_active: "dx-active-active",
     dx_active_passive_community: "dx-active-passive-community",
     dx_active_passive_prepend: "dx-active-passive-prepend",

@@ -12,6 +12,8 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha12Rng;
 
 use crate::{
     engine::{
@@ -136,7 +138,7 @@ impl Probes {
             states.push(state);
         }
         // Before anything is sent it must be known where to.
-        let resolvers = shared.resolve(&sink)?;
+        let resolvers = shared.resolve(config.run, &sink)?;
         let stop_sending = Arc::new(AtomicBool::new(false));
         let stop_receiving = Arc::new(AtomicBool::new(false));
         let run = config.run;
@@ -367,11 +369,14 @@ impl Shared {
         Ok(Some(turns))
     }
 
-    /// Has every name answered once; with each, for how long that is kept, nanoseconds.
-    fn resolve(self, sink: &EventSink) -> anyhow::Result<Vec<(Resolver, u64)>> {
+    /// Has every name answered once; with each, for how long that is kept, nanoseconds. A client's
+    /// answer may be of any age when something fails: the first ones are kept for a random part
+    /// of their TTL, as if they had been asked for earlier.
+    fn resolve(self, random: u64, sink: &EventSink) -> anyhow::Result<Vec<(Resolver, u64)>> {
+        let mut random = ChaCha12Rng::seed_from_u64(random);
         let first = |mut resolver: Resolver| {
             let kept = resolver.first(sink)?;
-            Ok((resolver, kept))
+            Ok((resolver, random.random_range(0..kept.max(1))))
         };
         self.resolvers.into_iter().map(first).collect()
     }

@@ -106,9 +106,12 @@ mod tests {
         assert_eq!(turns.serving(), 1);
         let told: Vec<String> = events
             .try_iter()
-            .filter_map(|event| match event.kind {
-                EventKind::Served { endpoint, .. } => Some(endpoint),
-                _ => None,
+            .filter_map(|event| {
+                if let EventKind::Served { endpoint, .. } = event.kind {
+                    Some(endpoint)
+                } else {
+                    None
+                }
             })
             .collect();
         assert_eq!(told, ["east.web", "west.web"]);

@@ -53,16 +53,13 @@ fn slowest_timer(plan: &Plan, fault: &Fault) -> Duration {
         .unwrap_or(Duration::ZERO)
 }
 
-/// Health checks of names, and how long clients keep the answers that follow from them.
+/// Health checks of names. What clients hold is of a random age by itself.
 fn names(plan: &Plan) -> impl Iterator<Item = Duration> {
     let dns = plan
         .services
         .iter()
         .filter_map(|service| service.dns.as_ref());
-    dns.flat_map(|dns| {
-        let ttl = Duration::from_secs(dns.ttl.into());
-        [dns.check.interval.as_duration(), ttl]
-    })
+    dns.map(|dns| dns.check.interval.as_duration())
 }
 
 /// Whether LACPDUs of the LAG vanish while its member's light stays on.

@@ -5,7 +5,8 @@
 //! scaled that far, and a note says so. Delays, rates and losses stay as they are.
 
 use super::{
-    BgpTimers, Daemon, Dpd, Expect, Ipsec, Lab, Session, SessionKind, Step, StepKind, VpnKind,
+    BgpTimers, Daemon, Dpd, Expect, Ipsec, Lab, Service, ServiceBy, Session, SessionKind, Step,
+    StepKind, VpnKind,
 };
 use crate::units::{BfdConfig, Span};
 
@@ -17,6 +18,9 @@ const LEAST_BFD: Span = Span::from_millis(100);
 /// What is waited for comes with the slowest timer, which is never below [`LEAST_HOLD`], and
 /// takes this much in delays and work.
 const LEAST_BOUND: Span = Span::from_secs(4);
+
+/// A health check has to get there and back over any link of the lab.
+const LEAST_CHECK: Span = Span::from_millis(250);
 
 /// How many times faster timers run than their file says; at least 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +110,7 @@ impl Lab {
             lags,
             sessions,
             routing,
+            services,
             probes,
             scenario,
             expect,
@@ -120,6 +125,7 @@ impl Lab {
             lags,
             sessions,
             routing,
+            services,
             probes,
             scenario: scenario.into_iter().map(|step| factor.step(step)).collect(),
             expect: expect.into_iter().map(|one| factor.expect(one)).collect(),
@@ -129,6 +135,9 @@ impl Lab {
         };
         for session in lab.sessions.values_mut() {
             factor.session(session);
+        }
+        for service in lab.services.values_mut() {
+            factor.service(service);
         }
         let inexact = self.inexact(&lab, factor);
         lab.notes.extend(inexact);
@@ -165,6 +174,17 @@ impl Lab {
                 "BFD's intervals are not scaled below {LEAST_BFD}: a busy host could not keep less"
             ));
         }
+        for ((name, before), after) in self.services.iter().zip(fast.services.values()) {
+            if let (ServiceBy::Dns(before), ServiceBy::Dns(after)) = (&before.by, &after.by)
+                && !(factor.is_exact(before.check.interval, after.check.interval)
+                    && after.ttl.checked_mul(factor.get()) == Some(before.ttl))
+            {
+                notes.push(format!(
+                    "{name}: at 1:{} a check every {} and a TTL of {} s become {} and {} s: a TTL is whole seconds, and checks are at least {LEAST_CHECK} apart",
+                    factor.get(), before.check.interval, before.ttl, after.check.interval, after.ttl
+                ));
+            }
+        }
         for (name, node) in &self.nodes {
             if let Daemon::External(external) = &node.daemon
                 && external.config.is_some()
@@ -191,6 +211,15 @@ impl Factor {
         {
             self.ipsec(ipsec);
         }
+    }
+
+    fn service(self, service: &mut Service) {
+        let ServiceBy::Dns(dns) = &mut service.by else {
+            return;
+        };
+        dns.ttl = dns.ttl.div_ceil(self.0);
+        dns.check.interval = self.of(dns.check.interval, LEAST_CHECK);
+        dns.check.timeout = self.of(dns.check.timeout, LEAST_CHECK);
     }
 
     fn ipsec(self, ipsec: &mut Ipsec) {

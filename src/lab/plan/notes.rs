@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{facts::HostFacts, mss, net::Net, routing::Leg};
-use crate::lab::model::{Daemon, LIBIPSEC_MTU, SessionKind};
+use crate::lab::model::{Daemon, LIBIPSEC_MTU, Service, ServiceBy, SessionKind};
 
 /// The notes, and apart from them what stands in for something else.
 pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<String>, Vec<String>) {
@@ -46,6 +46,14 @@ pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<Strin
             }
             SessionKind::Ebgp { .. } | SessionKind::Ibgp { .. } => {}
         }
+    }
+    let by_dns = |service: &&Service| matches!(service.by, ServiceBy::Dns(_));
+    if net.lab.services.values().any(|service| by_dns(&service)) {
+        note(
+            "names: one checker stands in for Route 53's many, and the client asks the server \
+             itself: no resolver between them keeps answers"
+                .to_owned(),
+        );
     }
     for name in mss::unclamped(net, host) {
         note(format!(

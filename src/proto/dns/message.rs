@@ -62,10 +62,12 @@ pub fn read_answer(
     if packet.id() != id || !packet.has_flags(PacketFlag::RESPONSE) || !ours {
         return Err(AnswerError::Stray);
     }
-    match packet.rcode() {
-        RCODE::NoError => {}
-        RCODE::NameError => return Err(AnswerError::Code("NXDOMAIN".to_owned())),
-        other => return Err(AnswerError::Code(format!("{other:?}"))),
+    let code = packet.rcode();
+    if code == RCODE::NameError {
+        return Err(AnswerError::Code("NXDOMAIN".to_owned()));
+    }
+    if code != RCODE::NoError {
+        return Err(AnswerError::Code(format!("{code:?}")));
     }
     let mut records = packet.answers.iter().filter(|record| same(&record.name));
     let found = records.find_map(|record| {

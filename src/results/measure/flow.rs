@@ -199,7 +199,7 @@ impl<'a> FlowView<'a> {
     pub(super) fn first_since(&self, instant: MonoNs) -> u32 {
         let mut seqs = self.seqs();
         seqs.find(|&s| self.sent_at(s).is_some_and(|at| at >= instant))
-            .unwrap_or(self.seqs().end.saturating_sub(1))
+            .unwrap_or_else(|| self.seqs().end.saturating_sub(1))
     }
 
     /// Everywhere its packets went.

@@ -155,7 +155,7 @@ impl<'a> Told<'a> {
         story.critical.push(self.step(moved, client, &what));
         story.phases = Phases {
             updated: Some(self.window.ms(moved)),
-            ..story.phases.clone()
+            ..story.phases
         };
         let waited = self.window.ms(answered).max(0.0);
         story.dns = Some(DnsShare {

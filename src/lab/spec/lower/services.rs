@@ -69,7 +69,7 @@ impl Lower<'_> {
         }
         let taken = if self.is_known(Section::Nodes, text) {
             "a node"
-        } else if self.is_known(Section::Hosts, text) {
+        } else if self.is_host(text) {
             "a host"
         } else if self.lab.services.contains_key(text) {
             "a name of DNS"
@@ -79,6 +79,12 @@ impl Lower<'_> {
         let message = format!("`{text}` is already {taken}");
         self.f.error(key.at, "bad-name", message);
         None
+    }
+
+    /// Whether a host is called so, with or without its node.
+    fn is_host(&self, text: &str) -> bool {
+        let mut nodes = self.lab.nodes.values();
+        self.is_known(Section::Hosts, text) || nodes.any(|node| node.hosts.contains_key(text))
     }
 
     fn dns(&mut self, key: &Key, tree: &Tree) -> Option<Service> {
@@ -181,7 +187,7 @@ impl Lower<'_> {
             self.f.error(at, "out-of-range", message);
         }
         let timeout = fields.parse::<Span>(&mut self.f, "timeout");
-        let timeout = timeout.unwrap_or(PATIENCE.min(interval));
+        let timeout = timeout.unwrap_or_else(|| PATIENCE.min(interval));
         if timeout > interval || timeout < Span::from_millis(1) {
             let message = format!(
                 "`timeout` is {timeout}, but may be 1ms to the interval of {interval}: the next check begins then"

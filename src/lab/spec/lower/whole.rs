@@ -112,8 +112,7 @@ impl Lower<'_> {
                     let (a, b) = (name(a), name(b));
                     a.zip(b).is_some_and(|(a, b)| self.share_an_address(&a, &b))
                 };
-                let shared = (hosts && a.node == b.node && a.net == b.net)
-                    || (hosts && a.net == b.net && anycast())
+                let shared = (hosts && a.net == b.net && (a.node == b.node || anycast()))
                     || a.what == b.what
                     || self.same_switch(a, b);
                 if !shared && overlaps(&a.net, &b.net) {
@@ -204,7 +203,9 @@ impl Lower<'_> {
         }
         for (name, message) in found {
             let at = self.at(Section::Hosts, &name);
-            self.f.error(at, "duplicate", message);
+            self.f
+                .error(at, "duplicate", message)
+                .help("if routing is to choose between them, say so under `anycast`");
         }
     }
 

@@ -170,6 +170,37 @@ fn every_kind() -> Vec<EventKind> {
             link: None,
             up: false,
         },
+        EventKind::HealthCheck {
+            name: s("shop.example.com"),
+            node: s("route53"),
+            endpoint: s("east-web"),
+            passed: false,
+            in_a_row: 3,
+            threshold: 3,
+            healthy: Some(false),
+            reason: Some(s("connection timed out")),
+        },
+        EventKind::DnsAnswer {
+            name: s("shop.example.com"),
+            node: s("route53"),
+            endpoint: s("west-web"),
+            addresses: vec![gateway],
+        },
+        EventKind::Resolved {
+            probe: s("shop"),
+            node: s("user"),
+            name: s("shop.example.com"),
+            address: gateway,
+            endpoint: s("west-web"),
+            primary: false,
+            ttl_s: 60,
+            moved: true,
+        },
+        EventKind::Served {
+            probe: s("shop"),
+            service: s("shop.example.com"),
+            endpoint: s("west-web"),
+        },
         EventKind::ProbesStarted {
             flows: 2,
             rate: 2000,
@@ -254,6 +285,10 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::Carrier { .. }
             | EventKind::Lacp { .. }
             | EventKind::Neighbour { .. }
+            | EventKind::HealthCheck { .. }
+            | EventKind::DnsAnswer { .. }
+            | EventKind::Resolved { .. }
+            | EventKind::Served { .. }
             | EventKind::ProbesStarted { .. }
             | EventKind::Steady { .. }
             | EventKind::FaultApplied { .. }
