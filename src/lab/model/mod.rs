@@ -33,7 +33,6 @@ pub use routing::{Announce, Routing, Rules, Shorthand};
 pub use scenario::{
     Alert, Bounds, Endpoint, Expect, ExpectAfter, Fault, How, Isolated, Probe, Step, StepKind, Tag,
 };
-pub use scenario::{Alert, Endpoint, Expect, ExpectAfter, Fault, How, Probe, Step, StepKind, Tag};
 pub use service::{Dns, Service, ServiceBy};
 pub use session::{
     BgpTimers, Mss, Session, SessionKind, TUNNEL_OVERHEAD, Vif, VifKind, Vpn, VpnKind,

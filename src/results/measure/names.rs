@@ -175,9 +175,9 @@ impl<'a> Told<'a> {
     }
 }
 
-/// From a silent cut at a random instant until the client uses the other answer. Of the checks
-/// that fail the first begins up to an interval after the cut (or was on its way already), the
-/// last ends at the latest with its timeout; the answer that the client holds then is of any age.
+/// From a silent cut at a random instant to the verdict: of the checks that fail the first begins
+/// up to an interval after the cut (or was on its way already), the last ends at the latest with
+/// its timeout, and where a router says that there is no way, at once.
 fn predict(window: &Window, dns: &DnsInput, delay_ns: u64) -> Option<Prediction> {
     let is_silent = matches!(window.fault.as_str(), "silent" | "one-way" | "node");
     if window.transition != Transition::Initial || !is_silent {
@@ -185,19 +185,51 @@ fn predict(window: &Window, dns: &DnsInput, delay_ns: u64) -> Option<Prediction>
     }
     let check = dns.check;
     let interval = check.interval.as_millis_f64();
-    // Where a router says that there is no way, a check fails at once.
-    let least = interval * f64::from(check.threshold.saturating_sub(1));
-    let most = interval * f64::from(check.threshold) + check.timeout.as_millis_f64();
-    let ttl_ms = f64::from(dns.ttl_s) * 1e3;
     let round_trip = delay_ns as f64 * 2.0 / 1e6;
+    let least = interval * f64::from(check.threshold.saturating_sub(1)) - round_trip;
+    let most = interval * f64::from(check.threshold) + check.timeout.as_millis_f64();
     Some(Prediction {
         by: "dns".to_owned(),
         timers: format!(
-            "check every {} x {}, TTL {} s",
+            "check every {} x {}, before a TTL of {} s,",
             check.interval, check.threshold, dns.ttl_s
         ),
-        min_ms: (least - round_trip).max(0.0),
-        max_ms: most + ttl_ms + round_trip,
+        min_ms: least.max(0.0),
+        max_ms: most + round_trip,
+        delay_ms: round_trip,
         without_bfd_ms: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::{HealthCheck, Span};
+
+    #[test]
+    fn three_checks_every_ten_seconds_predict_twenty_to_forty() {
+        let window = |fault: &str| Window {
+            transition: Transition::Initial,
+            label: "cut".to_owned(),
+            fault: fault.to_owned(),
+            target: "to-east".to_owned(),
+            links: Vec::new(),
+            nodes: Vec::new(),
+            before: 0,
+            after: 0,
+            end: 0,
+        };
+        let dns = DnsInput {
+            server: "route53".to_owned(),
+            ttl_s: 60,
+            check: HealthCheck {
+                interval: Span::from_secs(10),
+                threshold: 3,
+                timeout: Span::from_secs(10),
+            },
+        };
+        let predicted = predict(&window("silent"), &dns, 15_000_000).unwrap();
+        assert_eq!((predicted.min_ms, predicted.max_ms), (19_970.0, 40_030.0));
+        assert_eq!(predict(&window("degrade"), &dns, 0), None);
+    }
 }

@@ -16,7 +16,6 @@ pub(super) use routing::{MATCH, ROUTING, RULE, SET};
 pub(super) use scenario::{
     CUT, DEGRADE, DROP, EXPECT, OUTCOME, PROBE, RESTORED, SHARES, STEP, TIMES, WAIT,
 };
-pub(super) use scenario::{CUT, DEGRADE, DROP, EXPECT, OUTCOME, PROBE, RESTORED, STEP, WAIT};
 pub(super) use services::{CHECK, DNS};
 pub(super) use sessions::{AUTH, BFD, CREDENTIALS, DPD, MSS, SESSION};
 
