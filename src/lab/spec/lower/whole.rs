@@ -117,25 +117,42 @@ impl Lower<'_> {
                     || self.same_switch(a, b);
                 if !shared && overlaps(&a.net, &b.net) {
                     let (first, second) = if a.at <= b.at { (a, b) } else { (b, a) };
-                    found.push((
-                        second.at,
-                        format!(
-                            "`{}` of {} overlaps `{}` of {}",
-                            second.net, second.what, first.net, first.what
-                        ),
-                        second.what.starts_with("tunnel"),
-                    ));
+                    let help = if second.what.starts_with("tunnel") {
+                        Some(
+                            "each tunnel of a gateway has a network of its own at AWS; left out, it is derived from the name",
+                        )
+                    } else if self.same_tgw(a, b) {
+                        Some(
+                            "a tgw does not route between vpcs whose ranges overlap: the second's is not propagated (Transit Gateway Guide, \"Amazon VPC attachments\")",
+                        )
+                    } else {
+                        None
+                    };
+                    let message = format!(
+                        "`{}` of {} overlaps `{}` of {}",
+                        second.net, second.what, first.net, first.what
+                    );
+                    found.push((second.at, message, help));
                 }
             }
         }
-        for (at, message, inside) in found {
+        for (at, message, help) in found {
             let found = self.f.error(at, "overlap", message);
-            if inside {
-                found.help(
-                    "each tunnel of a gateway has a network of its own at AWS; left out, it is derived from the name",
-                );
+            if let Some(help) = help {
+                found.help(help);
             }
         }
+    }
+
+    /// Whether both are ranges of vpcs at one tgw.
+    fn same_tgw(&self, a: &Used, b: &Used) -> bool {
+        let tgw = |used: &Used| {
+            let Some(Kind::Vpc { attach, .. }) = self.kind(&used.node) else {
+                return None;
+            };
+            (used.what.starts_with("vpc") && self.lab.is_tgw(attach)).then_some(attach)
+        };
+        tgw(a).is_some() && tgw(a) == tgw(b)
     }
 
     /// Two links that are ports of one switch, or of switches joined by trunks, are
