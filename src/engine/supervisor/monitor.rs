@@ -233,30 +233,25 @@ impl State {
         }
     }
 
-    /// Every series' value now, and whether it counts bytes.
+    /// Every series' value now, and whether it counts bytes. A rate takes two readings.
     fn values(&self) -> Vec<(Series, f64, bool)> {
         let Some(((then, before), (now, latest))) = self.readings.front().zip(self.readings.back())
         else {
             return Vec::new();
         };
         let seconds = now.saturating_sub(*then) as f64 / SECOND_NS as f64;
-        let rate = |series: &Series, count: u64, of: fn(Measure) -> Option<u64>| {
-            let earlier = before.get(series).copied().and_then(of);
-            let more = count.saturating_sub(earlier.unwrap_or(count));
-            if seconds > 0.0 {
-                more as f64 / seconds
-            } else {
-                0.0
-            }
+        let rate = |series: &Series, now: u64| {
+            let earlier = before.get(series).copied().and_then(count)?;
+            (seconds > 0.0).then(|| now.saturating_sub(earlier) as f64 / seconds)
         };
-        let all = latest.iter().map(|(series, measure)| {
+        let all = latest.iter().filter_map(|(series, measure)| {
             let (value, is_bytes) = match *measure {
                 Measure::State(up) => (f64::from(u8::from(up)), false),
-                Measure::Bits(bytes) => (8.0 * rate(series, bytes, count), false),
-                Measure::Packets(packets) => (rate(series, packets, count), false),
+                Measure::Bits(bytes) => (8.0 * rate(series, bytes)?, false),
+                Measure::Packets(packets) => (rate(series, packets)?, false),
                 Measure::Bytes(bytes) => (bytes as f64, true),
             };
-            (series.clone(), value, is_bytes)
+            Some((series.clone(), value, is_bytes))
         });
         all.collect()
     }
