@@ -32,6 +32,26 @@ pub fn no_route(pid: i32) -> io::Result<u64> {
     Ok(count + NO_ROUTE_6.into_iter().filter_map(of_six).sum::<u64>())
 }
 
+const TOO_LARGE: (&str, &str, &str) = ("snmp", "Ip:", "FragFails");
+const TOO_LARGE_6: &str = "Ip6FragFails";
+
+/// Packets that were too large for where they were to go and must not be fragmented (RFC
+/// 4293, `ipSystemStatsOutFragFails`, both families).
+///
+/// # Errors
+/// The process has ended.
+pub fn too_large(pid: i32) -> io::Result<u64> {
+    let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/net/{name}"));
+    let (file, table, name) = TOO_LARGE;
+    let four = in_table(&read(file)?, table, name).unwrap_or(0);
+    let six = match read("snmp6") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        other => other?,
+    };
+    let line = six.lines().find_map(|line| line.strip_prefix(TOO_LARGE_6));
+    Ok(four + line.and_then(|line| line.trim().parse().ok()).unwrap_or(0))
+}
+
 /// A table is a line of names and a line of numbers, both after its own name.
 fn in_table(text: &str, table: &str, name: &str) -> Option<u64> {
     let mut lines = text.lines().filter_map(|line| line.strip_prefix(table));
@@ -56,5 +76,6 @@ mod tests {
     fn this_kernel_counts() {
         let own = i32::try_from(std::process::id()).unwrap();
         no_route(own).unwrap();
+        too_large(own).unwrap();
     }
 }

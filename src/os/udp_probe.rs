@@ -31,8 +31,9 @@ pub struct SendSocket {
 
 impl SendSocket {
     /// Binds `source` with a fresh ephemeral port in the calling thread's
-    /// namespace. TTL 64; don't-fragment off; never blocks.
-    pub fn open(source: IpAddr, destination: SocketAddr) -> io::Result<Self> {
+    /// namespace. TTL 64; never blocks. With `dont_fragment` DF is set, and what routers say
+    /// of the path's MTU changes nothing.
+    pub fn open(source: IpAddr, destination: SocketAddr, dont_fragment: bool) -> io::Result<Self> {
         let socket = Socket::new(
             Domain::for_address(destination),
             Type::DGRAM.cloexec().nonblocking(),
@@ -44,7 +45,11 @@ impl SendSocket {
                 &socket,
                 libc::IPPROTO_IP,
                 libc::IP_MTU_DISCOVER,
-                libc::IP_PMTUDISC_DONT,
+                if dont_fragment {
+                    libc::IP_PMTUDISC_PROBE
+                } else {
+                    libc::IP_PMTUDISC_DONT
+                },
             )?;
         } else {
             socket.set_unicast_hops_v6(64)?;
@@ -52,7 +57,11 @@ impl SendSocket {
                 &socket,
                 libc::IPPROTO_IPV6,
                 libc::IPV6_MTU_DISCOVER,
-                libc::IPV6_PMTUDISC_DONT,
+                if dont_fragment {
+                    libc::IPV6_PMTUDISC_PROBE
+                } else {
+                    libc::IPV6_PMTUDISC_DONT
+                },
             )?;
         }
         // A smaller buffer than asked for only means an earlier EAGAIN, which is counted.

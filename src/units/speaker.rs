@@ -128,6 +128,9 @@ pub struct StaticPath {
     /// Propagated by this attachment; `None`: written by somebody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub propagated: Option<Attachment>,
+    /// A floating static route: whatever is learned is preferred.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub floating: bool,
 }
 
 /// Where a static route leads.

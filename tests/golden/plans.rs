@@ -79,9 +79,11 @@ fn every_plan_is_the_expected_one() {
     for lab in [
         "dx-ipsec-backup",
         "dxgw-two-regions",
+        "public-vif",
         "sitelink",
         "tgw-dx-vpn",
         "tgw-isolated-vpcs",
+        "vpn-static",
     ] {
         inputs.push(root().join("labs").join(format!("{lab}.yaml")));
     }

@@ -31,6 +31,7 @@ fn flow(id: u16, ends: [(&str, &str); 2], rate: u32) -> FlowPlan {
         rate,
         size: 200,
         service: None,
+        dont_fragment: false,
     }
 }
 

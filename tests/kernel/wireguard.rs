@@ -166,6 +166,7 @@ impl Lab {
             rate,
             size: 200,
             service: None,
+            dont_fragment: false,
         };
         let flows = [
             flow(0, ["a", "b"], "169.254.10.1", "169.254.10.2"),

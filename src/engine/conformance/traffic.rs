@@ -145,7 +145,7 @@ fn sockets(pair: &Pair, stream: Stream, flow: u16) -> anyhow::Result<(SendSocket
     let source = stream.from.address(stream.is_v6);
     let sender = pair
         .netns(stream.from)?
-        .run(|| SendSocket::open(source, target))?;
+        .run(|| SendSocket::open(source, target, false))?;
     Ok((sender, receiver))
 }
 

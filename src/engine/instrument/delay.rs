@@ -117,6 +117,7 @@ fn flows(reaches: &[Reach<'_>]) -> anyhow::Result<Vec<FlowPlan>> {
                 rate: RATE,
                 size: SIZE,
                 service: None,
+                dont_fragment: false,
             });
         }
     }

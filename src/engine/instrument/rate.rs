@@ -94,7 +94,7 @@ pub(super) fn measure(
     };
     let target = SocketAddr::new(reach.addresses[1 - direction], PORT);
     let receiver = to.run(|| RecvSocket::open(target))?;
-    let sender = from.run(|| SendSocket::open(reach.addresses[direction], target))?;
+    let sender = from.run(|| SendSocket::open(reach.addresses[direction], target, false))?;
     let frame_bits = frame_bits(reach, direction);
     until_agreed(|| train(&sender, &receiver, (declared, frame_bits)))
 }

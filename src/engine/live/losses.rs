@@ -8,7 +8,7 @@ use crate::{
     lab::plan::{CharonPlan, DaemonPlan},
     os::{
         device_counters::without_member,
-        ip_counters::no_route,
+        ip_counters::{no_route, too_large},
         ipsec::{self, Losses},
     },
     results::measure::NodeDrops,
@@ -39,6 +39,7 @@ impl Live {
                 let drops = NodeDrops {
                     no_route: no_route(pid).ok()?,
                     no_member: self.no_member(node, pid).ok()?,
+                    too_large: too_large(pid).ok()?,
                 };
                 Some((node.clone(), drops))
             })

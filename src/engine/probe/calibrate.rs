@@ -76,6 +76,7 @@ pub fn calibrate(
             rate,
             size: SIZE,
             service: None,
+            dont_fragment: false,
         })
     };
     let flows = [flow(0, 0, 1)?, flow(1, 1, 0)?];

@@ -423,7 +423,7 @@ fn open_sender(
     let open = |node: &NodeName, source, destination| {
         let to = SocketAddr::new(destination, plan.port);
         namespace(config, node)?
-            .run(|| SendSocket::open(source, to))
+            .run(|| SendSocket::open(source, to, plan.dont_fragment))
             .with_context(|| format!("opening the sender at {source}"))
     };
     let sockets = match &plan.service {

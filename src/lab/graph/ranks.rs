@@ -19,7 +19,7 @@ impl Zone {
     pub(super) fn of(word: &str, is_aws: bool) -> Self {
         match word {
             "dx-location" | "internet" => Self::Between,
-            "dxgw" => Self::Aws(0),
+            "dxgw" | "aws-public" => Self::Aws(0),
             "vpc" => Self::Aws(2),
             _ if is_aws => Self::Aws(1),
             _ => Self::Customer,

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     lab::model::{
-        DEFAULT_MTU, Daemon, Endpoint, Fault, Isolated, Kind, Lab, Lag, Link, Node, Probe, Session,
-        SessionKind, Shape, StepKind, Tags, TgwAttachment, Vpn, VpnKind,
+        DEFAULT_MTU, Daemon, Endpoint, Fault, Isolated, Kind, Lab, Lag, Link, Node, Probe, Scope,
+        Session, SessionKind, Shape, StepKind, Tags, TgwAttachment, Vpn, VpnKind,
     },
     units::{Bytes, LinkName, NodeName, SessionName},
 };
@@ -299,6 +299,7 @@ fn particulars(node: &Node) -> Vec<String> {
         "vgw" => "virtual private gateway",
         "dxgw" => "Direct Connect gateway",
         "tgw" => "transit gateway",
+        "aws-public" => "AWS's public network",
         "vpc" => "VPC",
         word => word,
     };
@@ -318,6 +319,14 @@ fn particulars(node: &Node) -> Vec<String> {
     {
         lines.extend(cidrs.iter().map(ToString::to_string));
         lines.extend((!propagate).then(|| "no propagation".to_owned()));
+    }
+    if let Kind::AwsPublic { scope, prefixes } = &node.kind {
+        lines.extend(match scope {
+            Scope::Region => None,
+            Scope::Continent => Some("same continent".to_owned()),
+            Scope::Global => Some("elsewhere".to_owned()),
+        });
+        lines.extend(prefixes.iter().map(ToString::to_string));
     }
     if let Kind::Dxgw { associations } = &node.kind {
         for (gateway, allowed) in associations
@@ -601,6 +610,9 @@ impl Reader<'_> {
         };
         let mut what = word;
         let mut lines = vec![words::timers(session)];
+        if let Some(fixed) = session.fixed() {
+            lines = vec![words::fixed(fixed)];
+        }
         if let SessionKind::Vif(vif) = &session.kind {
             if let Some(vlan) = vif.vlan {
                 what += &format!(" · VLAN {vlan}");
@@ -611,6 +623,7 @@ impl Reader<'_> {
                 lines.push(format!("to {}", vif.gateway));
             }
             lines.extend(vif.sitelink.then(|| "SiteLink".to_owned()));
+            lines.extend(vif.hosted.then(|| "hosted VIF".to_owned()));
         }
         if let Some(ipsec) = session.ipsec() {
             let tunnels = ipsec.tunnels.len();

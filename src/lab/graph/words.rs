@@ -1,7 +1,7 @@
 //! Quantities and settings as a picture says them: short, with units as people write them.
 
 use crate::{
-    lab::model::{Fault, Routing, Session, Shape},
+    lab::model::{Fault, Routing, Session, Shape, StaticVpn},
     units::{BfdConfig, Bytes, Rate, Span},
 };
 
@@ -93,6 +93,12 @@ pub(super) fn timers(session: &Session) -> String {
         None => hold,
         Some(both) => format!("{} · {hold}", bfd(both)),
     }
+}
+
+/// A VPN's static routes.
+pub(super) fn fixed(fixed: &StaticVpn) -> String {
+    let routes: Vec<String> = fixed.routes.iter().map(ToString::to_string).collect();
+    format!("static: {}", routes.join(", "))
 }
 
 /// What the two ends agree on (RFC 5880 §6.8.4): each waits for as many intervals of the

@@ -43,8 +43,16 @@ pub const VIF_BFD: BfdConfig = BfdConfig {
 pub const VPN_TUNNEL_RATE_BPS: u64 = 1_250_000_000;
 /// Prefixes AWS accepts on a private VIF, for each family, before it ends the session.
 pub const VIF_MAX_PREFIX: u32 = 100;
+/// Prefixes AWS accepts on a public VIF before it ends the session.
+pub const PUBLIC_VIF_MAX_PREFIX: u32 = 1000;
+/// The ASN of Amazon's end of a public VIF.
+pub const PUBLIC_ASN: u32 = 7224;
+/// The length of an AS_PATH that AWS announces on a public VIF, at least.
+pub const PUBLIC_PATH: u8 = 3;
 /// Prefixes a VGW accepts on a VPN.
 pub const VPN_MAX_PREFIX: u32 = 100;
+/// Static routes of a VPN connection.
+pub const VPN_STATIC_ROUTES: usize = 100;
 /// Prefixes a TGW accepts on a VPN.
 pub const TGW_VPN_MAX_PREFIX: u32 = 1000;
 /// Regions in November 2026, of all partitions.

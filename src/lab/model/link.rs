@@ -29,6 +29,8 @@ pub struct Link {
     /// Must run through the wire even if no step touches it: it shapes, or the
     /// file asks for it with `shaped: true`.
     pub shaped: bool,
+    /// A hosted connection: a circuit that a partner of AWS shares out, for one VIF.
+    pub hosted: bool,
     /// Where it is and whose it is.
     pub tags: Tags,
     /// Line of the file.

@@ -28,14 +28,14 @@ pub use ipsec::{
 };
 pub use lag::{Lag, MAX_MEMBERS};
 pub use link::{DEFAULT_MTU, Link, MAX_MTU, MIN_MTU, Shape};
-pub use node::{Daemon, External, Host, Kind, Node, OwnConfig, StaticRoute, Tags, Via, Vrf};
+pub use node::{Daemon, External, Host, Kind, Node, OwnConfig, Scope, StaticRoute, Tags, Via, Vrf};
 pub use routing::{Announce, Routing, Rules, Shorthand};
 pub use scenario::{
     Alert, Bounds, Endpoint, Expect, ExpectAfter, Fault, How, Isolated, Probe, Step, StepKind, Tag,
 };
 pub use service::{Dns, Service, ServiceBy};
 pub use session::{
-    BgpTimers, Mss, Session, SessionKind, TUNNEL_OVERHEAD, Vif, VifKind, Vpn, VpnKind,
+    BgpTimers, Mss, Session, SessionKind, StaticVpn, TUNNEL_OVERHEAD, Vif, VifKind, Vpn, VpnKind,
 };
 pub use tgw::{RouteTables, TgwAttachment, TgwTable};
 

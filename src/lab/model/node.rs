@@ -88,6 +88,13 @@ pub enum Kind {
         /// and into which everything propagates.
         tables: RouteTables,
     },
+    /// AWS's public network, and the services in it: what a public VIF leads to.
+    AwsPublic {
+        /// Where it is, as seen from the locations of the lab.
+        scope: Scope,
+        /// What AWS announces of it: public, at least one.
+        prefixes: Vec<IpNet>,
+    },
     /// A virtual private cloud.
     Vpc {
         /// The `vgw` or `tgw` it is attached to.
@@ -112,6 +119,7 @@ impl Kind {
             Self::Vgw => "vgw",
             Self::Dxgw { .. } => "dxgw",
             Self::Tgw { .. } => "tgw",
+            Self::AwsPublic { .. } => "aws-public",
             Self::Vpc { .. } => "vpc",
         }
     }
@@ -128,14 +136,21 @@ impl Kind {
 
     /// The same of a kind's word.
     pub fn is_word_of_aws(word: &str) -> bool {
-        matches!(word, "dx-location" | "vgw" | "dxgw" | "tgw" | "vpc")
+        matches!(
+            word,
+            "dx-location" | "vgw" | "dxgw" | "tgw" | "aws-public" | "vpc"
+        )
     }
 
     /// Whether it is AWS's and speaks BGP.
     pub fn speaks_for_aws(&self) -> bool {
         matches!(
             self,
-            Self::DxLocation | Self::Vgw | Self::Dxgw { .. } | Self::Tgw { .. }
+            Self::DxLocation
+                | Self::Vgw
+                | Self::Dxgw { .. }
+                | Self::Tgw { .. }
+                | Self::AwsPublic { .. }
         )
     }
 
@@ -147,6 +162,33 @@ impl Kind {
     /// Whether AWS's VPNs end there.
     pub fn has_aws_vpn(&self) -> bool {
         matches!(self, Self::Vgw | Self::Tgw { .. })
+    }
+}
+
+/// Where a part of AWS's public network is, as seen from a Direct Connect location (Direct
+/// Connect User Guide, "Routing policies and BGP communities").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// In the Region that the location is associated with.
+    Region,
+    /// On the same continent.
+    Continent,
+    /// Anywhere else.
+    Global,
+}
+
+impl Scope {
+    /// In the order of [`Scope`].
+    pub const WORDS: [&'static str; 3] = ["region", "continent", "global"];
+
+    /// Reads a word of [`Self::WORDS`].
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "region" => Some(Self::Region),
+            "continent" => Some(Self::Continent),
+            "global" => Some(Self::Global),
+            _ => None,
+        }
     }
 }
 

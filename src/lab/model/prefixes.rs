@@ -36,11 +36,18 @@ impl Lab {
             .values()
             .flat_map(|node| node.hosts.values())
             .flat_map(|host| host.addresses.iter().copied());
-        let cidrs = lab.nodes.values().filter_map(|node| {
-            let Kind::Vpc { cidrs, .. } = &node.kind else {
-                return None;
-            };
-            Some(cidrs)
+        let cidrs = lab.nodes.values().filter_map(|node| match &node.kind {
+            Kind::Vpc { cidrs, .. } => Some(cidrs),
+            Kind::AwsPublic { prefixes, .. } => Some(prefixes),
+            Kind::Host
+            | Kind::Router
+            | Kind::Switch
+            | Kind::DataCenter
+            | Kind::Internet
+            | Kind::DxLocation
+            | Kind::Vgw
+            | Kind::Dxgw { .. }
+            | Kind::Tgw { .. } => None,
         });
         let cidrs = cidrs.flatten().copied();
         let originated = lab
@@ -67,7 +74,13 @@ impl Lab {
             .filter_map(Session::ipsec)
             .flat_map(|ipsec| &ipsec.tunnels)
             .filter_map(|tunnel| tunnel.inside.map(IpNet::V4));
+        let fixed = lab
+            .sessions
+            .values()
+            .filter_map(Session::fixed)
+            .flat_map(|fixed| fixed.routes.iter().copied());
         hosts
+            .chain(fixed)
             .chain(cidrs)
             .chain(originated)
             .chain(announced)

@@ -18,8 +18,10 @@ pub struct Probe {
     /// Packets a second, each way; at least 1.
     pub rate: u32,
     /// Bytes of the whole IP packet; the probe's headers fit, and so does it
-    /// through every link and tunnel between the two.
+    /// through every link and tunnel between the two, unless it must not be fragmented.
     pub size: Bytes,
+    /// DF is set, and a path may be too narrow for them.
+    pub dont_fragment: bool,
     /// Which of its flows must never arrive; `None`: both are measured.
     pub isolated: Option<Isolated>,
     /// Line of the file.

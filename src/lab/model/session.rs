@@ -58,7 +58,7 @@ impl Session {
 pub enum SessionKind {
     /// A Direct Connect virtual interface.
     Vif(Vif),
-    /// A VPN with BGP inside.
+    /// A VPN with BGP inside, or with static routes.
     Vpn(Vpn),
     /// External BGP between two routers on a link; their ASNs differ.
     Ebgp {
@@ -76,12 +76,13 @@ pub enum SessionKind {
 }
 
 impl SessionKind {
-    /// `private-vif`, `transit-vif`, `vpn`, `ebgp` or `ibgp`.
+    /// `private-vif`, `transit-vif`, `public-vif`, `vpn`, `ebgp` or `ibgp`.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Vif(vif) => match vif.kind {
                 VifKind::Private => "private-vif",
                 VifKind::Transit => "transit-vif",
+                VifKind::Public => "public-vif",
             },
             Self::Vpn(_) => "vpn",
             Self::Ebgp { .. } => "ebgp",
@@ -106,9 +107,11 @@ pub enum VifKind {
     Private,
     /// A `dxgw` with tgws.
     Transit,
+    /// AWS's public network.
+    Public,
 }
 
-/// A private or transit virtual interface.
+/// A virtual interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vif {
     /// What is behind it.
@@ -117,7 +120,7 @@ pub struct Vif {
     pub sitelink: bool,
     /// The circuit: a link or LAG between a customer's router and a `dx-location`.
     pub link: LinkName,
-    /// The `vgw` or `dxgw` behind the location; linked to it.
+    /// The `vgw`, `dxgw` or `aws-public` behind the location; linked to it.
     pub gateway: NodeName,
     /// The link between location and gateway: AWS's inside.
     pub backbone: LinkName,
@@ -126,6 +129,10 @@ pub struct Vif {
     pub vlan: Option<u16>,
     /// Largest IP packet; at most the circuit's.
     pub mtu: Bytes,
+    /// A hosted VIF: the connection is another account's.
+    pub hosted: bool,
+    /// A public VIF: the customer's public prefixes, as AWS has verified them.
+    pub prefixes: Vec<IpNet>,
 }
 
 /// A VPN over the internet.
@@ -140,6 +147,19 @@ pub struct Vpn {
     /// What the user's ends make of TCP's MSS. `None`: [`Mss::Mtu`] where the other
     /// end is AWS's, else [`Mss::Unclamped`].
     pub mss: Option<Mss>,
+    /// Static routes in place of BGP.
+    pub fixed: Option<StaticVpn>,
+}
+
+/// A VPN with static routes at both ends. Nothing in it tells one end what the other can
+/// reach: a route stays while its tunnel is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticVpn {
+    /// What AWS's end sends into the tunnels; the customer's end sends there what is for
+    /// the ranges of the gateway's VPCs.
+    pub routes: Vec<IpNet>,
+    /// The customer's static routes yield to whatever BGP knows.
+    pub floating: bool,
 }
 
 /// What a VPN's end makes of the MSS in TCP's SYNs that pass its tunnels.
@@ -164,6 +184,14 @@ pub enum VpnKind {
 }
 
 impl Session {
+    /// The static routes of a VPN that has them in place of BGP.
+    pub fn fixed(&self) -> Option<&StaticVpn> {
+        match &self.kind {
+            SessionKind::Vpn(vpn) => vpn.fixed.as_ref(),
+            SessionKind::Vif(_) | SessionKind::Ebgp { .. } | SessionKind::Ibgp { .. } => None,
+        }
+    }
+
     /// The IPsec of a VPN that has it.
     pub fn ipsec(&self) -> Option<&Ipsec> {
         match &self.kind {

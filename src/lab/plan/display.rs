@@ -350,7 +350,11 @@ impl Display for FlowPlan {
             self.port,
             self.rate,
             self.size
-        )
+        )?;
+        if self.dont_fragment {
+            f.write_str(", DF")?;
+        }
+        Ok(())
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) fn flows(net: &Net<'_>) -> Result<Vec<FlowPlan>, PlanError> {
                 rate: probe.rate,
                 size,
                 service: service(net, probe, from)?,
+                dont_fragment: probe.dont_fragment,
             });
         }
     }

@@ -43,6 +43,11 @@ pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<Strin
                 } else if to_aws {
                     stand_ins.push(format!("{name}: WireGuard stands in for AWS's IPsec"));
                 }
+                if session.fixed().is_some() && session.ipsec().is_none() {
+                    note(format!(
+                        "{name}: WireGuard asks no peer whether it lives, so these static routes stay whatever happens to the path beneath"
+                    ));
+                }
             }
             SessionKind::Ebgp { .. } | SessionKind::Ibgp { .. } => {}
         }

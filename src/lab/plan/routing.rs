@@ -3,7 +3,9 @@
 mod gateways;
 mod legs;
 mod policy;
+mod public;
 mod route_tables;
+mod static_vpn;
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
@@ -41,6 +43,7 @@ pub(super) fn speakers(
             .map(|(leg, side)| peer(net, legs, leg, side))
             .collect();
         let mut statics = gateways::statics(net, name, node)?;
+        statics.extend(static_vpn::paths(net, name));
         let mut tables = route_tables::route_tables(net, legs, name)?;
         tables.extend(route_tables::regional(net, legs, (name, &statics))?);
         if !tables.is_empty() {
@@ -155,6 +158,16 @@ fn originations(net: &Net<'_>, name: &NodeName, node: &Node) -> Vec<Origination>
             .map(|&prefix| Origination {
                 prefix,
                 blackhole: false,
+                while_known: None,
+            })
+            .collect();
+    }
+    if let Kind::AwsPublic { prefixes, .. } = &node.kind {
+        return prefixes
+            .iter()
+            .map(|&prefix| Origination {
+                prefix,
+                blackhole: !reaches(net, name, node, &prefix),
                 while_known: None,
             })
             .collect();

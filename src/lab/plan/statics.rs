@@ -30,6 +30,7 @@ pub(super) fn statics(net: &Net<'_>) -> Result<Vec<Static>, PlanError> {
     hosts(net, &mut routes);
     standalone_hosts(net, &mut routes);
     vpcs(net, &mut routes)?;
+    public(net, &mut routes);
     pins(net, &mut routes)?;
     for (name, node) in &net.lab.nodes {
         // Where they compete with what is learned, the speaker has them.
@@ -62,7 +63,7 @@ fn via(node: &NodeName, prefix: IpNet, gateway: IpAddr) -> Static {
 }
 
 /// The default route of `like`'s family.
-fn default_like(like: &IpNet) -> IpNet {
+pub(super) fn default_like(like: &IpNet) -> IpNet {
     match like {
         IpNet::V4(_) => Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0).into(),
         IpNet::V6(_) => Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -142,6 +143,26 @@ fn vpcs(net: &Net<'_>, routes: &mut Vec<Static>) -> Result<(), PlanError> {
         }
     }
     Ok(())
+}
+
+/// The internet reaches AWS's public network beside it.
+fn public(net: &Net<'_>, routes: &mut Vec<Static>) {
+    for cable in net.links.values() {
+        let [a, b] = &cable.ends;
+        for (own, other) in [(a, b), (b, a)] {
+            let kind = |port: &Port| net.lab.nodes.get(&port.node).map(|node| &node.kind);
+            let (Some(Kind::AwsPublic { prefixes, .. }), Some(Kind::Internet)) =
+                (kind(own), kind(other))
+            else {
+                continue;
+            };
+            for prefix in prefixes {
+                if let Some(address) = own.address_like(prefix) {
+                    routes.push(via(&other.node, *prefix, address.addr()));
+                }
+            }
+        }
+    }
 }
 
 /// A tunnel's outer addresses are reached through the node it runs over, by host

@@ -373,6 +373,9 @@ pub struct FlowPlan {
     pub rate: u32,
     /// Bytes of the whole IP packet (RFC 6413 §4: IP header and payload).
     pub size: u16,
+    /// DF is set (RFC 791 §3.1), whatever routers answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dont_fragment: bool,
     /// Where one end is a service: `from` or `to` is then its name, and the address of that
     /// side is its first endpoint's.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -22,6 +22,8 @@ pub enum Kind {
     External,
     /// From an internal peer.
     Internal,
+    /// A floating static route: one of a higher administrative distance than BGP's.
+    Floating,
 }
 
 /// A path with everything its rank depends on.
@@ -59,9 +61,15 @@ impl Candidate<'_> {
 
     /// Local first, then degree of preference, then steps a and b.
     fn rank(&self) -> impl Ord + use<> {
-        (
+        let class = match self.kind {
             // What is originated or static here has no say of any peer's.
-            self.kind.min(Kind::External),
+            Kind::Local => 0,
+            Kind::Static => 1,
+            Kind::External | Kind::Internal => 2,
+            Kind::Floating => 3,
+        };
+        (
+            class,
             Reverse(self.local_pref()),
             self.attributes.as_path.length(),
             self.attributes.origin,

@@ -80,7 +80,7 @@ pub fn transform(
     }
     let own = set_self
         || target.external()
-        || matches!(kind, Kind::Local | Kind::Static)
+        || matches!(kind, Kind::Local | Kind::Static | Kind::Floating)
         || target.peer.next_hop_self;
     if own {
         out.next_hop = target.own_address(prefix)?;

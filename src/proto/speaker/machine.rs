@@ -273,7 +273,7 @@ impl Speaker {
             communities: attributes.communities.clone(),
             from: peer.map(|peer| peer.session.clone()),
             source: match row.kind {
-                Kind::Local | Kind::Static => RouteSource::Local,
+                Kind::Local | Kind::Static | Kind::Floating => RouteSource::Local,
                 Kind::External => RouteSource::Ebgp,
                 Kind::Internal => RouteSource::Ibgp,
             },

@@ -42,6 +42,10 @@ pub(super) struct Counted {
     drops: BTreeSet<String>,
     /// For want of a route alone.
     no_route: BTreeSet<String>,
+    /// What nodes refused for its size.
+    too_large: BTreeMap<String, u64>,
+    /// What vanished, by the node it was last seen to have reached.
+    vanished: BTreeMap<String, u64>,
 }
 
 /// Which nodes' own counters cover what vanished there.
@@ -70,6 +74,13 @@ pub(super) fn counted(input: &RunInput, map: &Map<'_>) -> Counted {
     Counted {
         drops: covering(|drops| drops.all()),
         no_route: covering(|drops| drops.no_route),
+        too_large: input
+            .node_drops
+            .iter()
+            .filter(|(_, drops)| drops.too_large > 0)
+            .map(|(node, drops)| (node.clone(), drops.too_large))
+            .collect(),
+        vanished,
     }
 }
 
@@ -219,14 +230,18 @@ impl Split {
                     }),
                 }
             }
-            Dropped::NoWay(node) => match self.no_way.iter_mut().find(|known| known.node == node) {
-                Some(known) => known.dropped += 1,
-                None => self.no_way.push(NoWay {
-                    node: node.to_owned(),
-                    no_transit: map.topology.no_transit.iter().any(|one| one == node),
-                    dropped: 1,
-                }),
-            },
+            Dropped::NoWay { node, too_large } => {
+                let same = |known: &&mut NoWay| known.node == node && known.too_large == too_large;
+                match self.no_way.iter_mut().find(same) {
+                    Some(known) => known.dropped += 1,
+                    None => self.no_way.push(NoWay {
+                        node: node.to_owned(),
+                        no_transit: map.topology.no_transit.iter().any(|one| one == node),
+                        too_large,
+                        dropped: 1,
+                    }),
+                }
+            }
             Dropped::Otherwise => {}
         }
     }
@@ -237,8 +252,8 @@ impl Split {
 enum Dropped<'a> {
     /// The node, and who did not answer it.
     Neighbour(&'a str, Neighbour<'a>),
-    /// The node, which knew no way for it and counted so.
-    NoWay(&'a str),
+    /// The node, which knew no way for it, or none for its size, and counted so.
+    NoWay { node: &'a str, too_large: bool },
     /// Anything else.
     Otherwise,
 }
@@ -387,14 +402,36 @@ impl<'a> Account<'a> {
         };
         let seen = || nodes.iter().find_map(dropped);
         let seen = if through_the_end { None } else { seen() };
-        seen.or_else(|| self.no_way((view, seq), &passed).map(Dropped::NoWay))
+        seen.or_else(|| self.no_way((view, seq), &passed))
+            .or_else(|| self.too_large(place(view, seq, &passed, self.map)?, &nodes))
     }
 
     /// The node that the packet had reached, if it counted no fewer packets without a route
     /// than vanished there.
-    fn no_way(&self, (view, seq): (&FlowView<'_>, u32), passed: &[Hop]) -> Option<&'a str> {
+    fn no_way(&self, (view, seq): (&FlowView<'_>, u32), passed: &[Hop]) -> Option<Dropped<'a>> {
         let node = place(view, seq, passed, self.map)?;
-        self.counted.no_route.get(node).map(String::as_str)
+        let node = self.counted.no_route.get(node)?;
+        Some(Dropped::NoWay {
+            node,
+            too_large: false,
+        })
+    }
+
+    /// The node that refused the packet for its size: of those it may have been at, the one that
+    /// refused most, if together they refused no fewer than vanished at the last that was seen.
+    fn too_large(&self, last: &str, nodes: &[&str]) -> Option<Dropped<'a>> {
+        let counted: &'a Counted = self.counted;
+        let near = |node: &str| node == last || nodes.contains(&node);
+        let refused = || counted.too_large.iter().filter(|(node, _)| near(node));
+        let all: u64 = refused().map(|(_, count)| count).sum();
+        if all < counted.vanished.get(last).copied().unwrap_or(0) {
+            return None;
+        }
+        let (node, _) = refused().max_by_key(|(_, count)| **count)?;
+        Some(Dropped::NoWay {
+            node,
+            too_large: true,
+        })
     }
 
     /// Whether the node that the packet had reached counted what vanished there, and was seen

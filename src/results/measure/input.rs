@@ -45,12 +45,15 @@ pub struct NodeDrops {
     /// A LAG had no member to send them on.
     #[serde(default)]
     pub no_member: u64,
+    /// They were too large for the way on and must not be fragmented.
+    #[serde(default)]
+    pub too_large: u64,
 }
 
 impl NodeDrops {
     /// For whatever reason.
     pub fn all(self) -> u64 {
-        self.no_route + self.no_member
+        self.no_route + self.no_member + self.too_large
     }
 
     /// What was added to `before`.
@@ -59,6 +62,7 @@ impl NodeDrops {
         Self {
             no_route: self.no_route.saturating_sub(before.no_route),
             no_member: self.no_member.saturating_sub(before.no_member),
+            too_large: self.too_large.saturating_sub(before.too_large),
         }
     }
 }

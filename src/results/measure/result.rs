@@ -396,6 +396,9 @@ pub struct NoWay {
     pub node: String,
     /// It is a VPC, and a VPC is no transit for others.
     pub no_transit: bool,
+    /// It knew one, too narrow for packets that must not be fragmented.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub too_large: bool,
     /// How many packets it dropped.
     pub dropped: u64,
 }

@@ -243,9 +243,10 @@ fn reasons(outages: &[&Outage]) -> String {
         format!("{dropped} at {}: {} did not answer", s.node, s.address)
     });
     let no_way = outages.iter().flat_map(|o| &o.no_way).map(|one| {
-        let why = match one.no_transit {
-            true => "a VPC hands nothing on for others",
-            false => "no route",
+        let why = match (one.too_large, one.no_transit) {
+            (true, _) => "too large for the way on, and not to be fragmented",
+            (false, true) => "a VPC hands nothing on for others",
+            (false, false) => "no route",
         };
         format!("{} at {}: {why}", count(one.dropped), one.node)
     });

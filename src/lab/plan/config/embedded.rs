@@ -64,6 +64,9 @@ fn write_statics(f: &mut Formatter<'_>, indent: &str, statics: &[StaticPath]) ->
         if let Some(attachment) = route.propagated {
             write!(f, ", propagated by {}", word_of(attachment))?;
         }
+        if route.floating {
+            f.write_str(", floating")?;
+        }
         writeln!(f)?;
     }
     Ok(())

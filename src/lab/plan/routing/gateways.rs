@@ -12,6 +12,7 @@ use super::{
     Leg,
     legs::association,
     policy::{Sides, accept},
+    public, static_vpn,
 };
 use crate::{
     lab::{
@@ -33,7 +34,7 @@ const SITELINK: Community = Community(7224 << 16 | 65_000);
 pub(super) fn choice(kind: &Kind) -> RouteChoice {
     match kind {
         Kind::Vgw => RouteChoice::Vgw,
-        Kind::DxLocation | Kind::Dxgw { .. } => RouteChoice::DirectConnect,
+        Kind::DxLocation | Kind::Dxgw { .. } | Kind::AwsPublic { .. } => RouteChoice::DirectConnect,
         Kind::Tgw { vpn_ecmp, .. } => RouteChoice::Tgw {
             vpn_ecmp: *vpn_ecmp,
         },
@@ -51,7 +52,7 @@ pub(super) fn attachment(lab: &Lab, leg: &Leg, side: usize) -> Option<Attachment
     }
     match (kind_at(lab, leg, side)?, &leg.over) {
         (Kind::DxLocation, _) => (!leg.modelled).then_some(Attachment::DirectConnect),
-        (Kind::Dxgw { .. }, _) => {
+        (Kind::Dxgw { .. } | Kind::AwsPublic { .. }, _) => {
             is_location(lab, leg, 1 - side).then_some(Attachment::DirectConnect)
         }
         (Kind::Vgw | Kind::Tgw { .. }, Medium::Link(_)) => Some(Attachment::DirectConnect),
@@ -78,6 +79,7 @@ pub(super) fn statics(
         // With route tables each has its own.
         Kind::Tgw { tables, .. } if !tables.is_empty() => Ok(Vec::new()),
         Kind::Tgw { .. } => of_tgw(net, name, node),
+        Kind::AwsPublic { .. } => Ok(public::statics(net, name)),
         Kind::Vpc { .. } if net.lab.propagates_to(name).is_some() => written(net, name, node),
         Kind::Dxgw { associations } => {
             let mut paths = Vec::new();
@@ -95,6 +97,7 @@ pub(super) fn statics(
                         prefix: *prefix,
                         to: StaticHop::Via(address.addr()),
                         propagated: None,
+                        floating: false,
                     });
                 }
             }
@@ -131,6 +134,7 @@ fn of_tgw(net: &Net<'_>, name: &NodeName, node: &Node) -> Result<Vec<StaticPath>
                 prefix: *range,
                 to: StaticHop::Via(address.addr()),
                 propagated: Some(Attachment::Vpc),
+                floating: false,
             });
         }
     }
@@ -148,12 +152,13 @@ fn written(net: &Net<'_>, name: &NodeName, node: &Node) -> Result<Vec<StaticPath
                 RouteTarget::Blackhole => StaticHop::Blackhole,
             },
             propagated: None,
+            floating: false,
         })
     };
     node.routes.iter().map(path).collect()
 }
 
-fn kind_at<'a>(lab: &'a Lab, leg: &Leg, side: usize) -> Option<&'a Kind> {
+pub(super) fn kind_at<'a>(lab: &'a Lab, leg: &Leg, side: usize) -> Option<&'a Kind> {
     lab.nodes.get(&leg.ends[side].node).map(|node| &node.kind)
 }
 
@@ -163,6 +168,16 @@ fn is_location(lab: &Lab, leg: &Leg, side: usize) -> bool {
 
 /// The policies of one of AWS's ends; `None`: not AWS's.
 pub(super) fn sides(lab: &Lab, legs: &[Leg], leg: &Leg, side: usize) -> Option<Sides> {
+    let mut sides = sides_of(lab, legs, leg, side)?;
+    let to_vpc = matches!(kind_at(lab, leg, 1 - side), Some(Kind::Vpc { .. }));
+    if matches!(kind_at(lab, leg, side), Some(Kind::Vgw)) && !to_vpc {
+        let untold = static_vpn::untold(lab, &leg.ends[side].node);
+        sides.export.rules.splice(0..0, untold);
+    }
+    Some(sides)
+}
+
+fn sides_of(lab: &Lab, legs: &[Leg], leg: &Leg, side: usize) -> Option<Sides> {
     let kind = kind_at(lab, leg, side)?;
     let open = || Sides {
         import: Policy::accept_all(),
@@ -171,6 +186,8 @@ pub(super) fn sides(lab: &Lab, legs: &[Leg], leg: &Leg, side: usize) -> Option<S
     };
     Some(match kind {
         Kind::DxLocation if leg.modelled => open(),
+        Kind::DxLocation if public::vif(lab, leg).is_some() => public::location(lab, legs, leg)?,
+        Kind::AwsPublic { scope, .. } => public::network(lab, legs, leg, side, *scope),
         Kind::DxLocation => Sides {
             max_prefix: Some(aws::VIF_MAX_PREFIX),
             ..location(lab, legs, leg)
@@ -336,6 +353,6 @@ fn outside(ranges: &[IpNet]) -> Policy {
     policy
 }
 
-fn from(sessions: impl Iterator<Item = SessionName>) -> Match {
+pub(super) fn from(sessions: impl Iterator<Item = SessionName>) -> Match {
     Match::From(sessions.map(PolicySource::Session).collect())
 }

@@ -51,6 +51,9 @@ pub(in crate::lab::plan) fn legs(net: &Net<'_>) -> Result<Vec<Leg>, Vec<PlanErro
     let mut errors = Vec::new();
     let mut legs = Vec::new();
     for (name, session) in &net.lab.sessions {
+        if session.fixed().is_some() {
+            continue;
+        }
         match declared(net, name, session) {
             Ok(more) => legs.extend(more),
             Err(error) => errors.push(error),
@@ -67,6 +70,12 @@ pub(in crate::lab::plan) fn legs(net: &Net<'_>) -> Result<Vec<Leg>, Vec<PlanErro
         let leg = association(net.lab, dxgw, gateway)
             .and_then(|link| between(net, [dxgw, gateway], link));
         match leg {
+            Ok(leg) => legs.push(leg),
+            Err(error) => errors.push(error),
+        }
+    }
+    for (link, ends) in public_links(net.lab) {
+        match between(net, [&ends[0], &ends[1]], link) {
             Ok(leg) => legs.push(leg),
             Err(error) => errors.push(error),
         }
@@ -121,6 +130,18 @@ fn associations(lab: &Lab) -> impl Iterator<Item = (&NodeName, &NodeName)> {
             Some((name, associations))
         })
         .flat_map(|(name, associations)| associations.keys().map(move |gateway| (name, gateway)))
+}
+
+/// The links between parts of AWS's public network.
+fn public_links(lab: &Lab) -> impl Iterator<Item = (&LinkName, &[NodeName; 2])> {
+    let is_public = |name: &NodeName| {
+        let node = lab.nodes.get(name);
+        node.is_some_and(|node| matches!(node.kind, Kind::AwsPublic { .. }))
+    };
+    lab.links
+        .iter()
+        .filter(move |(_, link)| link.ends.iter().all(is_public))
+        .map(|(name, link)| (name, &link.ends))
 }
 
 /// The link of an association: the model has exactly one.
@@ -291,7 +312,12 @@ fn modelled(
     let session = inside_name(net.lab, link)?;
     let is_transparent = |name: &&NodeName| {
         let node = net.lab.nodes.get(*name);
-        node.is_some_and(|node| matches!(node.kind, Kind::Dxgw { .. } | Kind::Vpc { .. }))
+        node.is_some_and(|node| {
+            matches!(
+                node.kind,
+                Kind::Dxgw { .. } | Kind::Vpc { .. } | Kind::AwsPublic { .. }
+            )
+        })
     };
     let transport = transport(&session, [&ports[0].addresses, &ports[1].addresses])?;
     let interfaces = [&ports[0].interface, &ports[1].interface];

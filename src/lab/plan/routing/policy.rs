@@ -2,7 +2,7 @@
 //!
 //! The customer's side is the file's, AWS's side is [`gateways`]'.
 
-use super::{Leg, gateways};
+use super::{Leg, gateways, static_vpn};
 use crate::{
     lab::model::{Lab, Routing, Rules, Session, Shorthand, tunnel_name},
     units::{Match, Policy, PolicySource, PrefixMatch, Rule, SessionName, Set, Verdict},
@@ -24,7 +24,7 @@ pub(super) fn of(lab: &Lab, legs: &[Leg], leg: &Leg, side: usize) -> Sides {
         // What a tunnel is given by name goes before what its VPN is given.
         all.get(&leg.session).or_else(|| all.get(&leg.declared))
     });
-    let mut sides = customer(routing);
+    let mut sides = customer(lab, routing);
     for policy in [&mut sides.import, &mut sides.export] {
         name_tunnels(lab, policy);
     }
@@ -63,7 +63,7 @@ fn name_tunnels(lab: &Lab, policy: &mut Policy) {
     }
 }
 
-fn customer(routing: Option<&Routing>) -> Sides {
+fn customer(lab: &Lab, routing: Option<&Routing>) -> Sides {
     match routing {
         None => Sides {
             import: Policy::accept_all(),
@@ -84,7 +84,7 @@ fn customer(routing: Option<&Routing>) -> Sides {
                 Vec::new(),
                 short.local_pref.map(Set::LocalPref).into_iter().collect(),
             ),
-            export: shorthand_export(short),
+            export: shorthand_export(lab, short),
             max_prefix: short.max_prefix,
         },
     }
@@ -92,7 +92,7 @@ fn customer(routing: Option<&Routing>) -> Sides {
 
 /// `announce` and `pass` as the complete list of what goes out. A prefix on the
 /// list goes out only as our own: learned from elsewhere it is somebody else's.
-fn shorthand_export(short: &Shorthand) -> Policy {
+fn shorthand_export(lab: &Lab, short: &Shorthand) -> Policy {
     let announced: Vec<PrefixMatch> = short
         .announce
         .iter()
@@ -114,6 +114,7 @@ fn shorthand_export(short: &Shorthand) -> Policy {
         let matches = vec![Match::From(passed)];
         export.rules.extend(accept(matches, changes(short)).rules);
     }
+    static_vpn::pass(lab, &short.pass, &mut export, &changes(short));
     export
 }
 

@@ -51,6 +51,7 @@ pub(super) fn route_tables(
                 prefix: *prefix,
                 to,
                 propagated: None,
+                floating: false,
             });
         }
         tables.push(RouteTable {
@@ -141,6 +142,7 @@ fn ranges(net: &Net<'_>, tgw: &NodeName, attachment: &TgwAttachment) -> Vec<Stat
             prefix: *range,
             to: next_hop(net, tgw, attachment, range).ok()?,
             propagated: Some(Attachment::Vpc),
+            floating: false,
         })
     };
     cidrs.iter().filter_map(path).collect()

@@ -83,6 +83,7 @@ pub(super) fn link(a: &str, b: &str, delay_ms: u64) -> Link {
         shape: [shape.clone(), shape],
         mtu: DEFAULT_MTU,
         addresses: [Vec::new(), Vec::new()],
+        hosted: false,
         shaped: delay_ms > 0,
         tags: Tags::default(),
         line: 0,
@@ -134,6 +135,8 @@ fn vif(link: &str, gateway: &str, backbone: &str) -> SessionKind {
         backbone: link_name(backbone),
         vlan: Some(101),
         mtu: DEFAULT_MTU,
+        hosted: false,
+        prefixes: Vec::new(),
     })
 }
 
@@ -143,6 +146,7 @@ fn wireguard(over: &str, underlay: [&str; 2]) -> SessionKind {
         over: name(over),
         underlay: underlay.map(link_name),
         mss: None,
+        fixed: None,
     })
 }
 
@@ -209,6 +213,7 @@ fn story(lab: &mut Lab) {
             rate: 1000,
             size: Bytes::new(200),
             isolated: None,
+            dont_fragment: false,
             line: 0,
         },
     );

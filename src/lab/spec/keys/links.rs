@@ -36,6 +36,11 @@ pub(in crate::lab::spec) static LINK: Table = Table {
             Flag,
             "Run the link through the wire even if nothing here or in the scenario needs it.",
         ),
+        word(
+            "hosted",
+            Flag,
+            "Of a circuit: a hosted connection, from a partner of AWS, which has one VIF; default false.",
+        ),
         PROVIDER,
         LOCATION,
         SITE,

@@ -6,6 +6,7 @@ use super::{
     },
     LOCATION, PROVIDER, SITE, Table, needed, word,
 };
+use crate::lab::model::Scope;
 
 pub(in crate::lab::spec) static NODE: Table = Table {
     what: "a node",
@@ -56,6 +57,16 @@ pub(in crate::lab::spec) static NODE: Table = Table {
             "vrfs",
             MapOf(&ListOf(&Name)),
             "Routing tables of their own: a name, and the node's links, LAGs and hosts in it.",
+        ),
+        word(
+            "prefixes",
+            OneOrList(&Prefix),
+            "aws-public: what AWS announces of it.",
+        ),
+        word(
+            "scope",
+            OneOf(&Scope::WORDS),
+            "aws-public: where it is, as seen from the locations: in their Region (the default), on the same continent, or elsewhere.",
         ),
         word("attach", Name, "vpc: the vgw or tgw it is attached to."),
         word("cidr", OneOrList(&Prefix), "vpc: its address ranges."),
@@ -114,7 +125,7 @@ pub(in crate::lab::spec) static ROUTE_TABLE: Table = Table {
 };
 
 /// Kinds of node in this version.
-pub(in crate::lab::spec) static KINDS: [&str; 10] = [
+pub(in crate::lab::spec) static KINDS: [&str; 11] = [
     "host",
     "router",
     "switch",
@@ -124,6 +135,7 @@ pub(in crate::lab::spec) static KINDS: [&str; 10] = [
     "vgw",
     "dxgw",
     "tgw",
+    "aws-public",
     "vpc",
 ];
 

@@ -28,6 +28,11 @@ pub(in crate::lab::spec) static PROBE: Table = Table {
         ),
         word("size", Size, "Bytes of the whole IP packet; default 200B."),
         word(
+            "dont-fragment",
+            Flag,
+            "Set DF, and go on sending this size whatever is answered; may then be larger than a path carries. Default false.",
+        ),
+        word(
             "family",
             OneOf(&["ipv4", "ipv6"]),
             "Default ipv4 where both hosts have it.",

@@ -14,13 +14,23 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
     keys: &[
         word(
             "vif",
-            OneOf(&["private", "transit"]),
-            "A Direct Connect virtual interface; with `link` and `gateway`. transit: to a dxgw with tgws.",
+            OneOf(&["private", "transit", "public"]),
+            "A Direct Connect virtual interface; with `link` and `gateway`. transit: to a dxgw with tgws; public: to aws-public.",
         ),
         word(
             "vpn",
             OneOf(&["wireguard", "ipsec"]),
-            "A VPN with BGP inside; with `ends` and `over`. ipsec: as AWS has it, two tunnels.",
+            "A VPN with BGP inside, or with `static` routes; with `ends` and `over`. ipsec: as AWS has it, two tunnels.",
+        ),
+        word(
+            "static",
+            OneOrList(&Prefix),
+            "vpn: static routes in place of BGP: the customer's prefixes, which AWS's end sends into the tunnels.",
+        ),
+        word(
+            "floating",
+            Flag,
+            "vpn with `static`: the customer's own static routes yield to BGP's; default false.",
         ),
         word(
             "ebgp",
@@ -33,7 +43,21 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
             "Internal BGP between the two routers of this link or LAG.",
         ),
         word("link", Name, "vif: the circuit, a link or LAG."),
-        word("gateway", Name, "vif: the vgw or dxgw behind the location."),
+        word(
+            "gateway",
+            Name,
+            "vif: the vgw, dxgw or aws-public behind the location.",
+        ),
+        word(
+            "hosted",
+            Flag,
+            "vif: on a connection of another account's; default false.",
+        ),
+        word(
+            "prefixes",
+            OneOrList(&Prefix),
+            "vif: public: your public prefixes, which AWS has verified to be yours.",
+        ),
         word("sitelink", Flag, "vif at a dxgw: SiteLink; default false."),
         word(
             "vlan",

@@ -72,11 +72,13 @@ impl Lower<'_> {
             );
         }
         let ends = ends?;
+        let hosted = self.hosted(&fields, &ends);
         Some(Link {
             addresses: self.link_addresses(&fields, &ends),
             shape,
             mtu,
             shaped: declared || asked == Some(true),
+            hosted,
             tags,
             line: key.at.line,
             ends,
@@ -118,6 +120,20 @@ impl Lower<'_> {
         Some([first, second])
     }
 
+    /// A hosted connection is a circuit to a dx-location.
+    fn hosted(&mut self, fields: &Fields<'_>, ends: &[NodeName; 2]) -> bool {
+        let hosted = fields.flag(&mut self.f, "hosted").unwrap_or(false);
+        let is_location = |end: &NodeName| matches!(self.kind(end), Some(Kind::DxLocation));
+        if hosted && self.nodes_complete() && !ends.iter().any(is_location) {
+            self.f.error(
+                fields.at_key("hosted"),
+                "aws-hosted",
+                "a hosted connection is a circuit to a dx-location",
+            );
+        }
+        hosted
+    }
+
     fn check_link_ends(&mut self, at: At, ends: &[NodeName; 2]) {
         let words: Vec<&'static str> = ends
             .iter()
@@ -139,7 +155,15 @@ impl Lower<'_> {
                         .help("it reaches the world through the gateway it is attached to");
                     return;
                 }
-                "dx-location" => &["router", "data-center", "vgw", "dxgw", "switch"],
+                "dx-location" => &[
+                    "router",
+                    "data-center",
+                    "vgw",
+                    "dxgw",
+                    "aws-public",
+                    "switch",
+                ],
+                "aws-public" => &["dx-location", "internet", "aws-public"],
                 "vgw" => &["dx-location", "dxgw", "internet"],
                 "dxgw" => &["dx-location", "vgw", "tgw"],
                 "tgw" => &["dxgw", "internet", "tgw"],

@@ -46,6 +46,7 @@ fn allowed(kind: &str) -> &'static [&'static str] {
         "vgw" => &["asn", "region"],
         "dxgw" => &["asn", "associate"],
         "tgw" => &["asn", "vpn-ecmp", "routes", "route-tables", "region"],
+        "aws-public" => &["prefixes", "scope", "hosts"],
         "vpc" => &["attach", "cidr", "propagate", "hosts", "routes"],
         _ => &[],
     }
@@ -97,6 +98,7 @@ impl Lower<'_> {
                 // What they name is known once sessions are.
                 tables: BTreeMap::new(),
             },
+            "aws-public" => self.aws_public(&fields),
             _ => Kind::Vgw,
         };
         if kind.is_tgw() {
@@ -154,11 +156,14 @@ impl Lower<'_> {
                 format!("a node of kind `{kind}` has no `{key}`"),
             );
             match (kind, key) {
+                ("aws-public", "asn") => {
+                    found.help("Amazon's end of a public VIF is AS 7224");
+                }
                 ("dx-location", "asn") => {
                     found.help("a dx-location speaks with the ASN of its VIF's gateway");
                 }
                 (
-                    "dx-location" | "vgw" | "dxgw" | "tgw" | "vpc",
+                    "dx-location" | "vgw" | "dxgw" | "tgw" | "aws-public" | "vpc",
                     "daemon" | "multipath" | "router-id",
                 ) => {
                     found.help("AWS's side is as AWS has it");
@@ -243,6 +248,9 @@ impl Lower<'_> {
     }
 
     fn asn(&mut self, fields: &Fields<'_>, kind: &Kind) -> Option<Asn> {
+        if matches!(kind, Kind::AwsPublic { .. }) {
+            return Asn::new(aws::PUBLIC_ASN);
+        }
         if !fields.has("asn") {
             return is_gateway(kind)
                 .then(|| Asn::new(aws::DEFAULT_ASN))
@@ -383,6 +391,12 @@ impl Lower<'_> {
             );
             self.f.error(at, "host-address", message);
             return;
+        }
+        if let Kind::AwsPublic { prefixes, .. } = kind
+            && !prefixes.iter().any(|prefix| prefix.contains(&net))
+        {
+            let message = format!("`{}` is in none of the node's `prefixes`", net.trunc());
+            self.f.error(at, "aws-public", message);
         }
         if let Kind::Vpc { cidrs, .. } = kind {
             if !cidrs.is_empty() && !cidrs.iter().any(|cidr| cidr.contains(&net)) {

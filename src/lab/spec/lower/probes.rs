@@ -22,6 +22,14 @@ const DEFAULT_RATE: u32 = 1_000;
 const MAX_RATE: u32 = 100_000;
 const DEFAULT_SIZE: Bytes = Bytes::new(200);
 
+/// What a probe's size is checked with.
+#[derive(Clone, Copy)]
+struct Wanted {
+    size: Bytes,
+    family: Family,
+    dont_fragment: bool,
+}
+
 impl Lower<'_> {
     pub(super) fn probes(&mut self, fields: &Fields<'_>) {
         let Some((at, tree)) = fields.get("probes") else {
@@ -56,7 +64,13 @@ impl Lower<'_> {
         };
         let ends = ends?;
         let family = self.common_family(&fields, &ends, asked)?;
-        self.check_size(fields.at_value("size"), size, family, &ends);
+        let dont_fragment = fields.flag(&mut self.f, "dont-fragment").unwrap_or(false);
+        let wanted = Wanted {
+            size,
+            family,
+            dont_fragment,
+        };
+        self.check_size(fields.at_value("size"), wanted, &ends);
         let isolated = self.isolated(&fields, &ends);
         Some(Probe {
             ends,
@@ -64,6 +78,7 @@ impl Lower<'_> {
             rate: rate?,
             size,
             isolated,
+            dont_fragment,
             line: key.at.line,
         })
     }
@@ -356,7 +371,12 @@ impl Lower<'_> {
         }
     }
 
-    fn check_size(&mut self, at: At, size: Bytes, family: Family, ends: &[Endpoint; 2]) {
+    fn check_size(&mut self, at: At, wanted: Wanted, ends: &[Endpoint; 2]) {
+        let Wanted {
+            size,
+            family,
+            dont_fragment,
+        } = wanted;
         let headers = match family {
             Family::Ipv4Unicast => 20 + 8,
             Family::Ipv6Unicast => 40 + 8,
@@ -374,6 +394,10 @@ impl Lower<'_> {
                 ));
             return;
         }
+        if dont_fragment {
+            self.check_widest(at, size);
+            return;
+        }
         let [first, second] = ends.each_ref().map(|end| self.hosts_of(end));
         let pairs = first
             .iter()
@@ -389,8 +413,21 @@ impl Lower<'_> {
                     "mtu",
                     format!("probes of {size} do not fit through {what}, whose MTU is {mtu}B"),
                 )
-                .help("a probe is measured on every path it may take, so it fits them all");
+                .help("a probe is measured on every path it may take, so it fits them all; with `dont-fragment: true` it may be too large for some");
         }
+    }
+
+    /// A packet that must not be fragmented is lost where it does not fit, but fits somewhere.
+    fn check_widest(&mut self, at: At, size: Bytes) {
+        let widest = self.lab.links.iter().max_by_key(|(_, link)| link.mtu);
+        let Some((name, link)) = widest.filter(|(_, link)| link.mtu < size) else {
+            return;
+        };
+        let message = format!(
+            "probes of {size} fit through no link: the widest, `{name}`, has an MTU of {}",
+            link.mtu
+        );
+        self.f.error(at, "mtu", message);
     }
 
     /// The smallest MTU among links and tunnels that may be on a path between the two.

@@ -67,6 +67,17 @@ impl Lower<'_> {
             self.f.error(key.at, "not-at-session", message);
             return;
         }
+        if self
+            .session(&name)
+            .is_some_and(|session| session.fixed().is_some())
+        {
+            let message =
+                format!("`{name}` has static routes: nothing is announced or learned there");
+            self.f
+                .error(key.at, "static-vpn", message)
+                .help("what AWS sends there is the session's `static`; other sessions may `pass` its routes");
+            return;
+        }
         let Some(fields) = self.f.fields(tree, &ROUTING, key.at) else {
             return;
         };
@@ -89,6 +100,7 @@ impl Lower<'_> {
             Routing::Shorthand(self.shorthand(&fields, node, &name, max_prefix))
         };
         self.check_families(&fields, &name, &routing);
+        self.check_public_routing(&fields, node, &name, &routing);
         self.lab
             .routing
             .entry(node.clone())

@@ -146,6 +146,15 @@ impl Lower<'_> {
             } else if let Some(session) = self.session_named(item.at, text)
                 && self.at_session(item.at, node, &session)
             {
+                if self
+                    .session(&session)
+                    .is_some_and(|one| one.fixed().is_some())
+                {
+                    let message = format!("`{session}` has static routes, and teaches nothing");
+                    self.f
+                        .error(item.at, "static-vpn", message)
+                        .help("the short form's `pass` passes them on");
+                }
                 list.push(PolicySource::Session(session));
             }
         }

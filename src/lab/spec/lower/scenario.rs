@@ -315,6 +315,14 @@ impl Lower<'_> {
         let text = fields.text(&mut self.f, "session")?;
         let session = self.session_named(fields.at_value("session"), text)?;
         let found = self.session(&session)?;
+        if found.fixed().is_some() {
+            let at = fields.at_value("session");
+            let message = format!("`{session}` has static routes, and no BGP to shut down");
+            self.f.error(at, "static-vpn", message).help(
+                "cut what is beneath it, or `cut: { node: ENDPOINT, how: kill }` its IKE daemon",
+            );
+            return None;
+        }
         let ends = found.ends.clone();
         let aws = ends
             .iter()

@@ -33,10 +33,30 @@ fn allowed(kind: &str) -> &'static [&'static str] {
             "bfd",
             "addresses",
             "sitelink",
+            "hosted",
+            "prefixes",
             "unlike-aws",
         ],
-        "vpn" => &["ends", "over", "mss", "bfd", "addresses", "unlike-aws"],
-        "ipsec" => &["vpn", "ends", "over", "mss", "bfd", "unlike-aws"],
+        "vpn" => &[
+            "ends",
+            "over",
+            "mss",
+            "bfd",
+            "addresses",
+            "static",
+            "floating",
+            "unlike-aws",
+        ],
+        "ipsec" => &[
+            "vpn",
+            "ends",
+            "over",
+            "mss",
+            "bfd",
+            "static",
+            "floating",
+            "unlike-aws",
+        ],
         "ibgp" => &["bfd", "passive", "next-hop-self"],
         _ => &["bfd", "passive"],
     }
@@ -102,18 +122,6 @@ impl Lower<'_> {
         }?;
         self.check_speakers(key.at, &session);
         Some(session)
-    }
-
-    pub(super) fn later(&mut self, fields: &Fields<'_>, key: &str, words: &[&str]) -> bool {
-        if let Some((_, tree)) = fields.get(key)
-            && let Value::Text(text) = &tree.value
-            && words.contains(&text.as_str())
-        {
-            let message = format!("`{key}: {text}` is not in this version");
-            self.f.error(tree.at, "later", message);
-            return true;
-        }
-        false
     }
 
     pub(super) fn needed_text<'t>(
@@ -196,6 +204,7 @@ impl Lower<'_> {
             Some(VpnKind::Wireguard)
         };
         let mss = self.mss(fields, to_aws && !unlike_aws);
+        let fixed = self.static_vpn(fields, &ends, to_aws);
         let over = over?;
         let underlay = self.underlay(fields.at_value("over"), &ends, &over)?;
         let addresses = self.inside(fields, &ends, to_aws && !unlike_aws);
@@ -210,6 +219,7 @@ impl Lower<'_> {
                 over,
                 underlay,
                 mss,
+                fixed,
             }),
             ends,
             timers: [ours, theirs],
@@ -404,6 +414,8 @@ impl Lower<'_> {
                         "missing-asn",
                         format!("`{end}` is at a session and needs an `asn`"),
                     );
+                } else if session.fixed().is_some() {
+                    self.check_static_speaker(place, end, &daemon);
                 } else if daemon == Daemon::None {
                     self.f.error(
                         place,
@@ -426,6 +438,9 @@ impl Lower<'_> {
             return;
         };
         let internal = matches!(session.kind, SessionKind::Ibgp { .. });
+        if session.fixed().is_some() {
+            return;
+        }
         if internal && a != b {
             let message =
                 format!("`ibgp` between AS {a} and AS {b}; it is internal when they are equal");

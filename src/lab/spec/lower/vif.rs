@@ -9,7 +9,9 @@ use super::{
     Lower, Section,
 };
 use crate::{
-    lab::model::{DEFAULT_MTU, Kind, MAX_MTU, MIN_MTU, Session, SessionKind, Vif, VifKind, aws},
+    lab::model::{
+        DEFAULT_MTU, Kind, MAX_MTU, MIN_MTU, Scope, Session, SessionKind, Vif, VifKind, aws,
+    },
     units::{Bytes, LinkName, NodeName, SessionName},
 };
 
@@ -33,7 +35,9 @@ impl Lower<'_> {
         let md5 = self.md5(fields);
         let (link, gateway) = (link?, gateway?);
         self.check_gateway(fields.at_value("gateway"), kind, &gateway);
-        let sitelink = self.sitelink(fields, &gateway);
+        let sitelink = self.sitelink(fields, kind, &gateway);
+        let prefixes = self.verified(fields, kind);
+        let hosted = fields.flag(&mut self.f, "hosted").unwrap_or(false);
         let ends = self.circuit_ends(fields.at_value("link"), &link)?;
         let backbone = self.backbone(fields.at_value("gateway"), &ends[1], &gateway)?;
         let mtu = self.vif_mtu(fields, kind, (&link, &backbone), unlike_aws);
@@ -47,6 +51,8 @@ impl Lower<'_> {
                 backbone,
                 vlan,
                 mtu,
+                hosted,
+                prefixes,
             }),
             ends,
             timers: [timers, Self::aws_timers(aws::VIF_HOLD, aws::VIF_KEEPALIVE)],
@@ -88,6 +94,15 @@ impl Lower<'_> {
                 "private",
                 aws::PRIVATE_VIF_MTUS,
             ),
+            VifKind::Public => {
+                if mtu != aws::VIF_MTU && !unlike_aws {
+                    let message = format!("the MTU of a public VIF is {}, not {mtu}", aws::VIF_MTU);
+                    self.f
+                        .error(at, "aws-mtu", message)
+                        .help("jumbo frames are for private and transit VIFs");
+                }
+                return aws::VIF_MTU.min(carried);
+            }
         };
         if !unlike_aws && !classes.contains(&mtu) {
             let [plain, jumbo] = classes;
@@ -133,18 +148,20 @@ impl Lower<'_> {
     }
 
     fn vif_kind(&mut self, fields: &Fields<'_>) -> VifKind {
-        if self.later(fields, "vif", &["public"]) {
-            return VifKind::Private;
-        }
         match fields.choice(&mut self.f, "vif") {
             Some("transit") => VifKind::Transit,
+            Some("public") => VifKind::Public,
             _ => VifKind::Private,
         }
     }
 
     /// Whether the VIF has SiteLink (Direct Connect User Guide, "SiteLink").
-    fn sitelink(&mut self, fields: &Fields<'_>, gateway: &NodeName) -> bool {
+    fn sitelink(&mut self, fields: &Fields<'_>, kind: VifKind, gateway: &NodeName) -> bool {
         let wanted = fields.flag(&mut self.f, "sitelink").unwrap_or(false);
+        if wanted && kind == VifKind::Public {
+            self.refuse_public_sitelink(fields.at_key("sitelink"));
+            return false;
+        }
         if wanted && matches!(self.kind(gateway), Some(Kind::Vgw)) {
             self.f
                 .error(
@@ -161,7 +178,33 @@ impl Lower<'_> {
     /// (Direct Connect User Guide, "Direct Connect gateways").
     fn check_gateway(&mut self, at: At, vif: VifKind, gateway: &NodeName) {
         let message = match (self.kind(gateway), vif) {
-            (None, _) | (Some(Kind::Vgw), VifKind::Private) => return,
+            (None, _)
+            | (Some(Kind::Vgw), VifKind::Private)
+            | (
+                Some(Kind::AwsPublic {
+                    scope: Scope::Region,
+                    ..
+                }),
+                VifKind::Public,
+            ) => return,
+            (Some(Kind::AwsPublic { .. }), VifKind::Public) => {
+                format!(
+                    "a public VIF leads to the part of AWS's network in its Region, and `{gateway}` is elsewhere"
+                )
+            }
+            (Some(Kind::AwsPublic { .. }), _) => {
+                format!("`{gateway}` is AWS's public network: a public VIF leads there")
+            }
+            (Some(kind), VifKind::Public) => {
+                let message = format!(
+                    "a public VIF leads to AWS's public network, and `{gateway}` is {}",
+                    an(kind.word())
+                );
+                self.f
+                    .error(at, "wrong-kind", message)
+                    .help("a private VIF leads to a vgw, and to a dxgw of vgws; give a public one a node of kind `aws-public`");
+                return;
+            }
             (Some(Kind::Dxgw { associations }), vif) => {
                 let transit = vif == VifKind::Transit;
                 let is_tgw = |name: &NodeName| self.lab.is_tgw(name);
@@ -224,7 +267,10 @@ impl Lower<'_> {
         if let [only] = links.as_slice() {
             return Some(only.clone());
         }
-        let is_gateway = matches!(self.kind(gateway), Some(Kind::Vgw | Kind::Dxgw { .. }));
+        let is_gateway = matches!(
+            self.kind(gateway),
+            Some(Kind::Vgw | Kind::Dxgw { .. } | Kind::AwsPublic { .. })
+        );
         if is_gateway && self.links_complete() {
             let message = if links.is_empty() {
                 format!("`{location}` has no link to `{gateway}`")
@@ -255,6 +301,7 @@ impl Lower<'_> {
                 continue;
             };
             self.check_vlan((name, vif), vifs.iter().take(index));
+            self.check_hosted(at, (name, vif), vifs.iter().take(index));
             for (other_name, other) in vifs.iter().take(index) {
                 let SessionKind::Vif(other_vif) = &other.kind else {
                     continue;
@@ -269,6 +316,29 @@ impl Lower<'_> {
                         .help("give each gateway a dx-location of its own");
                 }
             }
+        }
+    }
+
+    /// A hosted connection has one VIF (Direct Connect User Guide, "Direct Connect virtual
+    /// interfaces and hosted virtual interfaces").
+    fn check_hosted<'s>(
+        &mut self,
+        at: At,
+        (name, vif): (&SessionName, &Vif),
+        mut others: impl Iterator<Item = &'s (SessionName, Session)>,
+    ) {
+        if !self.link(&vif.link).is_some_and(|link| link.hosted) {
+            return;
+        }
+        let first = others.find(|(_, other)| other.kind.link() == Some(&vif.link));
+        if let Some((first, _)) = first {
+            let message = format!(
+                "`{}` is a hosted connection, which has one VIF: `{first}` and `{name}` are two",
+                vif.link
+            );
+            self.f
+                .error(at, "aws-hosted", message)
+                .help("at AWS order a second hosted connection, or a dedicated one, which has several VIFs");
         }
     }
 

@@ -27,6 +27,8 @@ impl Lower<'_> {
         self.check_tgw_routes();
         self.check_between_gateways();
         self.check_vpcs();
+        self.check_public_network();
+        self.check_static_tables();
         // Half a lab would be warned of for what its other half says.
         if !self.f.failed {
             self.check_preference();
@@ -44,6 +46,15 @@ impl Lower<'_> {
                     net: *cidr,
                     node: name.clone(),
                     what: format!("vpc `{name}`"),
+                    at: self.at(Section::Nodes, name.as_str()),
+                }));
+                continue;
+            }
+            if let Kind::AwsPublic { prefixes, .. } = &node.kind {
+                used.extend(prefixes.iter().map(|prefix| Used {
+                    net: *prefix,
+                    node: name.clone(),
+                    what: format!("aws-public `{name}`"),
                     at: self.at(Section::Nodes, name.as_str()),
                 }));
                 continue;

@@ -95,7 +95,7 @@ pub(super) fn vgw(candidates: &[Candidate<'_>], multipath: usize) -> Vec<usize> 
     let class = |one: &Candidate<'_>| match (one.kind, one.attachment) {
         (Kind::Local, _) | (_, Some(Attachment::Vpc)) => 0,
         (_, Some(Attachment::DirectConnect)) => 1,
-        (Kind::Static, _) => 2,
+        (Kind::Static | Kind::Floating, _) => 2,
         (
             Kind::External | Kind::Internal,
             None
@@ -132,7 +132,7 @@ pub(super) fn vpc(candidates: &[Candidate<'_>]) -> Vec<usize> {
 /// Connect gateways and Connect always, VPNs if `vpn_ecmp`.
 pub(super) fn tgw(candidates: &[Candidate<'_>], vpn_ecmp: bool, multipath: usize) -> Vec<usize> {
     let class = |one: &Candidate<'_>| match (one.kind, one.attachment) {
-        (Kind::Local | Kind::Static, None) => None,
+        (Kind::Local | Kind::Static | Kind::Floating, None) => None,
         (_, attachment) => Some(attachment),
     };
     let left = least(candidates, everyone(candidates), |one| {

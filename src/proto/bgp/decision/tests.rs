@@ -23,6 +23,24 @@ fn candidate(attributes: &Attributes, kind: Kind, id: u8) -> Candidate<'_> {
     }
 }
 
+/// Administrative distance: a static route is written to be used, a floating one to be left.
+#[test]
+fn a_static_route_comes_before_what_is_learned_and_a_floating_one_after_it() {
+    let better = Attributes {
+        local_pref: Some(500),
+        ..attributes(1)
+    };
+    let plain = attributes(2);
+    for (kind, winner) in [(Kind::Static, 0), (Kind::Floating, 1)] {
+        for learned in [Kind::External, Kind::Internal] {
+            let list = [candidate(&plain, kind, 1), candidate(&better, learned, 9)];
+            assert_eq!(select(&list, 1), [winner], "{kind:?} and {learned:?}");
+        }
+        let alone = [candidate(&plain, kind, 1)];
+        assert_eq!(select(&alone, 1), [0], "{kind:?} alone");
+    }
+}
+
 /// RFC 4271 §9.1.1 and §9.1.2.2, each step above all later ones: the better
 /// path loses every later comparison and still wins.
 #[test]

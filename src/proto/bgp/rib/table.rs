@@ -347,6 +347,9 @@ impl Rib {
     pub(super) fn kind(&self, path: &Path) -> Kind {
         let Source::Peer(peer) = path.source else {
             return match path.source {
+                Source::Static(_) if self.static_path(path).is_some_and(|one| one.floating) => {
+                    Kind::Floating
+                }
                 Source::Static(_) => Kind::Static,
                 Source::Local | Source::Peer(_) => Kind::Local,
             };

@@ -215,11 +215,39 @@ fn a_node_without_any_way_is_named() {
         let expected = NoWay {
             node,
             no_transit,
+            too_large: false,
             dropped,
         };
         assert_eq!(result.outages[0].no_way, [expected]);
     }
     untrusted(&told(37, false), "wire-disagrees");
+}
+
+/// And those that its way on is too narrow for.
+#[test]
+fn a_node_that_refuses_large_packets_is_named() {
+    let told = |counted: u64| {
+        let mut input = lab::run(false);
+        lab::flow(&mut input, 0, |ms| match ms {
+            ms if (742.0..780.0).contains(&ms) => Sim::Vanished,
+            ms => lab::forth(ms, 742),
+        });
+        lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
+        let drops = NodeDrops {
+            too_large: counted,
+            ..NodeDrops::default()
+        };
+        input.node_drops.insert("dc1".to_owned(), drops);
+        input
+    };
+    let result = measure(&told(38));
+    assert!(result.trusted, "{:?}", result.warnings);
+    let [no_way] = result.outages[0].no_way.as_slice() else {
+        panic!("one node: {:?}", result.outages[0].no_way);
+    };
+    assert_eq!((no_way.node.as_str(), no_way.dropped), ("dc1", 38));
+    assert!(no_way.too_large && !no_way.no_transit);
+    untrusted(&told(37), "wire-disagrees");
 }
 
 #[test]

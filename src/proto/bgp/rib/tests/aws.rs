@@ -190,6 +190,7 @@ fn ways(choice: RouteChoice, to: &str, routes: &[Route]) -> Vec<usize> {
                     _ => StaticHop::Via(next_hop(index)),
                 },
                 propagated: (route.word == "vpc").then_some(Attachment::Vpc),
+                floating: false,
             });
             continue;
         };

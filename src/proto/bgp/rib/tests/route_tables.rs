@@ -86,6 +86,7 @@ fn a_static_route_is_its_own_tables() {
         prefix: net(PREFIX),
         to: StaticHop::Blackhole,
         propagated: None,
+        floating: false,
     });
     let mut rib = rib(&table);
     rib.receive(FIRST, announcement(FIRST, &[], &[PREFIX]))
