@@ -49,6 +49,13 @@ fn hold_to_its_expectations(lab: &str) {
     // A name of its own: the lab may be up beside this test.
     let rest: Vec<&str> = text.lines().filter(|l| !l.starts_with("name:")).collect();
     fs::write(&file, format!("name: {name}\n{}\n", rest.join("\n"))).unwrap();
+    // Daemons' configurations of its own lie beside it.
+    if let Ok(own) = fs::read_dir(Path::new(LABS).join(lab)) {
+        fs::create_dir(dir.path().join(lab)).unwrap();
+        for config in own.flatten() {
+            fs::copy(config.path(), dir.path().join(lab).join(config.file_name())).unwrap();
+        }
+    }
     let output = Command::new(env!("CARGO_BIN_EXE_backhoe"))
         .args(["test", "--fast", "--json", "--out", "out"])
         .arg(&file)
@@ -128,6 +135,7 @@ labs! {
     tgw_peering: "tgw-peering",
     tgw_vpn_ecmp: "tgw-vpn-ecmp",
     two_routers: "two-routers",
+    two_sites_ospf: "two-sites-ospf",
     two_sites_prepend: "two-sites-prepend",
     two_sites_specifics: "two-sites-specifics",
     two_vifs: "two-vifs",
