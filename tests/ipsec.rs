@@ -525,13 +525,13 @@ fn a_users_own_configuration_carries_traffic_or_is_refused_in_strongswans_words(
         assert!(said.contains("syntax error, unexpected"), "{said}");
     }
     write(refused);
-    let (_, said) = bench.fails(&run);
-    assert!(
-        said.contains(
-            "one.conf:8: loading connection 'to-aws' failed: invalid value for: proposals"
-        ),
-        "{said}"
-    );
+    for command in [&["check", &bench.lab][..], &run] {
+        let (status, said) = bench.fails(command);
+        assert_eq!(status, 2, "{said}");
+        let words = "one.conf:8: error: strongSwan of tunnel `backup.1`: loading connection \
+            'to-aws' failed: invalid value for: proposals";
+        assert!(said.contains(words), "{said}");
+    }
     assert!(!bench.ok(&["ls"]).contains(&bench.name));
 
     write(good);
