@@ -33,7 +33,7 @@ pub(super) fn run(args: &LogsArgs) -> Result<(), Exit> {
         };
         let news = added(&text, &now);
         if !news.is_empty() {
-            output::data(&news)?;
+            output::stream(&news)?;
         }
         text = now;
     }

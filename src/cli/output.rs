@@ -6,14 +6,23 @@ use serde::Serialize;
 
 use super::Exit;
 
-/// Writes data.
+/// Writes data. A reader that has seen enough (`| head`) is no error: what the command has found
+/// out is in its exit code too.
 pub(super) fn data(text: &str) -> Result<(), Exit> {
+    match stream(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Writes data of which there is no end; fails when nobody reads it any more.
+pub(super) fn stream(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     if !text.ends_with('\n') {
         stdout.write_all(b"\n")?;
     }
-    Ok(stdout.flush()?)
+    stdout.flush()
 }
 
 /// Writes one JSON document.

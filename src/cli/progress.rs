@@ -140,10 +140,7 @@ fn words(kind: &EventKind, cuts: bool) -> Option<String> {
                 format!("; median outage so far {ms:.0} ms")
             });
             let verdict = if *succeeded { "" } else { " did not succeed" };
-            let left = match trial < of {
-                true => format!("; about {left_s:.0} s to go"),
-                false => String::new(),
-            };
+            let left = left_s.map_or_else(String::new, |left| format!("; about {left:.0} s to go"));
             format!("trial {trial} of {of}{verdict}{median}{left}")
         }
         EventKind::Daemon {

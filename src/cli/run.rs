@@ -134,7 +134,7 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
 /// What `result.json` holds.
 enum Told {
     Run(Box<RunResult>),
-    Series(TrialsResult),
+    Series(Box<TrialsResult>),
 }
 
 impl Told {

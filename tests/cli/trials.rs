@@ -98,3 +98,19 @@ fn a_precision_that_is_none_is_refused() {
         assert!(err.contains(hint), "{err}");
     }
 }
+
+/// A reader that has seen enough does not turn a failure into a success.
+#[test]
+fn a_missed_expectation_is_one_where_nobody_reads_the_report_either() {
+    let mut bench = Bench::new("unread");
+    let name = bench.name("unread");
+    let text = fs::read_to_string(lab("known-outage")).unwrap();
+    fs::write(
+        bench.dir.path().join("wrong.yaml"),
+        text.replace("lost: 37", "lost: 36"),
+    )
+    .unwrap();
+    let mut run = bench.start(&["run", "wrong.yaml", "--name", &name]);
+    drop(run.stdout.take());
+    assert_eq!(run.wait().unwrap().code(), Some(4));
+}

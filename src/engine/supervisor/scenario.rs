@@ -135,7 +135,7 @@ impl Work {
             of: self.terms.trials,
             succeeded: trials.last().is_some_and(RunResult::succeeded),
             median_ms: faults.map(|d| d.median_ms).max_by(f64::total_cmp),
-            left_s: passed * left,
+            left_s: (self.terms.until_ci.is_none() && left > 0.0).then_some(passed * left),
         });
     }
 

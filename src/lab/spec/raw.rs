@@ -186,7 +186,7 @@ fn explain(
         let message = "the file holds more than one document (`---`)";
         ("syntax", message.to_owned(), None)
     } else if has("Depth") || has("nesting") || has("recursion") {
-        let help = "a lab file is at most eight levels deep";
+        let help = "a lab file needs eight levels; more than 24 are refused";
         (
             "too-large",
             "the file is nested too deeply".to_owned(),

@@ -410,8 +410,10 @@ pub enum EventKind {
         succeeded: bool,
         /// The largest median of any flow's outage so far, milliseconds.
         median_ms: Option<f64>,
-        /// Until all are done, at the pace so far, seconds.
-        left_s: f64,
+        /// Until all are done, at the pace so far, seconds; absent where the series may end
+        /// before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left_s: Option<f64>,
     },
     /// A daemon started, stopped or failed.
     Daemon {

@@ -55,6 +55,9 @@ pub struct Distribution {
     pub p99_ms: f64,
     /// Largest.
     pub max_ms: f64,
+    /// What it waited for goes through a part of AWS that is modelled.
+    #[serde(default)]
+    pub modelled: bool,
     /// When the failure was noticed, in the same trials' order where that was seen.
     pub detected_ms: Vec<f64>,
     /// What the timers predict for that; absent where trials differ in it.
@@ -109,6 +112,9 @@ pub struct TrialsResult {
     pub ended: Ended,
     /// Each of them, in order.
     pub trials: Vec<Trial>,
+    /// How they may be wrong: each warning once, by how many trials it was given.
+    #[serde(default)]
+    pub warnings: Vec<WarningTally>,
     /// Every flow and transition, over the trusted trials.
     pub distributions: Vec<Distribution>,
     /// The lab file's expectations, over all trials.
@@ -157,6 +163,19 @@ pub struct TrialOutage {
     pub detected_ms: Option<f64>,
 }
 
+/// One warning over all trials.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarningTally {
+    /// Stable name, kebab-case.
+    pub code: String,
+    /// What, as the first trial that has it says it.
+    pub text: String,
+    /// Whether it makes numbers untrustworthy.
+    pub untrusted: bool,
+    /// How many trials have it.
+    pub trials: usize,
+}
+
 /// One expectation over all trials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectTally {
@@ -201,6 +220,7 @@ pub fn summarise(trials: &[RunResult], terms: Terms, ended: Ended) -> TrialsResu
         asked: terms,
         ended,
         trials: (1..).zip(trials).map(|(n, run)| trial(n, run)).collect(),
+        warnings: warnings(trials),
         distributions: distributions(trials, terms.seed),
         expect: tallies(trials),
     }
@@ -232,6 +252,33 @@ fn trial(number: u32, run: &RunResult) -> Trial {
         warnings: run.warnings.clone(),
         outages: run.outages.iter().map(outage).collect(),
     }
+}
+
+/// Figures in a warning's text differ from trial to trial; what several things are warned of in
+/// one trial is told apart by the text.
+fn warnings(trials: &[RunResult]) -> Vec<WarningTally> {
+    let mut all: Vec<WarningTally> = Vec::new();
+    for run in trials {
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        for warning in &run.warnings {
+            let nth = seen.entry(&warning.code).or_default();
+            let mut known = all.iter_mut().filter(|known| known.code == warning.code);
+            match known.nth(*nth) {
+                Some(known) => {
+                    known.trials += 1;
+                    known.untrusted |= warning.untrusted;
+                }
+                None => all.push(WarningTally {
+                    code: warning.code.clone(),
+                    text: warning.text.clone(),
+                    untrusted: warning.untrusted,
+                    trials: 1,
+                }),
+            }
+            *nth += 1;
+        }
+    }
+    all
 }
 
 fn tallies(trials: &[RunResult]) -> Vec<ExpectTally> {
@@ -300,6 +347,7 @@ fn fold(outages: &[&Outage], seed: u64) -> Option<Distribution> {
         p99_ms: at(0.99)?,
         max_ms: at(1.0)?,
         durations_ms,
+        modelled: counted.iter().any(|o| o.modelled),
         goodness: predicted.and_then(|p| goodness(&detected_ms, p)),
         predicted: predicted.cloned(),
         detected_ms,

@@ -34,8 +34,19 @@ pub fn trials(result: &TrialsResult, style: Style) -> String {
         }
         distributions(label, &of, &mut page);
     }
+    if result.worth_telling().any(|d| d.modelled) {
+        page.line("  * AWS-internal part modelled; AWS publishes no figure");
+    }
     page.gap();
     conclude(result, &mut page);
+    for w in &result.warnings {
+        let weight = if w.untrusted { "untrusted" } else { "warning" };
+        let several = match w.trials == result.trials.len() {
+            true => String::new(),
+            false => format!(" (in {} of {} trials)", w.trials, result.trials.len()),
+        };
+        page.wrapped(weight, &format!("{}: {}{several}", w.code, w.text));
+    }
     page.text
 }
 
@@ -120,8 +131,10 @@ fn row(d: &Distribution, several: bool) -> Vec<String> {
         Some((low, high)) => format!("{} ({}-{})", ms(d.median_ms), ms(low), ms(high)),
         None => ms(d.median_ms),
     };
+    let modelled = if d.modelled { " *" } else { "" };
+    let name = words::direction(several, &d.probe, [&d.from, &d.to]);
     let mut row = vec![
-        words::direction(several, &d.probe, [&d.from, &d.to]),
+        format!("{name}{modelled}"),
         d.trials.to_string(),
         ms(d.min_ms),
         median,

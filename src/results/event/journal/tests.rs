@@ -249,7 +249,7 @@ fn every_kind() -> Vec<EventKind> {
             of: 20,
             succeeded: true,
             median_ms: Some(741.5),
-            left_s: 95.0,
+            left_s: Some(95.0),
         },
         EventKind::Daemon {
             node: s("dc1"),
