@@ -8,7 +8,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{result::Prediction, stats};
+use super::{
+    result::{Prediction, Quantiles},
+    stats,
+};
 
 /// The level at which a disagreement is called a finding.
 const ALPHA: f64 = 0.001;
@@ -52,7 +55,8 @@ impl Model {
     fn of(predicted: &Prediction) -> Option<Self> {
         let interval = predicted.max_ms - predicted.delay_ms - predicted.min_ms;
         // With a multiplier of 1 the jitter is another, and the shortest detection 0.
-        let known = predicted.by == "bfd" && interval > 0.0 && predicted.min_ms > 0.0;
+        let jitters = matches!(predicted.by.as_str(), "bfd" | "hold");
+        let known = jitters && interval > 0.0 && predicted.min_ms > 0.0;
         known.then_some(Self {
             latest: predicted.max_ms,
             interval,
@@ -87,10 +91,27 @@ impl Model {
     }
 }
 
+/// How detection spreads over the predicted range. Keepalives are taken to be jittered as RFC
+/// 4271 §10 has it; a daemon that does not jitter them detects a fiftieth sooner at the median.
+pub(super) fn quantiles(predicted: &Prediction) -> Option<Quantiles> {
+    let model = Model::of(predicted)?;
+    Some(Quantiles {
+        p5_ms: model.quantile(0.05),
+        p50_ms: model.quantile(0.5),
+        p95_ms: model.quantile(0.95),
+    })
+}
+
+/// Whether detection after so many milliseconds is within what is predicted.
+pub(super) fn is_within(detected_ms: f64, predicted: &Prediction) -> bool {
+    let range = (predicted.min_ms - PROCESSING_MS)..=(predicted.max_ms + PROCESSING_MS);
+    range.contains(&detected_ms)
+}
+
 /// Compares detection times, milliseconds, with what is predicted of each. `None` where the
 /// prediction has no distribution: only BFD's intervals are known to be jittered by everybody.
 pub(super) fn goodness(detected: &[f64], predicted: &Prediction) -> Option<Goodness> {
-    let model = Model::of(predicted)?;
+    let model = Model::of(predicted).filter(|_| predicted.by == "bfd")?;
     let sorted = stats::sorted(detected.to_vec());
     let range = (model.latest - model.interval - PROCESSING_MS)..=(model.latest + PROCESSING_MS);
     let outside = sorted.iter().filter(|t| !range.contains(t)).count();
@@ -148,6 +169,7 @@ mod tests {
             max_ms: interval * times + delay_ms,
             delay_ms,
             without_bfd_ms: None,
+            quantiles: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{
     account::{Accounts, Situation},
     flow::{Fate, FlowView},
+    goodness,
     phases::{self, Story},
     result::{AtEnd, DelayStats, LossPeriod, Outage, Rfc6412},
     topology::Map,
@@ -147,6 +148,10 @@ fn assemble(
         pivot: story.pivot,
         critical_path: story.critical,
         modelled: story.modelled,
+        as_predicted: story.predicted.as_ref().and_then(|predicted| {
+            let detected = story.phases.detected?;
+            Some(goodness::is_within(detected, predicted))
+        }),
         predicted: story.predicted,
         detection_share: story.detection_share,
         dns: story.dns,

@@ -1,9 +1,22 @@
 //! What timers predict for the detection of a silent cut at a random instant.
 
 use super::{
+    goodness,
     input::{LagInput, SessionInput},
     result::Prediction,
 };
+
+/// Detection as [`timers`] have it, with how it spreads.
+pub fn detection(
+    session: &SessionInput,
+    node: &str,
+    delay_ns: u64,
+    by_bfd: bool,
+) -> Option<Prediction> {
+    let mut prediction = timers(session, node, delay_ns, by_bfd)?;
+    prediction.quantiles = goodness::quantiles(&prediction);
+    Some(prediction)
+}
 
 /// Detection at `node`, an end of `session`, whose packets come from the peer over a link with
 /// this one-way delay. `None` when the timer in question is not running.
@@ -12,12 +25,7 @@ use super::{
 /// wants to receive, times the peer's multiplier, counted from the last packet received, which
 /// left the peer up to one interval before the cut. The hold timer likewise, with keepalives at
 /// a third of it (RFC 4271 §4.4).
-pub fn detection(
-    session: &SessionInput,
-    node: &str,
-    delay_ns: u64,
-    by_bfd: bool,
-) -> Option<Prediction> {
+fn timers(session: &SessionInput, node: &str, delay_ns: u64, by_bfd: bool) -> Option<Prediction> {
     let here = session.nodes.iter().position(|n| n == node)?;
     let ms = |ns: u64| ns as f64 / 1e6;
     let hold = hold_ms(session).map(|hold| (hold * 2.0 / 3.0, hold + ms(delay_ns)));
@@ -33,6 +41,7 @@ pub fn detection(
             max_ms: ms(interval * times + delay_ns),
             delay_ms: ms(delay_ns),
             without_bfd_ms: hold,
+            quantiles: None,
         });
     }
     let (min_ms, max_ms) = hold?;
@@ -43,6 +52,7 @@ pub fn detection(
         max_ms,
         delay_ms: ms(delay_ns),
         without_bfd_ms: None,
+        quantiles: None,
     })
 }
 
@@ -60,6 +70,7 @@ pub(super) fn lacp(lag: &LagInput, node: &str, delay_ns: u64) -> Option<Predicti
         max_ms: ms(timeout + delay_ns),
         delay_ms: ms(delay_ns),
         without_bfd_ms: None,
+        quantiles: None,
     })
 }
 
@@ -100,6 +111,26 @@ mod tests {
         assert_eq!((p.min_ms, p.max_ms), (600.0, 904.0));
         assert_eq!(p.timers, "300 ms x 3");
         assert_eq!(p.without_bfd_ms, Some((60_000.0, 90_004.0)));
+    }
+
+    /// Against 200,000 simulated cuts: BFD 300 ms x 3 detects after 644, 769 and 887 ms at 5, 50
+    /// and 95 %, a hold time of 90 s with jittered keepalives after 64.4, 76.9 and 88.7 s.
+    #[test]
+    fn the_spread_is_that_of_simulated_cuts() {
+        let by_bfd = session(Some([(300, 300, 3); 2]), [90, 90]);
+        let by_hold = session(None, [90, 90]);
+        for (session, by_bfd, expected, tolerance) in [
+            (by_bfd, true, [644.0, 769.0, 887.0], 1.0),
+            (by_hold, false, [64_400.0, 76_900.0, 88_700.0], 100.0),
+        ] {
+            let q = detection(&session, "dc1", 0, by_bfd)
+                .unwrap()
+                .quantiles
+                .unwrap();
+            for (found, expected) in [q.p5_ms, q.p50_ms, q.p95_ms].into_iter().zip(expected) {
+                assert!((found - expected).abs() <= tolerance, "{found} {expected}");
+            }
+        }
     }
 
     #[test]

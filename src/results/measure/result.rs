@@ -323,6 +323,10 @@ pub struct Outage {
     pub modelled: bool,
     /// What the timers predict for detection.
     pub predicted: Option<Prediction>,
+    /// Whether it was detected when the timers predict, give or take 3 ms of processing; absent:
+    /// nothing is predicted.
+    #[serde(default)]
+    pub as_predicted: Option<bool>,
     /// Share of detection in the time to recovery, 0 to 1.
     pub detection_share: Option<f64>,
     /// Where the client moved to another endpoint of a name: what each part of that took.
@@ -486,6 +490,20 @@ pub struct Prediction {
     pub delay_ms: f64,
     /// What the hold timer alone would do, where BFD runs: shortest and longest.
     pub without_bfd_ms: Option<(f64, f64)>,
+    /// How cuts at random instants spread between the two; absent where nothing is known of it.
+    #[serde(default)]
+    pub quantiles: Option<Quantiles>,
+}
+
+/// Where a distribution has its middle and its tails, milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// 5th percentile.
+    pub p5_ms: f64,
+    /// Median.
+    pub p50_ms: f64,
+    /// 95th percentile.
+    pub p95_ms: f64,
 }
 
 /// One-way delay. Quantiles interpolate linearly between order statistics.

@@ -75,6 +75,12 @@ fn write(result: &RunResult, out: &mut String) -> std::fmt::Result {
             writeln!(out, "- {name}: queue full: {crowding}")?;
         }
     }
+    for o in &result.outages {
+        if let Some(predicted) = words::predicted(o) {
+            let flow = escape(&words::flow(several, o));
+            writeln!(out, "- {flow}: {}", escape(&predicted))?;
+        }
+    }
     if !result.alerts.is_empty() {
         writeln!(out, "\n### Alerts\n")?;
     }

@@ -228,6 +228,9 @@ fn details(outages: &[&Outage], page: &mut Page) {
         if let Some(parts) = words::dns(o) {
             page.line(&format!("  {name}  {parts}"));
         }
+        if let Some(predicted) = words::predicted(o) {
+            page.line(&format!("  {name}  {predicted}"));
+        }
         if o.loss_periods.len() > 1 {
             let each = o.loss_periods.iter().take(6);
             let each = each.map(|p| format!("{} at {:.1} ms", words::count(p.lost), p.start_ms));
