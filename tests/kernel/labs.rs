@@ -109,6 +109,7 @@ labs! {
     dx_ipsec_backup_bird: "dx-ipsec-backup-bird",
     dx_ipsec_backup_frr: "dx-ipsec-backup-frr",
     dx_jumbo: "dx-jumbo",
+    dx_public_vpn: "dx-public-vpn",
     dx_resiliency_development: "dx-resiliency-development",
     dx_resiliency_high: "dx-resiliency-high",
     dx_resiliency_maximum: "dx-resiliency-maximum",

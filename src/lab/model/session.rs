@@ -140,9 +140,10 @@ pub struct Vif {
 pub struct Vpn {
     /// What encrypts.
     pub implementation: VpnKind,
-    /// The `internet` node that carries the outer packets; both ends are linked to it.
+    /// Who carries the outer packets: an `internet` node that both ends are linked to; or, over
+    /// a public VIF, the customer's router that the first end is linked to.
     pub over: NodeName,
-    /// The link from each end to `over`.
+    /// The link from each end to `over`; over a public VIF AWS's is to an `aws-public`.
     pub underlay: [LinkName; 2],
     /// What the user's ends make of TCP's MSS. `None`: [`Mss::Mtu`] where the other
     /// end is AWS's, else [`Mss::Unclamped`].

@@ -176,7 +176,10 @@ fn pins(net: &Net<'_>, routes: &mut Vec<Static>) -> Result<(), PlanError> {
         let ways = [(a, b, &vpn.underlay[0]), (b, a, &vpn.underlay[1])];
         for (side, (near, far, link)) in ways.into_iter().enumerate() {
             let (_, outer) = outer_of(near, far)?;
-            let Some(gateway) = net.port(link, &vpn.over)?.address_like(&outer) else {
+            let Some(over) = net.link(link)?.beyond(&near.node) else {
+                continue;
+            };
+            let Some(gateway) = over.address_like(&outer) else {
                 continue;
             };
             let mut boxes = net
@@ -194,7 +197,7 @@ fn pins(net: &Net<'_>, routes: &mut Vec<Static>) -> Result<(), PlanError> {
                 routes.push(via(&near.node, IpNet::from(distant.addr()), gateway.addr()));
                 let own = outer_address(net, &endpoints[side])?;
                 if let Some(router) = near.address_like(&own) {
-                    routes.push(via(&vpn.over, IpNet::from(own.addr()), router.addr()));
+                    routes.push(via(&over.node, IpNet::from(own.addr()), router.addr()));
                 }
             }
         }

@@ -70,7 +70,11 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
             "vif: largest IP packet, 1500B (the default), or 9001B (private) or 8500B (transit).",
         ),
         word("ends", ListOf(&Name), "vpn: the two nodes."),
-        word("over", Name, "vpn: the internet node between them."),
+        word(
+            "over",
+            Either(&[Name, ListOf(&Name)]),
+            "vpn: the internet node between them; over public VIFs the customer's router and the aws-public.",
+        ),
         word(
             "bfd",
             Either(&[Bfd, Keys(&BFD)]),

@@ -118,12 +118,20 @@ impl Lower<'_> {
         for (index, b) in used.iter().enumerate() {
             for a in used.iter().take(index) {
                 let hosts = a.what.starts_with("host") && b.what.starts_with("host");
+                // AWS's public network has subnets, and links to what is in it.
+                let within = |outer: &Used, inner: &Used| {
+                    outer.what.starts_with("aws-public")
+                        && (inner.node == outer.node || self.is_linked(&inner.what, &outer.node))
+                        && inner.what.starts_with("link")
+                };
                 let anycast = || {
                     let name = |used: &Used| used.what.split('`').nth(1).map(str::to_owned);
                     let (a, b) = (name(a), name(b));
                     a.zip(b).is_some_and(|(a, b)| self.share_an_address(&a, &b))
                 };
                 let shared = (hosts && a.net == b.net && (a.node == b.node || anycast()))
+                    || within(a, b)
+                    || within(b, a)
                     || a.what == b.what
                     || self.same_switch(a, b);
                 if !shared && overlaps(&a.net, &b.net) {
@@ -164,6 +172,14 @@ impl Lower<'_> {
             (used.what.starts_with("vpc") && self.lab.is_tgw(attach)).then_some(attach)
         };
         tgw(a).is_some() && tgw(a) == tgw(b)
+    }
+
+    /// Whether what is a link ends at this node.
+    fn is_linked(&self, what: &str, node: &NodeName) -> bool {
+        what.strip_prefix("link `")
+            .and_then(|rest| rest.strip_suffix('`'))
+            .and_then(|name| self.lab.links.get(name))
+            .is_some_and(|link| link.ends.contains(node))
     }
 
     /// Two links that are ports of one switch, or of switches joined by trunks, are
