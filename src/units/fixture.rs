@@ -31,6 +31,7 @@ pub(crate) fn peer(name: &str, local: &str, remote: &str, remote_asn: u32) -> Pe
         ttl: 1,
         passive: false,
         md5: None,
+        graceful_restart: None,
         bfd: None,
         next_hop_self: false,
         next_hop_other_family: None,

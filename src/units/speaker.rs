@@ -218,6 +218,10 @@ pub struct PeerConfig {
     pub md5: Option<String>,
     /// BFD beside the session.
     pub bfd: Option<BfdConfig>,
+    /// Graceful restart (RFC 4724): the restart time offered, in whole seconds; `None`: not
+    /// offered, and not granted either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graceful_restart: Option<Span>,
     /// Advertise ourselves as NEXT_HOP to this internal peer.
     pub next_hop_self: bool,
     /// Next hop of the family that the transport does not carry, on our side.

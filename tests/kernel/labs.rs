@@ -120,6 +120,7 @@ labs! {
     dx_vpn_two_sites: "dx-vpn-two-sites",
     dxgw_two_regions: "dxgw-two-regions",
     dxgw_two_vpcs: "dxgw-two-vpcs",
+    graceful_restart_bfd: "graceful-restart-bfd",
     known_outage: "known-outage",
     lag_cut: "lag-cut",
     lag_member_cut: "lag-member-cut",

@@ -51,6 +51,7 @@ pub(crate) fn peer(
         connect_retry: Span::from_secs(1),
         ttl: 1,
         passive: false,
+        graceful_restart: None,
         md5: None,
         bfd: None,
         next_hop_self: false,

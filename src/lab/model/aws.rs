@@ -10,6 +10,8 @@ use crate::units::{BfdConfig, Bytes, Rate, Span};
 pub const VIF_HOLD: Span = Span::from_secs(90);
 /// Keepalive interval AWS offers on a VIF.
 pub const VIF_KEEPALIVE: Span = Span::from_secs(30);
+/// Restart time AWS offers on a VIF.
+pub const GRACEFUL_RESTART: Span = Span::from_secs(120);
 /// Smallest hold time AWS accepts on a VIF.
 pub const MIN_HOLD: Span = Span::from_secs(3);
 /// Hold time of AWS's sample configurations for VPNs.

@@ -206,6 +206,8 @@ impl Factor {
     fn session(self, session: &mut Session) {
         session.timers = session.timers.map(|timers| self.bgp(timers));
         session.bfd = session.bfd.map(|ends| ends.map(|bfd| self.bfd(bfd)));
+        let restart = session.graceful_restart;
+        session.graceful_restart = restart.map(|ends| ends.map(|time| self.whole(time, SECOND)));
         if let SessionKind::Vpn(vpn) = &mut session.kind
             && let VpnKind::Ipsec(ipsec) = &mut vpn.implementation
         {

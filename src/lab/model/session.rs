@@ -24,6 +24,8 @@ pub struct Session {
     pub timers: [BgpTimers; 2],
     /// BFD of each end; `None`: no BFD.
     pub bfd: Option<[BfdConfig; 2]>,
+    /// Graceful restart (RFC 4724): the restart time that each end offers, whole seconds.
+    pub graceful_restart: Option<[Span; 2]>,
     /// TCP-MD5 key (RFC 2385).
     pub md5: Option<String>,
     /// Addresses of each end. For a VIF and a VPN the inside addresses; for

@@ -60,6 +60,13 @@ pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<Strin
                 .to_owned(),
         );
     }
+    for (name, session) in &net.lab.sessions {
+        if session.graceful_restart.is_some() && session.bfd.is_some() {
+            note(format!(
+                "{name}: graceful restart beside BFD keeps the routes that BFD finds dead; AWS advises against having both"
+            ));
+        }
+    }
     for name in mss::unclamped(net, host) {
         note(format!(
             "{name}: TCP's MSS is not clamped as a customer gateway would: this kernel has no nftables"

@@ -109,6 +109,7 @@ fn peer(net: &Net<'_>, legs: &[Leg], leg: &Leg, side: usize) -> PeerConfig {
         passive: leg.passive.as_ref() == Some(&own.node),
         md5: leg.md5.clone(),
         bfd: leg.bfd.map(|ends: [BfdConfig; 2]| ends[side]),
+        graceful_restart: leg.graceful_restart.map(|ends| ends[side]),
         next_hop_self: leg.next_hop_self,
         next_hop_other_family: leg.other_family[side],
         max_prefix: policy.max_prefix,

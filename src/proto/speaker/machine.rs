@@ -9,7 +9,7 @@ use super::{
     RouteSource, RouteStatus, SpeakerEvent, SpeakerStatus,
 };
 use crate::proto::bgp::decision::{Kind, LOCAL_PREF_DEFAULT};
-use crate::proto::bgp::fsm::{Negotiated, Output, Peer, Settings};
+use crate::proto::bgp::fsm::{Graceful, Negotiated, Output, Peer, Settings};
 use crate::proto::bgp::rib::{Effect, Fault, Rib, Row};
 use crate::proto::bgp::wire::{Cease, Decoded, MessageType, Notification, Remedy};
 use crate::units::{Family, PeerConfig, RouteTableName, Span, SpeakerConfig};
@@ -32,6 +32,8 @@ pub struct Speaker {
 struct Session {
     machine: Peer,
     established_at: Option<Instant>,
+    /// When the peer's stale routes go at the latest.
+    stale_until: Option<Instant>,
     last_error: Option<String>,
     flaps: u64,
     messages_in: MessageCounters,
@@ -51,6 +53,7 @@ impl Speaker {
                 keepalive: peer.keepalive.as_duration(),
                 connect_retry: peer.connect_retry.as_duration(),
                 passive: peer.passive,
+                restart_time: peer.graceful_restart.map(Span::as_duration),
             };
             let index = index as u64;
             // Any odd constant keeps the peers' jitter apart.
@@ -58,6 +61,7 @@ impl Speaker {
             Session {
                 machine: Peer::new(settings, seed, index << 32),
                 established_at: None,
+                stale_until: None,
                 last_error: None,
                 flaps: 0,
                 messages_in: MessageCounters::default(),
@@ -150,6 +154,9 @@ impl Speaker {
         for session in &mut self.sessions {
             session.machine.handle_timeout(now);
         }
+        for index in 0..self.sessions.len() {
+            self.expire_stale(index, now);
+        }
         self.pump_all(now);
     }
 
@@ -162,6 +169,8 @@ impl Speaker {
     /// Administrative shutdown (RFC 4486 Cease 2, RFC 9003) until `start_peer`.
     pub fn stop_peer(&mut self, peer: PeerId, message: Option<&str>, now: Instant) {
         let shutdown = Notification::shutdown(message);
+        // Who is not wanted is not waited for.
+        self.drop_stale(peer.0 as usize, |_| true);
         self.with_peer(peer, now, |machine| machine.stop(&shutdown));
     }
 
@@ -185,10 +194,14 @@ impl Speaker {
 
     /// When to call `handle_timeout`, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        let timeouts = self
+        let machines = self.sessions.iter().map(|session| &session.machine);
+        let stale = self
             .sessions
             .iter()
-            .filter_map(|session| session.machine.poll_timeout());
+            .filter_map(|session| session.stale_until);
+        let timeouts = machines
+            .filter_map(Peer::poll_timeout)
+            .chain(stale.map(|at| (at, "stale routes")));
         timeouts.min_by_key(|(at, _)| *at)
     }
 
@@ -343,17 +356,23 @@ impl Speaker {
             }
             Output::Received(kind) => count(&mut session.messages_in, kind, 1),
             Output::Up(negotiated) => self.session_up(index, negotiated, now),
-            Output::Down(reason) => {
+            Output::Down { reason, retain } => {
                 session.established_at = None;
                 session.flaps += 1;
                 session.last_error = Some(reason.clone());
-                for rib in &mut self.ribs {
-                    rib.peer_down(index);
-                }
+                session.stale_until = None;
                 self.event(index, |session| SpeakerEvent::SessionDown {
                     session,
                     reason,
                 });
+                match retain {
+                    Some(graceful) => self.retain(index, &graceful, now),
+                    None => {
+                        for rib in &mut self.ribs {
+                            rib.peer_down(index);
+                        }
+                    }
+                }
             }
             Output::Failed(reason) => {
                 // The same failure over and over is told once.
@@ -368,6 +387,49 @@ impl Speaker {
                     rib.refresh(index, family);
                 }
             }
+        }
+    }
+
+    /// Keeps the routes of a peer that may be restarting (RFC 4724 §4.2).
+    fn retain(&mut self, index: usize, graceful: &Graceful, now: Instant) {
+        let ribs = self.ribs.iter_mut();
+        let kept = ribs
+            .map(|rib| rib.peer_lost(index, &graceful.families))
+            .max();
+        let kept = kept.unwrap_or_default();
+        if kept == 0 {
+            return;
+        }
+        let until = now + graceful.time;
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.stale_until = Some(until);
+        }
+        let seconds = graceful.time.as_secs();
+        let s = if kept == 1 { "" } else { "s" };
+        self.warn(
+            index,
+            format!(
+                "graceful restart keeps {kept} route{s} of the session that ended, for {seconds} s at most (RFC 4724 §4.2)"
+            ),
+        );
+    }
+
+    /// Forgets what has been stale for as long as the peer asked for, come again or not.
+    fn expire_stale(&mut self, index: usize, now: Instant) {
+        let due = |session: &Session| session.stale_until.is_some_and(|at| at <= now);
+        if !self.sessions.get(index).is_some_and(due) {
+            return;
+        }
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.stale_until = None;
+        }
+        self.drop_stale(index, |_| true);
+    }
+
+    /// Takes away a peer's stale routes of such families.
+    fn drop_stale(&mut self, index: usize, of: impl Fn(Family) -> bool) {
+        for rib in &mut self.ribs {
+            rib.drop_stale(index, &of);
         }
     }
 
@@ -408,6 +470,7 @@ impl Speaker {
         }
         if let Some(family) = update.end_of_rib {
             self.event(index, |session| SpeakerEvent::EndOfRib { session, family });
+            self.drop_stale(index, |one| one == family);
         }
         let Some((first, others)) = self.ribs.split_first_mut() else {
             return;

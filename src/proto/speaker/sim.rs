@@ -392,6 +392,44 @@ impl Sim {
         }
     }
 
+    /// TCP fails: both ends of every connection over the link learn of it, without a word of
+    /// BGP's.
+    pub(super) fn reset(&mut self, link: usize) {
+        for pipe in 0..self.pipes.len() {
+            if self.pipes[pipe].link != link {
+                continue;
+            }
+            for end in [0, 1] {
+                let (node, conn) = self.pipes[pipe].ends[end];
+                if std::mem::take(&mut self.pipes[pipe].open[end]) {
+                    self.call(node, |speaker, now| speaker.handle_closed(conn, now));
+                }
+            }
+        }
+    }
+
+    /// The node's speaker dies and another begins, with the kernel's table empty. Its peers
+    /// hear of it by a FIN, unless `silently`.
+    pub(super) fn respawn(&mut self, node: usize, config: SpeakerConfig, silently: bool) {
+        self.nodes[node].speaker = Speaker::new(config, 99, self.now);
+        self.nodes[node].fib.clear();
+        for pipe in 0..self.pipes.len() {
+            for end in [0, 1] {
+                let is_own = self.pipes[pipe].ends[end].0 == node;
+                if is_own && std::mem::take(&mut self.pipes[pipe].open[end]) && !silently {
+                    self.send(pipe, 1 - end, What::Closed, 1);
+                }
+            }
+        }
+        // Numbers of the new speaker's own connections begin anew.
+        self.by_conn.retain(|(of, _), _| *of != node);
+        let interfaces = self.nodes[node].interfaces.clone();
+        self.call(node, |speaker, now| {
+            speaker.handle_interfaces(interfaces, now)
+        });
+        self.call(node, Speaker::start);
+    }
+
     /// Nothing passes any more, and nobody is told.
     pub(super) fn cut(&mut self, link: usize) {
         self.links[link].cut = true;

@@ -5,6 +5,7 @@ use super::sim::{Builder, Step, net};
 use super::{FibChange, SpeakerEvent};
 use crate::units::{Community, Family, Match, Policy, PrefixMatch, Rule, Set, Span, Verdict};
 
+mod graceful;
 mod topology;
 
 fn rule(matches: Vec<Match>, set: Vec<Set>) -> Rule {
@@ -558,7 +559,7 @@ mod hostile {
             let conn = ConnId::incoming(0);
             speaker.handle_connected(conn, PeerId(0), Origin::Incoming, now);
             let asn = fixture::asn(65002);
-            let open = Open::ours(asn, 9, [2, 2, 2, 2].into(), &[Family::Ipv4Unicast]);
+            let open = Open::ours(asn, 9, [2, 2, 2, 2].into(), &[Family::Ipv4Unicast], None);
             speaker.handle_data(conn, &open.encode(), now);
             speaker.handle_data(conn, &encode_keepalive(), now);
             prop_assert_eq!(speaker.status(now).peers[0].state, super::Established);

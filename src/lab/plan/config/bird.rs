@@ -229,7 +229,13 @@ fn write_peer(out: &mut String, config: &SpeakerConfig, peer: &PeerConfig) -> fm
     let retry = peer.connect_retry.as_secs().max(1);
     writeln!(out, "  connect retry time {retry};")?;
     writeln!(out, "  error wait time 1, {ERROR_WAIT_MAX};")?;
-    writeln!(out, "  graceful restart off;")?;
+    match peer.graceful_restart {
+        Some(time) => {
+            writeln!(out, "  graceful restart on;")?;
+            writeln!(out, "  graceful restart time {};", time.as_secs())?;
+        }
+        None => writeln!(out, "  graceful restart off;")?,
+    }
     writeln!(out, "  long lived graceful restart off;")?;
     writeln!(out, "  prefer older off;")?;
     writeln!(out, "  deterministic med yes;")?;
@@ -241,6 +247,10 @@ fn write_peer(out: &mut String, config: &SpeakerConfig, peer: &PeerConfig) -> fm
         writeln!(out, "    min rx interval {} us;", bfd.min_rx.as_micros())?;
         writeln!(out, "    min tx interval {} us;", bfd.min_tx.as_micros())?;
         writeln!(out, "    multiplier {};", bfd.multiplier)?;
+        if peer.graceful_restart.is_some() {
+            // As the embedded speaker does: what BFD finds dead may be restarting.
+            writeln!(out, "    graceful;")?;
+        }
         writeln!(out, "  }};")?;
     }
     for &family in &peer.families {

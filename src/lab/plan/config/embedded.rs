@@ -117,6 +117,9 @@ fn write_peer(f: &mut Formatter<'_>, peer: &PeerConfig) -> fmt::Result {
     if let Some(bfd) = peer.bfd {
         write!(f, " BFD {} x {}", bfd.min_tx, bfd.multiplier)?;
     }
+    if let Some(time) = peer.graceful_restart {
+        write!(f, " graceful-restart {time}")?;
+    }
     if let Some(attachment) = peer.attachment {
         write!(f, " attached by {}", word_of(attachment))?;
     }

@@ -222,6 +222,10 @@ fn write_bgp(
     ] {
         writeln!(out, " {line}")?;
     }
+    if let Some(time) = config.peers.iter().filter_map(|p| p.graceful_restart).max() {
+        writeln!(out, " bgp graceful-restart restart-time {}", time.as_secs())?;
+        writeln!(out, " bgp graceful-restart preserve-fw-state")?;
+    }
     for peer in &config.peers {
         write_neighbor(out, config, peer, profiles)?;
     }
@@ -259,6 +263,9 @@ fn write_neighbor(
     }
     if let Some(key) = &peer.md5 {
         writeln!(out, "{at} password {key}")?;
+    }
+    if peer.graceful_restart.is_some() {
+        writeln!(out, "{at} graceful-restart")?;
     }
     if let Some(bfd) = &peer.bfd {
         writeln!(out, "{at} bfd")?;

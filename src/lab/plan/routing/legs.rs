@@ -37,6 +37,7 @@ pub(in crate::lab::plan) struct Leg {
     pub(super) other_family: [Option<IpAddr>; 2],
     pub(in crate::lab::plan) timers: [BgpTimers; 2],
     pub(in crate::lab::plan) bfd: Option<[BfdConfig; 2]>,
+    pub(super) graceful_restart: Option<[Span; 2]>,
     pub(super) md5: Option<String>,
     pub(super) passive: Option<NodeName>,
     pub(super) next_hop_self: bool,
@@ -267,6 +268,7 @@ fn leg(
         other_family: transport.other_family,
         timers: session.timers,
         bfd: session.bfd,
+        graceful_restart: session.graceful_restart,
         md5: session.md5.clone(),
         passive: session.passive.clone(),
         next_hop_self: matches!(
@@ -335,6 +337,7 @@ fn modelled(
         other_family: transport.other_family,
         timers: [timers; 2],
         bfd: Some([bfd; 2]),
+        graceful_restart: None,
         md5: None,
         passive: None,
         next_hop_self: true,

@@ -104,6 +104,7 @@ pub(super) fn session(kind: SessionKind, ends: [&str; 2], timers: BgpTimers) -> 
         ends: ends.map(name),
         timers: [timers; 2],
         bfd: None,
+        graceful_restart: None,
         md5: None,
         addresses: [Vec::new(), Vec::new()],
         passive: None,

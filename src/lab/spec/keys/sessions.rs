@@ -95,6 +95,11 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
             Duration,
             "Wait before a failed connection is tried anew; default 5s.",
         ),
+        word(
+            "graceful-restart",
+            Duration,
+            "vif, ebgp, ibgp: graceful restart (RFC 4724) with this restart time, 1s to 4095s; AWS's end has 120s. Default: none.",
+        ),
         word("md5", Text, "TCP-MD5 key."),
         word(
             "addresses",

@@ -33,6 +33,7 @@ fn allowed(kind: &str) -> &'static [&'static str] {
             "bfd",
             "addresses",
             "sitelink",
+            "graceful-restart",
             "hosted",
             "prefixes",
             "unlike-aws",
@@ -57,8 +58,8 @@ fn allowed(kind: &str) -> &'static [&'static str] {
             "floating",
             "unlike-aws",
         ],
-        "ibgp" => &["bfd", "passive", "next-hop-self"],
-        _ => &["bfd", "passive"],
+        "ibgp" => &["bfd", "graceful-restart", "passive", "next-hop-self"],
+        _ => &["bfd", "graceful-restart", "passive"],
     }
 }
 
@@ -224,6 +225,7 @@ impl Lower<'_> {
             ends,
             timers: [ours, theirs],
             bfd: bfd.map(|bfd| [bfd, bfd]),
+            graceful_restart: None,
             md5,
             addresses,
             passive: None,
@@ -391,6 +393,7 @@ impl Lower<'_> {
         let timers = self.timers(fields, aws::VIF_HOLD, aws::VIF_KEEPALIVE, false);
         let bfd = self.bfd(fields);
         let md5 = self.md5(fields);
+        let restart = self.graceful_restart(fields);
         let next_hop_self = fields.flag(&mut self.f, "next-hop-self").unwrap_or(true);
         let link = link?;
         let ends = self.way_ends(fields.at_value(key), &link)?;
@@ -433,6 +436,7 @@ impl Lower<'_> {
             ends,
             timers: [timers, timers],
             bfd: bfd.map(|bfd| [bfd, bfd]),
+            graceful_restart: restart.map(|time| [time, time]),
             md5,
             addresses: [Vec::new(), Vec::new()],
             passive,

@@ -15,6 +15,8 @@ const MIN_BFD: Span = Span::from_millis(10);
 const MAX_BFD: Span = Span::from_secs(60);
 /// How long a speaker waits before it tries to connect again.
 const CONNECT_RETRY: Span = Span::from_secs(1);
+/// Seconds that a restart time may have.
+const RESTART_TIME: std::ops::RangeInclusive<u64> = 1..=4095;
 const SECOND: u64 = 1_000_000_000;
 
 impl Lower<'_> {
@@ -97,6 +99,18 @@ impl Lower<'_> {
             return None;
         }
         Some(span)
+    }
+
+    /// The restart time of graceful restart (RFC 4724 §3: twelve bits of seconds).
+    pub(super) fn graceful_restart(&mut self, fields: &Fields<'_>) -> Option<Span> {
+        let time = self.whole_seconds(fields, "graceful-restart")?;
+        if !RESTART_TIME.contains(&time.as_secs()) {
+            let message = format!("a restart time is 1s to 4095s, but this is {time}");
+            let at = fields.at_value("graceful-restart");
+            self.f.error(at, "out-of-range", message);
+            return None;
+        }
+        Some(time)
     }
 
     /// What the AWS end offers; the customer's connect-retry does not concern it.

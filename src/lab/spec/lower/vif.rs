@@ -32,6 +32,7 @@ impl Lower<'_> {
         let unlike_aws = fields.flag(&mut self.f, "unlike-aws").unwrap_or(false);
         let timers = self.timers(fields, aws::VIF_HOLD, aws::VIF_KEEPALIVE, !unlike_aws);
         let bfd = self.vif_bfd(fields, unlike_aws);
+        let restart = self.graceful_restart(fields);
         let md5 = self.md5(fields);
         let (link, gateway) = (link?, gateway?);
         self.check_gateway(fields.at_value("gateway"), kind, &gateway);
@@ -57,6 +58,10 @@ impl Lower<'_> {
             ends,
             timers: [timers, Self::aws_timers(aws::VIF_HOLD, aws::VIF_KEEPALIVE)],
             bfd,
+            graceful_restart: restart.map(|time| match unlike_aws {
+                true => [time, time],
+                false => [time, aws::GRACEFUL_RESTART],
+            }),
             md5,
             addresses,
             passive: None,

@@ -63,6 +63,21 @@ pub struct Negotiated {
     pub kind: SessionKind,
     /// The peer understands ROUTE-REFRESH.
     pub route_refresh: bool,
+    /// What both ends have of graceful restart.
+    pub graceful: Option<Graceful>,
+}
+
+/// What is to become of the peer's routes when it restarts (RFC 4724 §4.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Graceful {
+    /// How long they are kept: the time that the peer asked for.
+    pub time: Duration,
+    /// The peer has restarted, so it is not waited for.
+    pub restarting: bool,
+    /// The families whose routes are kept.
+    pub families: Vec<Family>,
+    /// Those of them for which the peer has gone on forwarding.
+    pub preserved: Vec<Family>,
 }
 
 /// A connection.
@@ -130,6 +145,25 @@ pub(super) fn negotiate(settings: &Settings, open: &Open) -> Result<Negotiated, 
             .flat_map(|&family| Open::multiprotocol_bytes(family));
         return Err(Notification::with(2, 7, missing.collect::<Vec<_>>()));
     }
+    let offer = open
+        .graceful_restart()
+        .filter(|_| settings.restart_time.is_some());
+    let graceful = offer.map(|offer| {
+        let kept = |preserved: bool| {
+            let offered = offer
+                .families
+                .iter()
+                .filter(move |(_, has)| *has || !preserved);
+            let common = offered.filter(|(family, _)| families.contains(family));
+            common.map(|(family, _)| *family).collect::<Vec<_>>()
+        };
+        Graceful {
+            time: Duration::from_secs(u64::from(offer.time_s)),
+            restarting: offer.restarting,
+            families: kept(false),
+            preserved: kept(true),
+        }
+    });
     let hold = Duration::from_secs(u64::from(open.hold_s.min(settings.hold_s())));
     Ok(Negotiated {
         router_id: open.router_id,
@@ -141,5 +175,6 @@ pub(super) fn negotiate(settings: &Settings, open: &Open) -> Result<Negotiated, 
             families,
         },
         route_refresh: open.route_refresh(),
+        graceful,
     })
 }

@@ -5,7 +5,7 @@ mod connection;
 mod peer;
 mod state;
 
-pub use connection::{ConnId, Negotiated, Origin};
+pub use connection::{ConnId, Graceful, Negotiated, Origin};
 pub use peer::{Output, Peer, Settings};
 pub use state::State;
 

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::connection::{ConnId, Connection, Negotiated, OPEN_HOLD, Origin, Phase, negotiate};
+use super::connection::{
+    ConnId, Connection, Graceful, Negotiated, OPEN_HOLD, Origin, Phase, negotiate,
+};
 use super::state::State;
 use crate::proto::bgp::wire::{
-    Cease, Decoded, Frame, MESSAGE_BYTES_MAX, MessageType, Notification, Open, decode_refresh,
-    decode_update, encode_keepalive, encode_refresh,
+    Cease, Decoded, Frame, MESSAGE_BYTES_MAX, MessageType, Notification, Open, Restart,
+    decode_refresh, decode_update, encode_keepalive, encode_refresh,
 };
 use crate::units::{Asn, Family};
 
@@ -40,6 +42,8 @@ pub struct Settings {
     pub connect_retry: Duration,
     /// Never connect, only accept.
     pub passive: bool,
+    /// Graceful restart with this restart time, if at all.
+    pub restart_time: Option<Duration>,
 }
 
 impl Settings {
@@ -65,7 +69,12 @@ pub enum Output {
     /// Established.
     Up(Negotiated),
     /// No longer Established, and why.
-    Down(String),
+    Down {
+        /// Why.
+        reason: String,
+        /// The peer's routes stay for now (RFC 4724 §4.2).
+        retain: Option<Graceful>,
+    },
     /// An attempt failed, and why.
     Failed(String),
     /// A message of this type arrived.
@@ -92,6 +101,8 @@ pub struct Peer {
     last_attempt: Option<Instant>,
     connections: Vec<Connection>,
     next_conn: u64,
+    /// What was forwarded before is forwarded still.
+    preserved: bool,
     outputs: Vec<Output>,
 }
 
@@ -109,6 +120,7 @@ impl Peer {
             last_attempt: None,
             connections: Vec::new(),
             next_conn: conn_base,
+            preserved: false,
             outputs: Vec::new(),
         }
     }
@@ -213,21 +225,36 @@ impl Peer {
         }
     }
 
-    /// BFD changed its mind (RFC 5882 §10.2, RFC 9384).
+    /// BFD changed its mind (RFC 5882 §10.2, RFC 9384). BFD shares its fate with the speaker
+    /// here, so a peer that may restart gracefully might be doing just that (RFC 5882 §4.3.2):
+    /// its routes stay, and it is sent no NOTIFICATION, which would end ours at its end.
     pub fn handle_bfd(&mut self, up: bool, now: Instant) {
         let was_up = self.bfd_up.replace(up) == Some(true);
         if !was_up || up {
             return;
         }
         if let Some(conn) = self.established_conn() {
-            let down = Notification::cease(Cease::BfdDown);
-            self.end(conn, Some(&down), "BFD down");
+            match self.graceful() {
+                Some(_) => self.lose(conn, "BFD down"),
+                None => {
+                    let down = Notification::cease(Cease::BfdDown);
+                    self.end(conn, Some(&down), "BFD down");
+                }
+            }
             self.retry(now);
         }
     }
 
     /// A connection is open: ours, or one that came in.
     pub fn handle_connected(&mut self, id: ConnId, origin: Origin, now: Instant) {
+        if origin == Origin::Incoming
+            && self.started
+            && self.graceful().is_some()
+            && let Some(old) = self.established_conn()
+        {
+            // RFC 4724 §5: the peer has restarted, and its old connection is no more.
+            self.lose(old, "the peer has restarted");
+        }
         if let Some(refusal) = self.refuse(id, origin) {
             if let Some(notification) = refusal {
                 self.send(id, MessageType::Notification, notification.encode());
@@ -265,7 +292,8 @@ impl Peer {
     /// The peer closed, or the connection broke.
     pub fn handle_closed(&mut self, id: ConnId, now: Instant) {
         if self.owns(id) {
-            self.connections_remove(id, "connection closed by the peer");
+            let retain = self.graceful().cloned();
+            self.connections_remove(id, "connection closed by the peer", retain);
             self.retry(now);
         }
     }
@@ -492,11 +520,22 @@ impl Peer {
 
     /// Sends our OPEN.
     fn open(&mut self, id: ConnId, now: Instant) {
+        let restart = self.settings.restart_time.map(|time| Restart {
+            restarting: false,
+            time_s: u16::try_from(time.as_secs()).unwrap_or(u16::MAX),
+            families: self
+                .settings
+                .families
+                .iter()
+                .map(|&family| (family, self.preserved))
+                .collect(),
+        });
         let open = Open::ours(
             self.settings.asn,
             self.settings.hold_s(),
             self.settings.router_id,
             &self.settings.families,
+            restart,
         );
         self.send(id, MessageType::Open, open.encode());
         if let Some(conn) = self.connection(id) {
@@ -529,6 +568,10 @@ impl Peer {
         };
         conn.phase = Phase::Established;
         conn.heard(now);
+        self.preserved = true;
+        let Some(conn) = self.connection(id) else {
+            return;
+        };
         if let Some(negotiated) = conn.negotiated.clone() {
             self.outputs.push(Output::Up(negotiated));
         }
@@ -558,16 +601,33 @@ impl Peer {
             self.send(id, MessageType::Notification, notification.encode());
         }
         self.outputs.push(Output::Close(id));
-        self.connections_remove(id, reason);
+        self.connections_remove(id, reason, None);
     }
 
-    fn connections_remove(&mut self, id: ConnId, reason: &str) {
+    /// Closes an established connection without a word; the peer's routes stay for now if it
+    /// may restart gracefully.
+    fn lose(&mut self, id: ConnId, reason: &str) {
+        let retain = self.graceful().cloned();
+        self.outputs.push(Output::Close(id));
+        self.connections_remove(id, reason, retain);
+    }
+
+    /// What was agreed on graceful restart, while Established and for one family at least.
+    fn graceful(&self) -> Option<&Graceful> {
+        let graceful = self.negotiated()?.graceful.as_ref()?;
+        (!graceful.families.is_empty()).then_some(graceful)
+    }
+
+    fn connections_remove(&mut self, id: ConnId, reason: &str, retain: Option<Graceful>) {
         let Some(index) = self.connections.iter().position(|conn| conn.id == id) else {
             return;
         };
         let conn = self.connections.swap_remove(index);
         self.outputs.push(if conn.phase == Phase::Established {
-            Output::Down(reason.to_owned())
+            Output::Down {
+                reason: reason.to_owned(),
+                retain,
+            }
         } else {
             Output::Failed(reason.to_owned())
         });

@@ -34,13 +34,14 @@ fn settings() -> Settings {
         keepalive: Duration::from_secs(30),
         connect_retry: Duration::from_secs(5),
         passive: false,
+        restart_time: None,
     }
 }
 
 /// The peer's OPEN, from the given router-id.
 fn open_from(last: u8) -> Open {
     let id = Ipv4Addr::new(1, 1, 1, last);
-    Open::ours(number(65002), 90, id, &[Family::Ipv4Unicast])
+    Open::ours(number(65002), 90, id, &[Family::Ipv4Unicast], None)
 }
 
 /// The connection an output asks for.
@@ -224,7 +225,7 @@ fn opens_are_judged() {
     let id = Ipv4Addr::new(1, 1, 1, 1);
     bench.feed(
         conn,
-        &Open::ours(number(65001), 90, id, &[Family::Ipv4Unicast]).encode(),
+        &Open::ours(number(65001), 90, id, &[Family::Ipv4Unicast], None).encode(),
     );
     assert_eq!(bench.notified(conn), Some((2, 3)));
 }

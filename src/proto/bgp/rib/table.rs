@@ -121,6 +121,8 @@ pub(super) struct PeerTable {
     /// Adj-RIB-In before policy.
     received: BTreeMap<IpNet, Arc<Attributes>>,
     accepted: u64,
+    /// Kept although the session has ended, and not yet announced again (RFC 4724 §4.2).
+    stale: BTreeSet<IpNet>,
     /// Adj-RIB-Out.
     pub(super) advertised: Advertised,
 }
@@ -166,6 +168,7 @@ impl Rib {
             session: None,
             received: BTreeMap::new(),
             accepted: 0,
+            stale: BTreeSet::new(),
             advertised: Advertised::default(),
         };
         Self {
@@ -211,8 +214,54 @@ impl Rib {
     pub fn peer_up(&mut self, peer: usize, session: Negotiated) {
         if let Some(table) = self.peers.get_mut(peer) {
             table.advertised.owe(&session.kind.families);
+            let preserved = session
+                .graceful
+                .as_ref()
+                .map(|graceful| &graceful.preserved);
+            let preserved = preserved.cloned().unwrap_or_default();
             table.session = Some(session);
+            self.drop_stale(peer, |family| !preserved.contains(&family));
         }
+    }
+
+    /// A session is down, but routes of these families stay, as stale as those are that have
+    /// not come again since the last time; the latter go. How many stay.
+    pub fn peer_lost(&mut self, peer: usize, keep: &[Family]) -> usize {
+        self.drop_stale(peer, |_| true);
+        let Some(table) = self.peers.get_mut(peer) else {
+            return 0;
+        };
+        table.session = None;
+        table.advertised = Advertised::default();
+        let prefixes: Vec<IpNet> = table.received.keys().copied().collect();
+        for prefix in prefixes {
+            if keep.contains(&Family::of(&prefix)) {
+                if let Some(table) = self.peers.get_mut(peer) {
+                    table.stale.insert(prefix);
+                }
+            } else {
+                self.withdraw(peer, prefix);
+            }
+        }
+        self.stale(peer)
+    }
+
+    /// Takes away the peer's stale routes of such families; how many.
+    pub fn drop_stale(&mut self, peer: usize, of: impl Fn(Family) -> bool) -> usize {
+        let Some(table) = self.peers.get(peer) else {
+            return 0;
+        };
+        let stale = table.stale.iter().copied();
+        let gone: Vec<IpNet> = stale.filter(|prefix| of(Family::of(prefix))).collect();
+        for prefix in &gone {
+            self.withdraw(peer, *prefix);
+        }
+        gone.len()
+    }
+
+    /// How many stale routes of the peer are kept.
+    pub fn stale(&self, peer: usize) -> usize {
+        self.peers.get(peer).map_or(0, |table| table.stale.len())
     }
 
     /// A session is down: everything from it goes.
@@ -222,6 +271,7 @@ impl Rib {
         };
         table.session = None;
         table.accepted = 0;
+        table.stale.clear();
         table.advertised = Advertised::default();
         for prefix in std::mem::take(&mut table.received).into_keys() {
             self.remove_path(prefix, Source::Peer(peer as u32));
@@ -365,6 +415,7 @@ impl Rib {
         let Some(table) = self.peers.get_mut(peer) else {
             return;
         };
+        table.stale.remove(&prefix);
         if table.received.remove(&prefix).is_some()
             && self.remove_path(prefix, Source::Peer(peer as u32))
         {
@@ -397,6 +448,7 @@ impl Rib {
                 .flatten();
             if let Some(table) = self.peers.get_mut(peer) {
                 table.received.insert(prefix, Arc::clone(&attributes));
+                table.stale.remove(&prefix);
             }
             match accepted {
                 Some(accepted) => {

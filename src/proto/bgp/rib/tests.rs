@@ -70,6 +70,7 @@ fn negotiated(index: u8) -> Negotiated {
             families: vec![Family::Ipv4Unicast],
         },
         route_refresh: true,
+        graceful: None,
     }
 }
 

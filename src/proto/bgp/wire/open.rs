@@ -12,6 +12,12 @@ const VERSION: u8 = 4;
 const PARAMETER_CAPABILITIES: u8 = 2;
 /// RFC 9072: both the length and the first type say that lengths have two bytes.
 const EXTENDED: u8 = 255;
+const GRACEFUL_RESTART: u8 = 64;
+/// Restart State: the highest of the four flags before the restart time (RFC 4724 §3).
+const RESTARTING: u16 = 0x8000;
+const RESTART_TIME: u16 = 0x0FFF;
+/// Forwarding State: the highest flag of a family.
+const FORWARDING_PRESERVED: u8 = 0x80;
 
 /// What a speaker can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +28,8 @@ pub enum Capability {
     RouteRefresh,
     /// Four-octet AS numbers (RFC 6793) and the speaker's own number.
     FourOctetAs(u32),
+    /// Graceful restart (RFC 4724 §3).
+    GracefulRestart(Restart),
     /// Any other.
     Other {
         /// Its code.
@@ -29,6 +37,18 @@ pub enum Capability {
         /// Its value.
         value: Vec<u8>,
     },
+}
+
+/// What a speaker offers of graceful restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restart {
+    /// It has restarted, and waits for nobody who has, too.
+    pub restarting: bool,
+    /// How long its peers may have to wait for it, in seconds; below 4096.
+    pub time_s: u16,
+    /// The families whose routes its peers shall keep, each with whether its forwarding has been
+    /// preserved.
+    pub families: Vec<(Family, bool)>,
 }
 
 /// An OPEN.
@@ -46,7 +66,13 @@ pub struct Open {
 
 impl Open {
     /// The OPEN of a speaker with these properties.
-    pub fn ours(asn: Asn, hold_s: u16, router_id: Ipv4Addr, families: &[Family]) -> Self {
+    pub fn ours(
+        asn: Asn,
+        hold_s: u16,
+        router_id: Ipv4Addr,
+        families: &[Family],
+        restart: Option<Restart>,
+    ) -> Self {
         let trans = Asn::TRANS.get() as u16;
         let mut capabilities: Vec<_> = families
             .iter()
@@ -54,6 +80,7 @@ impl Open {
             .collect();
         capabilities.push(Capability::RouteRefresh);
         capabilities.push(Capability::FourOctetAs(asn.get()));
+        capabilities.extend(restart.map(Capability::GracefulRestart));
         Self {
             my_as: u16::try_from(asn.get()).unwrap_or(trans),
             hold_s,
@@ -76,8 +103,23 @@ impl Open {
                 Capability::FourOctetAs(asn) => Some(*asn),
                 Capability::Multiprotocol(_)
                 | Capability::RouteRefresh
+                | Capability::GracefulRestart(_)
                 | Capability::Other { .. } => None,
             })
+    }
+
+    /// What the sender offers of graceful restart; the last of several (RFC 4724 §3).
+    pub fn graceful_restart(&self) -> Option<&Restart> {
+        let capabilities = self.capabilities.iter().rev();
+        capabilities
+            .filter_map(|capability| match capability {
+                Capability::GracefulRestart(restart) => Some(restart),
+                Capability::Multiprotocol(_)
+                | Capability::RouteRefresh
+                | Capability::FourOctetAs(_)
+                | Capability::Other { .. } => None,
+            })
+            .next()
     }
 
     /// A family's capability as it stands in an OPEN.
@@ -100,6 +142,7 @@ impl Open {
                 Capability::Multiprotocol(_) | Capability::Other { code: 1, .. } => silent = false,
                 Capability::RouteRefresh
                 | Capability::FourOctetAs(_)
+                | Capability::GracefulRestart(_)
                 | Capability::Other { .. } => {}
             }
         }
@@ -227,11 +270,44 @@ fn decode_capability(cursor: &mut Cursor<'_>) -> Option<Capability> {
         (2, &[]) => Capability::RouteRefresh,
         (65, &[a, b, c, d]) => Capability::FourOctetAs(u32::from_be_bytes([a, b, c, d])),
         (1 | 65, _) => return None,
+        // One of another length says nothing that could be relied on.
+        (GRACEFUL_RESTART, &[high, low, ref tuples @ ..]) if tuples.len() % 4 == 0 => {
+            Capability::GracefulRestart(decode_restart([high, low], tuples))
+        }
         _ => Capability::Other {
             code,
             value: value.to_vec(),
         },
     })
+}
+
+fn decode_restart(head: [u8; 2], tuples: &[u8]) -> Restart {
+    let head = u16::from_be_bytes(head);
+    let family = |tuple: &[u8]| {
+        let &[high, low, safi, flags] = tuple else {
+            return None;
+        };
+        let family = family_from(u16::from_be_bytes([high, low]), safi)?;
+        Some((family, flags & FORWARDING_PRESERVED != 0))
+    };
+    Restart {
+        restarting: head & RESTARTING != 0,
+        time_s: head & RESTART_TIME,
+        families: tuples.chunks_exact(4).filter_map(family).collect(),
+    }
+}
+
+fn encode_restart(restart: &Restart) -> Vec<u8> {
+    let state = if restart.restarting { RESTARTING } else { 0 };
+    let head = (state | restart.time_s & RESTART_TIME).to_be_bytes();
+    let mut bytes = vec![GRACEFUL_RESTART, 2 + 4 * restart.families.len() as u8];
+    bytes.extend_from_slice(&head);
+    for (family, preserved) in &restart.families {
+        bytes.extend_from_slice(&afi(*family).to_be_bytes());
+        bytes.push(UNICAST);
+        bytes.push(if *preserved { FORWARDING_PRESERVED } else { 0 });
+    }
+    bytes
 }
 
 fn encode_capability(capability: &Capability) -> Vec<u8> {
@@ -245,6 +321,7 @@ fn encode_capability(capability: &Capability) -> Vec<u8> {
             let [a, b, c, d] = asn.to_be_bytes();
             vec![65, 4, a, b, c, d]
         }
+        Capability::GracefulRestart(restart) => encode_restart(restart),
         Capability::Other { code, value } => {
             let value = value.get(..250).unwrap_or(value);
             let mut bytes = vec![*code, value.len() as u8];

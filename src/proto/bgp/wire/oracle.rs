@@ -122,7 +122,12 @@ proptest! {
 #[test]
 fn they_read_our_other_messages() {
     let asn = Asn::new(4_200_000_000).expect("a number");
-    let open = Open::ours(asn, 90, [192, 0, 2, 1].into(), &FAMILIES);
+    let restart = Restart {
+        restarting: true,
+        time_s: 120,
+        families: FAMILIES.map(|family| (family, true)).into(),
+    };
+    let open = Open::ours(asn, 90, [192, 0, 2, 1].into(), &FAMILIES, Some(restart));
     assert!(matches!(theirs(&open.encode()), BgpMessage::Open(_)));
     assert!(matches!(theirs(&encode_keepalive()), BgpMessage::KeepAlive));
     for family in FAMILIES {

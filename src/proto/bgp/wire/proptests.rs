@@ -205,9 +205,15 @@ proptest! {
         hold_s in any::<u16>(),
         id in host4(),
         other in vec((66_u8..=255, vec(any::<u8>(), 0..20)), 0..4),
+        (restarting, time_s, preserved) in (any::<bool>(), 0_u16..4096, any::<[bool; 2]>()),
     ) {
         let number = crate::units::Asn::new(number).expect("not zero");
-        let mut open = Open::ours(number, hold_s, id, &FAMILIES);
+        let restart = Restart {
+            restarting,
+            time_s,
+            families: FAMILIES.into_iter().zip(preserved).collect(),
+        };
+        let mut open = Open::ours(number, hold_s, id, &FAMILIES, Some(restart.clone()));
         open.capabilities.extend(
             other.into_iter().map(|(code, value)| Capability::Other { code, value }),
         );
@@ -217,6 +223,7 @@ proptest! {
         let frame = framer.next_frame().expect("framed").expect("whole");
         prop_assert_eq!(Open::decode(frame.body), Ok(open.clone()));
         prop_assert_eq!(open.asn(), number.get());
+        prop_assert_eq!(open.graceful_restart(), Some(&restart));
     }
 
     /// Any cutting of the stream yields the same messages.

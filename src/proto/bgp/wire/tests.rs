@@ -349,7 +349,7 @@ fn header_errors_name_what_is_wrong() {
 #[test]
 fn opens_with_odd_parameters() {
     let asn = Asn::new(65001).unwrap();
-    let good = Open::ours(asn, 90, [1, 1, 1, 1].into(), &FAMILIES).encode();
+    let good = Open::ours(asn, 90, [1, 1, 1, 1].into(), &FAMILIES, None).encode();
     let body = good[HEADER_BYTES..].to_vec();
     let with = |at: usize, value: u8| {
         let mut body = body.clone();
@@ -384,7 +384,7 @@ fn opens_with_odd_parameters() {
     assert_eq!((open.asn(), open.four_octet_as()), (65001, None));
     let long = Asn::new(4_200_000_000).unwrap();
     assert_eq!(
-        Open::ours(long, 90, [1, 1, 1, 1].into(), &FAMILIES).my_as,
+        Open::ours(long, 90, [1, 1, 1, 1].into(), &FAMILIES, None).my_as,
         23456
     );
 }

@@ -69,7 +69,7 @@ impl Textbook {
         };
         entry.state = 1;
         let (asn, id4) = (self.settings.asn, self.settings.router_id);
-        let open = Open::ours(asn, 90, id4, &[Family::Ipv4Unicast]);
+        let open = Open::ours(asn, 90, id4, &[Family::Ipv4Unicast], None);
         vec![Act::Send(id, open.encode())]
     }
 
@@ -213,7 +213,7 @@ fn acts(peer: &mut Peer) -> Vec<Act> {
         Output::Send(conn, _, bytes) => Some(Act::Send(conn, bytes)),
         Output::Close(conn) => Some(Act::Close(conn)),
         Output::Up(_) => Some(Act::Up),
-        Output::Down(why) => Some(Act::Down(why)),
+        Output::Down { reason, .. } => Some(Act::Down(reason)),
         Output::Failed(_) | Output::Received(_) | Output::Update(_) | Output::Refresh(_) => None,
     };
     peer.take_outputs().into_iter().filter_map(act).collect()
