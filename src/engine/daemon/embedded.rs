@@ -5,10 +5,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{BufRead, BufReader, Write},
-    os::{
-        fd::{AsRawFd, OwnedFd},
-        unix::net::UnixStream,
-    },
+    os::unix::net::UnixStream,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{RecvTimeoutError, Sender, channel},
@@ -18,7 +15,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 
-use super::{BfdView, BgpView, NoAnswer, NodeView};
+use super::{BfdView, BgpView, NoAnswer, NodeView, own};
 use crate::{
     engine::{
         sink::EventSink,
@@ -27,10 +24,7 @@ use crate::{
             control::{Command, FromSpeaker, Notice, Reply, Request, Status},
         },
     },
-    os::{
-        process::{PidFd, Spawn},
-        sched,
-    },
+    os::{process::PidFd, sched},
     proto::speaker::SpeakerEvent,
     results::event::EventKind,
     units::{NodeName, SessionName},
@@ -69,24 +63,7 @@ impl Embedded {
         log: File,
         sink: EventSink,
     ) -> anyhow::Result<Self> {
-        let (ours, theirs) = UnixStream::pair().context("a control socket")?;
-        let (config, theirs) = (OwnedFd::from(config), OwnedFd::from(theirs));
-        let args = [
-            "speaker".to_owned(),
-            "--config".to_owned(),
-            format!("/proc/self/fd/{}", config.as_raw_fd()),
-            "--control-fd".to_owned(),
-            theirs.as_raw_fd().to_string(),
-        ];
-        let process = Spawn::new("/proc/self/exe")
-            .title(&format!("speaker {node}"))
-            .node(holder)
-            .args(args)
-            .inherit(config)
-            .inherit(theirs)
-            .log(log)?
-            .spawn()
-            .with_context(|| format!("starting the speaker of {node}"))?;
+        let (process, ours) = own::spawn(("speaker", "speaker"), (node, holder), config, log)?;
         let reader = ours.try_clone()?;
         let line = Arc::new(Line {
             writer: Mutex::new(ours),

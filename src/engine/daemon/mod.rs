@@ -5,6 +5,7 @@ mod asker;
 pub mod bird;
 mod embedded;
 pub mod frr;
+mod own;
 mod service;
 mod starting;
 pub mod strongswan;

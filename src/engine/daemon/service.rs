@@ -3,20 +3,16 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader},
-    os::{
-        fd::{AsRawFd, OwnedFd},
-        unix::net::UnixStream,
-    },
+    os::unix::net::UnixStream,
 };
 
-use anyhow::Context;
-
+use super::own;
 use crate::{
     engine::{
         service::{FromService, Notice},
         sink::EventSink,
     },
-    os::process::{PidFd, Spawn},
+    os::process::PidFd,
     results::event::EventKind,
     units::NodeName,
 };
@@ -45,24 +41,7 @@ impl Service {
         log: File,
         sink: EventSink,
     ) -> anyhow::Result<Self> {
-        let (ours, theirs) = UnixStream::pair().context("a control socket")?;
-        let (config, theirs) = (OwnedFd::from(config), OwnedFd::from(theirs));
-        let args = [
-            SUBCOMMAND.to_owned(),
-            "--config".to_owned(),
-            format!("/proc/self/fd/{}", config.as_raw_fd()),
-            "--control-fd".to_owned(),
-            theirs.as_raw_fd().to_string(),
-        ];
-        let process = Spawn::new("/proc/self/exe")
-            .title(&format!("service {node}"))
-            .node(holder)
-            .args(args)
-            .inherit(config)
-            .inherit(theirs)
-            .log(log)?
-            .spawn()
-            .with_context(|| format!("starting the service of {node}"))?;
+        let (process, ours) = own::spawn((SUBCOMMAND, "service"), (node, holder), config, log)?;
         let reader = ours.try_clone()?;
         std::thread::Builder::new()
             .name(format!("svc-{node}"))

@@ -23,8 +23,8 @@ use crate::{
     results::{
         event::{Event, EventKind, FlowLog, MonoNs},
         measure::{
-            AlertResult, Ended, RunInput, RunResult, Terms, Transition, distributions, is_precise,
-            measure, of_trial, summarise, trial_directory,
+            AlertResult, Ended, RunInput, RunResult, Terms, is_precise, largest_median, measure,
+            of_trial, summarise, trial_directory,
         },
     },
 };
@@ -127,14 +127,11 @@ impl Work {
     fn tell_trial(&self, trials: &[RunResult], first: MonoNs) {
         let passed = clock::mono_ns().saturating_sub(first) as f64 / 1e9;
         let left = f64::from(self.terms.trials) / trials.len().max(1) as f64 - 1.0;
-        let distributions = distributions(trials, self.terms.seed);
-        let faults = distributions.iter();
-        let faults = faults.filter(|d| d.transition == Transition::Initial);
         self.live.sink().now(EventKind::TrialFinished {
             trial: trials.len() as u32,
             of: self.terms.trials,
             succeeded: trials.last().is_some_and(RunResult::succeeded),
-            median_ms: faults.map(|d| d.median_ms).max_by(f64::total_cmp),
+            median_ms: largest_median(trials),
             left_s: (self.terms.until_ci.is_none() && left > 0.0).then_some(passed * left),
         });
     }

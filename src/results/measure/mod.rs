@@ -39,5 +39,5 @@ pub use run::{measure, moved_without_loss};
 pub use stats::{bootstrap, quantile, sorted};
 pub use trials::{
     Distribution, Ended, ExpectTally, Terms, Trial, TrialOutage, TrialsResult, WarningTally,
-    distributions, is_precise, of_trial, summarise, trial_directory,
+    distributions, is_precise, largest_median, of_trial, summarise, trial_directory,
 };

@@ -305,6 +305,26 @@ fn tallies(trials: &[RunResult]) -> Vec<ExpectTally> {
 /// trusted and recovered outages that began on the usual path count; the others are counted
 /// apart. The seed makes the intervals repeatable.
 pub fn distributions(trials: &[RunResult], seed: u64) -> Vec<Distribution> {
+    let groups = grouped(trials).into_iter();
+    groups.filter_map(|outages| fold(&outages, seed)).collect()
+}
+
+/// The largest median of any flow's outage after a fault, milliseconds.
+pub fn largest_median(trials: &[RunResult]) -> Option<f64> {
+    let groups = grouped(trials).into_iter();
+    let faults = groups.filter(|outages| {
+        let first = outages.first();
+        first.is_some_and(|o| o.transition == Transition::Initial)
+    });
+    let medians = faults.filter_map(|outages| {
+        let durations = counted(&outages).into_iter().map(|o| o.duration_ms);
+        stats::quantile(&stats::sorted(durations.collect()), 0.5)
+    });
+    medians.max_by(f64::total_cmp)
+}
+
+/// The outages of each flow in each transition.
+fn grouped(trials: &[RunResult]) -> Vec<Vec<&Outage>> {
     let mut groups: BTreeMap<_, Vec<&Outage>> = BTreeMap::new();
     for outage in trials.iter().flat_map(|t| &t.outages) {
         let key = (
@@ -316,15 +336,19 @@ pub fn distributions(trials: &[RunResult], seed: u64) -> Vec<Distribution> {
         );
         groups.entry(key).or_default().push(outage);
     }
-    let groups = groups.into_values();
-    groups.filter_map(|outages| fold(&outages, seed)).collect()
+    groups.into_values().collect()
+}
+
+/// Those of a flow that say what was to be measured.
+fn counted<'a>(outages: &[&'a Outage]) -> Vec<&'a Outage> {
+    let usual = usual_path(outages);
+    let counts = |o: &&&Outage| o.trusted && o.recovered && o.path_before.as_deref() == usual;
+    outages.iter().filter(counts).copied().collect()
 }
 
 fn fold(outages: &[&Outage], seed: u64) -> Option<Distribution> {
     let first = outages.first()?;
-    let usual = usual_path(outages);
-    let counts = |o: &&&Outage| o.trusted && o.recovered && o.path_before.as_deref() == usual;
-    let counted: Vec<&Outage> = outages.iter().filter(counts).copied().collect();
+    let counted = counted(outages);
     let durations_ms: Vec<f64> = counted.iter().map(|o| o.duration_ms).collect();
     let sorted = stats::sorted(durations_ms.clone());
     let at = |q| stats::quantile(&sorted, q);
