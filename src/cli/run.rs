@@ -250,7 +250,12 @@ pub(super) fn out_dir(given: Option<&Path>, lab: &LabName) -> Result<PathBuf, Ex
 fn fresh(path: &Path) -> io::Result<PathBuf> {
     fs::create_dir_all(path)?;
     // What an earlier run left there would pass for this one's.
-    for name in ["journal.jsonl", "result.json", "wires.json"] {
+    for name in [
+        "journal.jsonl",
+        "result.json",
+        "packets.parquet",
+        "wires.json",
+    ] {
         forget(fs::remove_file(path.join(name)))?;
     }
     for name in ["packets", "logs", "config", "trials"] {

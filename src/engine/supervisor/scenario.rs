@@ -26,6 +26,7 @@ use crate::{
             AlertResult, Ended, RunInput, RunResult, Terms, is_precise, largest_median, measure,
             of_trial, summarise, trial_directory,
         },
+        report,
     },
 };
 
@@ -66,7 +67,7 @@ impl Work {
     fn once(&self, stop: &Stop) -> anyhow::Result<()> {
         let mut bench = Bench::begin(&self.live, &self.options(), stop)?;
         let input = bench.trial()?;
-        self.conclude(input, |all| all, ("", outcome(stop)))?;
+        self.conclude(input, |all| all, (1, "", outcome(stop)))?;
         Ok(())
     }
 
@@ -121,7 +122,7 @@ impl Work {
         let input = bench.trial()?;
         let directory = trial_directory(number);
         let own = |all| of_trial(all, first, begun);
-        self.conclude(input, own, (&directory, outcome(stop)))
+        self.conclude(input, own, (number, &directory, outcome(stop)))
     }
 
     fn tell_trial(&self, trials: &[RunResult], first: MonoNs) {
@@ -144,13 +145,13 @@ impl Work {
         }
     }
 
-    /// Measures what was seen of a trial that ended with `outcome`, with the events of it that
-    /// `own` picks, and writes it below `directory`.
+    /// Measures what was seen of trial `trial`, which ended with `outcome`, with the events of it
+    /// that `own` picks, and writes it below `directory`.
     fn conclude(
         &self,
         mut input: RunInput,
         own: impl FnOnce(Vec<Event>) -> Vec<Event>,
-        (directory, outcome): (&str, &str),
+        (trial, directory, outcome): (u32, &str, &str),
     ) -> anyhow::Result<RunResult> {
         let live = &*self.live;
         let within = Path::new(directory);
@@ -174,6 +175,8 @@ impl Work {
             },
         });
         packets(&input.flows, (live.run_dir(), within)).context("writing the packet records")?;
+        let table = live.run_dir().create(within.join("packets.parquet"))?;
+        report::parquet(&input, trial, table).context("writing packets.parquet")?;
         let wires = live.run_dir().create(within.join("wires.json"))?;
         serde_json::to_writer(BufWriter::new(wires), &input.wires).context("writing wires.json")?;
         let result = measure(&input);

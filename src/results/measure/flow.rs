@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    records::PacketVerdict,
     result::{DelayStats, Hop},
     stats,
     topology::Map,
@@ -146,7 +147,8 @@ impl<'a> FlowView<'a> {
         }
     }
 
-    fn passed(&self, seq: u32) -> impl Iterator<Item = usize> {
+    /// Which of its wires carried this packet.
+    pub(super) fn passed(&self, seq: u32) -> impl Iterator<Item = usize> {
         self.wires
             .iter()
             .enumerate()
@@ -160,6 +162,22 @@ impl<'a> FlowView<'a> {
             .passed(seq)
             .filter_map(|w| Some(self.wires.get(w)?.hop()));
         map.in_order(self.sender(seq), hops.collect())
+    }
+
+    /// How a wire dropped this packet, and which.
+    pub(super) fn dropper(&self, seq: u32) -> Option<(PacketVerdict, &'a str)> {
+        self.wires.iter().find_map(|wire| {
+            let verdict = if wire.cut.contains(seq) {
+                PacketVerdict::Cut
+            } else if wire.loss.contains(seq) {
+                PacketVerdict::Loss
+            } else if wire.queue.contains(seq) {
+                PacketVerdict::Queue
+            } else {
+                return None;
+            };
+            Some((verdict, wire.log.link.as_str()))
+        })
     }
 
     /// Whether a wire dropped it by a cut, a numbered drop or a full queue.

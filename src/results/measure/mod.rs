@@ -20,6 +20,7 @@ mod outage;
 mod phases;
 mod predict;
 mod quality;
+mod records;
 mod result;
 mod run;
 mod stats;
@@ -31,9 +32,13 @@ mod window;
 #[cfg(test)]
 pub(in crate::results) mod tests;
 
+#[cfg(test)]
+pub(in crate::results) use records::tests::run as table_of_all_verdicts;
+
 pub use goodness::Goodness;
 pub use input::*;
 pub use predict::detection;
+pub use records::{PacketRow, PacketTable, PacketVerdict, packet_tables};
 pub use result::*;
 pub use run::{measure, moved_without_loss};
 pub use stats::{bootstrap, quantile, sorted};

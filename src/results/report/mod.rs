@@ -4,6 +4,7 @@
 mod brief;
 mod json;
 mod markdown;
+mod parquet;
 mod terminal;
 mod trials;
 mod words;
@@ -14,5 +15,6 @@ mod tests;
 pub use brief::{headline, shortfalls};
 pub use json::json;
 pub use markdown::markdown;
+pub use parquet::{ParquetError, parquet};
 pub use terminal::{Style, terminal};
 pub use trials::trials;
