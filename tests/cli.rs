@@ -37,6 +37,8 @@ mod test;
 mod trials;
 #[path = "cli/unanswered.rs"]
 mod unanswered;
+#[path = "cli/variants.rs"]
+mod variants;
 
 use bench::{Bench, finished, headline, root, until, words};
 

@@ -8,7 +8,8 @@ use clap::{
 
 use crate::{
     engine::wire::WireChoice,
-    lab::{graph::Format, model::How},
+    lab::{graph::Format, model::How, spec},
+    results::measure::{Limit, Varied},
     units::{LabName, Percent, parse_seed},
 };
 
@@ -98,6 +99,29 @@ skipped, and the line says what. --fast is for the labs that declare a factor; t
 they are. Exit code 4: a lab failed; 3: none could run, or one was skipped
 under --no-skip.";
 
+const BENCH_HELP: &str = "\
+Every combination of values is a variant; the first is what the others are compared with. `unset`
+is the lab without the key; keys of the file are written with dots, items of lists counted from 0.
+The variants take turns in random order, so that what changes on the host meets them alike.
+
+Examples:
+  backhoe bench labs/two-routers.yaml --vary sessions.primary.bfd=50ms/3,300ms/3
+  backhoe bench mine.yaml --vary sessions.prod.bfd=unset,300ms/3 --vary nodes.dc1.daemon=embedded,frr,bird
+
+Exit code 4: a trial did not succeed.";
+
+const COMPARE_HELP: &str = "\
+A and B are run directories, or their result.json, best of --trials: A is the baseline. An outage
+is slower when all of the 95 % interval of the difference of the medians lies above the limit, and
+not slower when none of it does; between the two it is undecided.
+
+Examples:
+  backhoe run mine.yaml --trials 30 --out baseline && backhoe run mine.yaml --trials 30 --out now
+  backhoe compare baseline now --slower-than 10%
+
+Exit code 4: an outage is slower than the baseline by more than --slower-than; with --strict also
+when that is undecided, or when an outage is only in one of the two.";
+
 const UP_HELP: &str = "\
 Examples:
   backhoe up labs/dx-vpn-backup.yaml
@@ -176,6 +200,8 @@ impl Command {
         match self {
             Self::Run(args) => args.output.json,
             Self::Test(args) => args.output.json,
+            Self::Bench(args) => args.output.json,
+            Self::Compare(args) => args.output.json,
             Self::Check(args) => args.output.json,
             Self::Plan(args) => args.output.json,
             Self::Up(args) => args.output.json,
@@ -207,6 +233,12 @@ pub(super) enum Command {
     /// Run labs one after the other and hold each to its `expect:`, a line each
     #[command(after_help = TEST_HELP)]
     Test(TestArgs),
+    /// Run a lab in variants, taking turns, and set their outages side by side
+    #[command(after_help = BENCH_HELP)]
+    Bench(BenchArgs),
+    /// Compare two runs: by how much is the second slower, and how sure is that
+    #[command(after_help = COMPARE_HELP)]
+    Compare(CompareArgs),
     /// Check lab files; prints every error with its line and column
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
@@ -355,6 +387,80 @@ pub(super) struct TestArgs {
     pub(super) output: Output,
 }
 
+#[derive(Debug, ClapArgs)]
+pub(super) struct BenchArgs {
+    /// The lab file
+    #[arg(value_name = "LAB", value_hint = ValueHint::FilePath)]
+    pub(super) lab: PathBuf,
+    /// A key of the lab file and the values it takes; may be given again, for another key
+    #[arg(long, value_name = "KEY=VALUE,…", required = true, value_parser = varied)]
+    pub(super) vary: Vec<Varied>,
+    /// Trials of each variant
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) trials: u32,
+    /// Turns each variant takes; a turn builds its lab anew
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) turns: u32,
+    /// Where everything goes [default: runs/bench-TIME]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) out: Option<PathBuf>,
+    /// Seed of everything random [default: another each time]
+    #[arg(long, value_name = "SEED", value_parser = parse_seed)]
+    pub(super) seed: Option<u64>,
+    /// What carries the links
+    #[arg(long, value_name = "BACKEND", value_enum, default_value_t)]
+    pub(super) wire: WireArg,
+    #[command(flatten)]
+    pub(super) fast: Fast,
+    /// Tables and plots in Markdown on stdout
+    #[arg(long, conflicts_with = "json")]
+    pub(super) markdown: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// `sessions.prod.bfd=300ms/3,50ms/3`.
+fn varied(text: &str) -> Result<Varied, String> {
+    let (key, values) = text.split_once('=').ok_or_else(|| {
+        "write KEY=VALUE,VALUE, such as `nodes.dc1.daemon=embedded,frr`".to_owned()
+    })?;
+    let (key, values) = (key.trim().to_owned(), spec::values(values));
+    if let Some(twice) = values
+        .iter()
+        .enumerate()
+        .find(|(at, value)| values.iter().take(*at).any(|other| other == *value))
+    {
+        return Err(format!("the value `{}` is there twice", twice.1));
+    }
+    match values.iter().any(String::is_empty) {
+        true => Err(format!(
+            "a value of `{key}` is empty; `unset` leaves the key out"
+        )),
+        false => Ok(Varied { key, values }),
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct CompareArgs {
+    /// The baseline: a run directory or a result.json
+    #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
+    pub(super) baseline: PathBuf,
+    /// What is compared with it
+    #[arg(value_name = "B", value_hint = ValueHint::AnyPath)]
+    pub(super) compared: PathBuf,
+    /// What is still no slowdown: a share of the baseline's median, or a time
+    #[arg(long, value_name = "LIMIT")]
+    pub(super) slower_than: Option<Limit>,
+    /// Fail unless it is shown that nothing is slower
+    #[arg(long, requires = "slower_than")]
+    pub(super) strict: bool,
+    /// Tables in Markdown on stdout
+    #[arg(long, conflicts_with = "json")]
+    pub(super) markdown: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
 /// What carries a lab's links.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum WireArg {
@@ -365,6 +471,17 @@ pub(super) enum WireArg {
     Relay,
     /// The kernel's netem; an error where it lacks something
     Kernel,
+}
+
+impl WireArg {
+    /// As it is typed.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Relay => "relay",
+            Self::Kernel => "kernel",
+        }
+    }
 }
 
 impl From<WireArg> for WireChoice {

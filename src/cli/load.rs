@@ -94,6 +94,12 @@ pub(super) fn read(path: &Path) -> Result<Loaded, Exit> {
         Ok(text) => text,
         Err(error) => return Ok(not_text(file, &error)),
     };
+    Ok(checked(path, file, text))
+}
+
+/// A lab whose text is not quite that of the file at `path`, as which the files it names are
+/// looked for; findings name `file`.
+pub(super) fn checked(path: &Path, file: String, text: String) -> Loaded {
     let include = |name: &str| {
         let wanted = own_config::beside(path, name);
         slurp(&wanted)
@@ -104,11 +110,11 @@ pub(super) fn read(path: &Path) -> Result<Loaded, Exit> {
             .map_err(|error| format!("{}: {error}", wanted.display()))
     };
     let checked = spec::check(&file, &text, &include);
-    Ok(Loaded {
+    Loaded {
         file,
         text,
         checked,
-    })
+    }
 }
 
 /// A file that is not text, at its first byte that is none.
@@ -184,7 +190,7 @@ pub(super) fn plan(
 }
 
 /// Plans `lab` for what this host has.
-fn for_host(file: &str, lab: &Lab) -> Result<(Plan, HostProbe), Exit> {
+pub(super) fn for_host(file: &str, lab: &Lab) -> Result<(Plan, HostProbe), Exit> {
     let probe = host::probe()?;
     let plan = plan::plan(lab, &doctor::facts(&probe, lab)).map_err(|errors| {
         let text = listed(file, &errors);

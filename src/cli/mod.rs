@@ -3,7 +3,10 @@
 //! Data goes to stdout, talk to stderr. `main` below is the table of contents.
 
 mod args;
+mod bench;
 mod check;
+mod child;
+mod compare;
 mod completions;
 mod conformance;
 mod cut;
@@ -54,6 +57,8 @@ pub fn main() -> ExitCode {
     let result = match args.command {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Graph(args) => graph::run(&args),

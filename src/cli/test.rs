@@ -1,19 +1,18 @@
 //! `backhoe test`: every lab's scenario against its `expect:`.
 
 use std::{
-    env,
     ffi::OsString,
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{Exit, args::TestArgs, interrupt::Interrupts, load, output, progress::Progress, run};
+use super::{
+    Exit, args::TestArgs, child, interrupt::Interrupts, load, output, progress::Progress, run,
+};
 use crate::{
-    os::{clock, process::Spawn},
+    os::clock,
     results::{
         measure::{Outage, RunResult},
         report,
@@ -241,22 +240,15 @@ fn one(candidate: &Candidate, out_dir: &Path, interrupts: &Interrupts) -> Result
     if candidate.fast {
         args.push("--fast".into());
     }
-    let program = env::current_exe().context("where this program is")?;
-    let process = Spawn::new(program)
-        .args(args)
-        .own_group()
-        .log(File::create(&log)?)?
-        .spawn()?;
-    interrupts.lab(process.pid());
-    let status = process.wait()?.status();
+    let status = child::run(args, &log, interrupts)?;
     let result = fs::read_to_string(directory.join("result.json"))
         .ok()
         .and_then(|text| serde_json::from_str::<RunResult>(&text).ok());
     let (verdict, why) = match (status, &result) {
         (0, Some(_)) => (Verdict::Pass, Vec::new()),
         (4, Some(result)) => (Verdict::Fail, report::shortfalls(result)),
-        (3, None) => (Verdict::Skip, last_words(&log)),
-        _ => (Verdict::Fail, last_words(&log)),
+        (3, None) => (Verdict::Skip, child::last_words(&log)),
+        _ => (Verdict::Fail, child::last_words(&log)),
     };
     Ok(Outcome {
         seconds: seconds_since(started),
@@ -267,16 +259,6 @@ fn one(candidate: &Candidate, out_dir: &Path, interrupts: &Interrupts) -> Result
         out_dir: Some(directory),
         ..Outcome::of(candidate, verdict)
     })
-}
-
-/// What a run that came to no result said last.
-fn last_words(log: &Path) -> Vec<String> {
-    let text = fs::read_to_string(log).unwrap_or_default();
-    let said = text.rsplit("\nbackhoe: ").next().unwrap_or_default();
-    let said = said.strip_prefix("backhoe: ").unwrap_or(said);
-    let mut lines: Vec<String> = said.lines().take(6).map(str::to_owned).collect();
-    lines.push(format!("all of it: {}", log.display()));
-    lines
 }
 
 impl Outcome {

@@ -12,10 +12,12 @@ mod parse;
 mod raw;
 mod reader;
 mod schema;
+mod vary;
 
 pub use diagnostic::{At, Diagnostic, Diagnostics, Severity};
 pub use parse::{Checked, NOT_TEXT, check, parse};
 pub use schema::schema;
+pub use vary::{UNSET, VaryError, set, values};
 
 #[cfg(test)]
 mod tests;

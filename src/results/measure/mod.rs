@@ -11,6 +11,8 @@
 
 mod account;
 mod alerts;
+mod bench;
+mod compare;
 mod expect;
 mod flow;
 mod goodness;
@@ -35,6 +37,8 @@ pub(in crate::results) mod tests;
 #[cfg(test)]
 pub(in crate::results) use records::tests::run as table_of_all_verdicts;
 
+pub use bench::{BenchResult, BenchTerms, Variant, Varied, variant_name};
+pub use compare::{Comparison, Effect, Judgement, Limit, Side, compare};
 pub use goodness::Goodness;
 pub use input::*;
 pub use predict::detection;

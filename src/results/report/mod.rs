@@ -2,6 +2,7 @@
 //! nothing is printed that the run did not measure.
 
 mod brief;
+mod compare;
 mod json;
 mod markdown;
 mod parquet;
@@ -13,6 +14,7 @@ mod words;
 mod tests;
 
 pub use brief::{headline, shortfalls};
+pub use compare::{bench, bench_markdown, comparison, comparison_markdown};
 pub use json::json;
 pub use markdown::markdown;
 pub use parquet::{ParquetError, parquet};
