@@ -20,6 +20,7 @@ pub(crate) fn peer(name: &str, local: &str, remote: &str, remote_asn: u32) -> Pe
         local: local.parse().expect("an address"),
         remote: remote.parse().expect("an address"),
         interface: None,
+        local_asn: None,
         remote_asn: asn(remote_asn),
         attachment: None,
         region: None,

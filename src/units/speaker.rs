@@ -30,8 +30,8 @@ pub struct SpeakerConfig {
     /// Static routes that compete with learned ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub statics: Vec<StaticPath>,
-    /// Route tables of a transit gateway's, or what a Direct Connect gateway does for each
-    /// Region. None: everything is in one table.
+    /// Route tables of a transit gateway's, what a Direct Connect gateway does for each
+    /// Region, or a location's for each gateway behind it. None: everything is in one table.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<RouteTable>,
     /// Its sessions.
@@ -189,6 +189,9 @@ pub struct PeerConfig {
     /// The interface that reaches the peer; carrier loss on it ends an external
     /// session at once.
     pub interface: Option<IfName>,
+    /// Our AS on this session, where it is not the speaker's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_asn: Option<Asn>,
     /// The peer's AS; equal to ours means iBGP.
     pub remote_asn: Asn,
     /// How the peer is attached, where this speaker is a gateway of AWS's.
@@ -235,9 +238,14 @@ pub struct PeerConfig {
 }
 
 impl PeerConfig {
+    /// The AS that a speaker of AS `own` has on this session.
+    pub fn asn(&self, own: Asn) -> Asn {
+        self.local_asn.unwrap_or(own)
+    }
+
     /// Whether a speaker of AS `own` treats the peer as external.
     pub fn is_external(&self, own: Asn) -> bool {
-        self.transparent || self.remote_asn != own
+        self.transparent || self.remote_asn != self.asn(own)
     }
 
     /// The next hop to announce for `family`, where the transport does not carry it.

@@ -83,6 +83,7 @@ fn every_plan_is_the_expected_one() {
         "sitelink",
         "tgw-dx-vpn",
         "tgw-isolated-vpcs",
+        "two-vifs-two-vpcs",
         "vpn-static",
     ] {
         inputs.push(root().join("labs").join(format!("{lab}.yaml")));

@@ -37,6 +37,7 @@ pub(crate) fn peer(
         local,
         remote: remote.parse().unwrap(),
         interface: Some(IfName::new(interface).unwrap()),
+        local_asn: None,
         remote_asn: Asn::new(asn).unwrap(),
         attachment: None,
         region: None,

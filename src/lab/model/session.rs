@@ -195,6 +195,14 @@ impl Session {
         }
     }
 
+    /// The VIF that it is.
+    pub fn vif(&self) -> Option<&Vif> {
+        match &self.kind {
+            SessionKind::Vif(vif) => Some(vif),
+            SessionKind::Vpn(_) | SessionKind::Ebgp { .. } | SessionKind::Ibgp { .. } => None,
+        }
+    }
+
     /// The IPsec of a VPN that has it.
     pub fn ipsec(&self) -> Option<&Ipsec> {
         match &self.kind {

@@ -2,6 +2,7 @@
 
 mod gateways;
 mod legs;
+mod locations;
 mod policy;
 mod public;
 mod route_tables;
@@ -41,11 +42,12 @@ pub(super) fn speakers(
             .flat_map(|leg| [0, 1].map(|side| (leg, side)))
             .filter(|&(leg, side)| leg.ends[side].node == *name)
             .map(|(leg, side)| peer(net, legs, leg, side))
-            .collect();
+            .collect::<Result<_, _>>()?;
         let mut statics = gateways::statics(net, name, node)?;
         statics.extend(static_vpn::paths(net, name));
         let mut tables = route_tables::route_tables(net, legs, name)?;
         tables.extend(route_tables::regional(net, legs, (name, &statics))?);
+        tables.extend(locations::tables(net, legs, name)?);
         if !tables.is_empty() {
             // Each table has its own.
             statics.clear();
@@ -85,14 +87,16 @@ fn vrf_of(net: &Net<'_>, legs: &[Leg], name: &NodeName) -> Option<VrfConfig> {
     })
 }
 
-fn peer(net: &Net<'_>, legs: &[Leg], leg: &Leg, side: usize) -> PeerConfig {
+fn peer(net: &Net<'_>, legs: &[Leg], leg: &Leg, side: usize) -> Result<PeerConfig, PlanError> {
     let (own, far) = (&leg.ends[side], &leg.ends[1 - side]);
     let policy = policy::of(net.lab, legs, leg, side);
-    PeerConfig {
+    let usual = asn_of(net, &own.node)?;
+    Ok(PeerConfig {
         session: leg.session.clone(),
         local: own.address,
         remote: far.address,
         interface: Some(own.interface.clone()),
+        local_asn: (own.asn != usual).then_some(own.asn),
         remote_asn: far.asn,
         attachment: gateways::attachment(net.lab, leg, side),
         region: gateways::region(net.lab, leg, side),
@@ -115,15 +119,15 @@ fn peer(net: &Net<'_>, legs: &[Leg], leg: &Leg, side: usize) -> PeerConfig {
         max_prefix: policy.max_prefix,
         import: policy.import,
         export: policy.export,
-    }
+    })
 }
 
-/// The AS a node speaks with: its own, or that of the gateway behind a location or in
-/// front of a VPC.
+/// The AS a node speaks with: its own, or that of the first gateway behind a location or of
+/// the one in front of a VPC.
 pub(super) fn asn_of(net: &Net<'_>, name: &NodeName) -> Result<Asn, PlanError> {
     let own = net.lab.nodes.get(name).and_then(|node| node.asn);
     let gateway = || {
-        let gateway = legs::gateway_of(net.lab, name)?;
+        let gateway = locations::gateways(net.lab, name).next()?;
         net.lab.nodes.get(gateway).and_then(|node| node.asn)
     };
     let vgw = || {

@@ -45,7 +45,7 @@ impl Speaker {
     pub fn new(config: SpeakerConfig, seed: u64, _now: Instant) -> Self {
         let session = |(index, peer): (usize, &PeerConfig)| {
             let settings = Settings {
-                asn: config.asn,
+                asn: peer.asn(config.asn),
                 router_id: config.router_id,
                 remote_asn: peer.remote_asn,
                 families: peer.families.clone(),

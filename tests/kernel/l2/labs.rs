@@ -14,9 +14,8 @@ const LAG: [&str; 3] = ["netem", "8021q", "bonding"];
 const VRF: [&str; 2] = ["netem", "vrf"];
 
 /// Runs a lab of the repository as a user without any rights, with this daemon in AS 65001, and
-/// checks that traffic went from one path to the other and back; nothing on a kernel that lacks
-/// something.
-fn check(lab: &str, needs: &[&str], daemon: &str, (paths, at_least_ms): ([&str; 2], f64)) {
+/// judges its result; nothing on a kernel that lacks something.
+fn check(lab: &str, needs: &[&str], daemon: &str, judge: impl Fn(&Value) -> Result<(), String>) {
     let probe = host::probe().unwrap();
     let there = |need: &str| match need {
         "netem" => probe.wire,
@@ -53,7 +52,7 @@ fn check(lab: &str, needs: &[&str], daemon: &str, (paths, at_least_ms): ([&str; 
             .unwrap_or_else(|error| panic!("{error}: {said}"));
         assert!(result["error"].is_null(), "{result}");
         assert_eq!(result["build"]["wire"], "netem", "{result}");
-        let Err(wrong) = moved(&result, paths, at_least_ms) else {
+        let Err(wrong) = judge(&result) else {
             return;
         };
         why = format!("{wrong}\n{:#}", result["warnings"]);
@@ -97,13 +96,15 @@ fn moved(result: &Value, [from, to]: [&str; 2], at_least_ms: f64) -> Result<(), 
 /// AWS's own test shuts one VIF down: BGP says so at once. The shutdown's instant is when the
 /// daemon has confirmed it; on a slow machine traffic has moved by then.
 fn one_vif_of_two(daemon: &str) {
-    check("two-vifs", &VIFS, daemon, (["prod", "spare"], -200.0));
+    let judge = |result: &Value| moved(result, ["prod", "spare"], -200.0);
+    check("two-vifs", &VIFS, daemon, judge);
 }
 
 /// All of a LAG falls silent, and BFD (300 ms x 3) finds it: after 600 to 900 ms, later on a slow
 /// machine.
 fn a_whole_lag(daemon: &str) {
-    check("lag-cut", &LAG, daemon, (["prod", "spare"], 590.0));
+    let judge = |result: &Value| moved(result, ["prod", "spare"], 590.0);
+    check("lag-cut", &LAG, daemon, judge);
 }
 
 #[test]
@@ -139,5 +140,44 @@ fn a_whole_lag_falls_silent_with_bird() {
 /// 100 ms x 3: after 200 to 300 ms.
 #[test]
 fn a_link_of_a_vrf_falls_silent() {
-    check("vrf", &VRF, "embedded", (["first", "second"], 190.0));
+    let judge = |result: &Value| moved(result, ["first", "second"], 190.0);
+    check("vrf", &VRF, "embedded", judge);
+}
+
+/// The first VIF's shutdown takes its own VPC away and not the other's, the cut of what carries
+/// both takes both, and not one packet gets from VPC to VPC.
+fn each_vif_its_own_vpc(result: &Value) -> Result<(), String> {
+    let outages = result["outages"].as_array().unwrap();
+    let by = |path: &Value, session: &str| path.as_str().is_some_and(|p| p.starts_with(session));
+    let expected = [
+        ("shutdown", "db", "prod", false),
+        ("shutdown", "web", "team", true),
+        ("dark", "db", "prod", false),
+        ("dark", "web", "team", false),
+    ];
+    for (label, probe, session, stays) in expected {
+        let is_it =
+            |o: &&Value| o["label"] == label && o["probe"] == probe && o["transition"] == "initial";
+        let found: Vec<&Value> = outages.iter().filter(is_it).collect();
+        assert_eq!(found.len(), 2, "{result:#}");
+        for outage in found {
+            let after = match stays {
+                true => by(&outage["path_after"], session),
+                false => outage["recovered"] == false,
+            };
+            if !by(&outage["path_before"], session) || !after {
+                return Err(format!("{label}, {probe} by {session}: {outage:#}"));
+            }
+        }
+    }
+    let lines = result["expect"].as_array().unwrap().iter();
+    let apart = lines.filter(|line| line["text"] == "vpcs: isolated");
+    let met: Vec<&Value> = apart.map(|line| &line["met"]).collect();
+    assert_eq!(met, [true], "{result:#}");
+    Ok(())
+}
+
+#[test]
+fn each_of_two_vifs_leads_to_a_vpc_of_its_own() {
+    check("two-vifs-two-vpcs", &VIFS, "embedded", each_vif_its_own_vpc);
 }

@@ -105,6 +105,9 @@ fn write_peer(f: &mut Formatter<'_>, peer: &PeerConfig) -> fmt::Result {
         peer.connect_retry,
         peer.ttl
     )?;
+    if let Some(asn) = peer.local_asn {
+        write!(f, " as AS{asn}")?;
+    }
     for family in &peer.families {
         f.write_str(match family {
             Family::Ipv4Unicast => " ipv4",

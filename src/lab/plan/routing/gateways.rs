@@ -11,6 +11,7 @@ use super::{
     },
     Leg,
     legs::association,
+    locations,
     policy::{Sides, accept},
     public, static_vpn,
 };
@@ -242,7 +243,7 @@ fn location(lab: &Lab, legs: &[Leg], leg: &Leg) -> Sides {
         })
     };
     let own = vifs().find(|(name, _)| **name == leg.declared);
-    let Some((_, vif)) = own.filter(|(_, vif)| {
+    let Some((_, own)) = own.filter(|(_, vif)| {
         matches!(
             lab.nodes.get(&vif.gateway).map(|node| &node.kind),
             Some(Kind::Dxgw { .. })
@@ -254,12 +255,9 @@ fn location(lab: &Lab, legs: &[Leg], leg: &Leg) -> Sides {
             max_prefix: None,
         };
     };
-    let inside = legs
-        .iter()
-        .filter(|leg| leg.modelled && leg.ends.iter().any(|end| end.node == *here))
-        .map(|leg| leg.session.clone());
+    let inside = locations::inside(legs, here, &own.gateway);
     let unmark = vec![Set::RemoveCommunity(SITELINK)];
-    if !vif.sitelink {
+    if !own.sitelink {
         let marked = Rule {
             matches: vec![Match::Community(vec![SITELINK])],
             verdict: Verdict::Reject,
@@ -274,7 +272,8 @@ fn location(lab: &Lab, legs: &[Leg], leg: &Leg) -> Sides {
         };
     }
     let others = vifs()
-        .filter(|(name, other)| other.sitelink && **name != leg.declared)
+        .filter(|(name, _)| **name != leg.declared)
+        .filter(|(_, other)| other.sitelink && other.gateway == own.gateway)
         .map(|(name, _)| name.clone());
     Sides {
         import: accept(Vec::new(), vec![Set::AddCommunity(SITELINK)]),

@@ -97,20 +97,10 @@ pub(in crate::lab::plan) fn legs(net: &Net<'_>) -> Result<Vec<Leg>, Vec<PlanErro
     }
 }
 
-fn vifs(lab: &Lab) -> impl Iterator<Item = (&NodeName, &Vif)> {
-    lab.sessions
-        .values()
-        .filter_map(|session| match &session.kind {
-            SessionKind::Vif(vif) => Some((&session.ends[1], vif)),
-            SessionKind::Vpn(_) | SessionKind::Ebgp { .. } | SessionKind::Ibgp { .. } => None,
-        })
-}
-
-/// The gateway behind a location: the model gives each location one.
-pub(super) fn gateway_of<'a>(lab: &'a Lab, location: &NodeName) -> Option<&'a NodeName> {
-    vifs(lab)
-        .find(|(at, _)| *at == location)
-        .map(|(_, vif)| &vif.gateway)
+/// Every VIF with its location.
+pub(super) fn vifs(lab: &Lab) -> impl Iterator<Item = (&NodeName, &Vif)> {
+    let sessions = lab.sessions.values();
+    sessions.filter_map(|session| Some((&session.ends[1], session.vif()?)))
 }
 
 /// The links between locations and gateways that VIFs use, each with its ends.
@@ -192,18 +182,31 @@ fn transport(session: &SessionName, addresses: [&[IpNet]; 2]) -> Result<Transpor
     }
 }
 
+fn is_location(lab: &Lab, name: &NodeName) -> bool {
+    let node = lab.nodes.get(name);
+    node.is_some_and(|node| node.kind == Kind::DxLocation)
+}
+
+/// A location speaks with the ASN of the gateway that the session is for.
 fn ends(
     net: &Net<'_>,
     nodes: [&NodeName; 2],
     interfaces: [&IfName; 2],
     addresses: [IpAddr; 2],
+    gateway: &NodeName,
 ) -> Result<[SessionEnd; 2], PlanError> {
     let end = |side: usize| {
+        let node = nodes[side];
+        let speaks_for = if is_location(net.lab, node) {
+            gateway
+        } else {
+            node
+        };
         Ok::<_, PlanError>(SessionEnd {
-            node: nodes[side].clone(),
+            node: node.clone(),
             interface: interfaces[side].clone(),
             address: addresses[side],
-            asn: asn_of(net, nodes[side])?,
+            asn: asn_of(net, speaks_for)?,
         })
     };
     Ok([end(0)?, end(1)?])
@@ -258,12 +261,13 @@ fn leg(
     };
     let transport = transport(name, addresses)?;
     let interfaces = [&ports[0].interface, &ports[1].interface];
+    let gateway = session.vif().map_or(nodes[1], |vif| &vif.gateway);
     Ok(Leg {
         session: name.clone(),
         declared: declared.clone(),
         kind: session.kind.word(),
         over,
-        ends: ends(net, nodes, interfaces, transport.addresses)?,
+        ends: ends(net, nodes, interfaces, transport.addresses, gateway)?,
         families: transport.families,
         other_family: transport.other_family,
         timers: session.timers,
@@ -332,7 +336,7 @@ fn modelled(
         session,
         kind: "modelled",
         over: Medium::Link(link.clone()),
-        ends: ends(net, nodes, interfaces, transport.addresses)?,
+        ends: ends(net, nodes, interfaces, transport.addresses, nodes[1])?,
         families: transport.families,
         other_family: transport.other_family,
         timers: [timers; 2],

@@ -8,6 +8,7 @@ use super::{
     },
     Leg,
     gateways::{from, kind_at},
+    locations,
     policy::{Sides, accept},
 };
 use crate::{
@@ -56,10 +57,7 @@ pub(super) fn location(lab: &Lab, legs: &[Leg], leg: &Leg) -> Option<Sides> {
     });
     let strip = PREFERENCES.iter().chain(&[Community::NO_EXPORT]);
     let strip = strip.copied().map(Set::RemoveCommunity).collect();
-    let inside = legs
-        .iter()
-        .filter(|leg| leg.modelled && leg.ends.iter().any(|end| end.node == *here))
-        .map(|leg| leg.session.clone());
+    let inside = locations::inside(legs, here, &vif.gateway);
     let words = vec![
         Set::Prepend(aws::PUBLIC_PATH - 1),
         Set::AddCommunity(Community::NO_EXPORT),

@@ -1,7 +1,7 @@
-//! A transit gateway's route tables: what the speaker is told of them, and which table the
-//! kernel asks for packets of which attachment.
+//! Route tables of gateways that have several, a transit gateway's first of all: what the
+//! speaker is told of them, and which table the kernel asks for packets of which attachment.
 
-use super::{super::net::Net, Leg, PlanError};
+use super::{super::net::Net, Leg, PlanError, locations};
 use crate::{
     lab::{
         model::{Kind, TgwAttachment, TgwTable},
@@ -169,19 +169,22 @@ fn next_hop(
     Ok(StaticHop::Via(address.addr()))
 }
 
-/// What comes in by an attachment, or from a Region, is routed by its table and by no other.
+/// What comes in by an attachment, from a Region or by a VIF is routed by its table and by no
+/// other.
 pub(in crate::lab::plan) fn rules(net: &Net<'_>, legs: &[Leg]) -> Result<Vec<Op>, PlanError> {
     let mut ops = Vec::new();
-    for dxgw in net.lab.nodes.keys() {
-        for table in regional(net, legs, (dxgw, &[]))? {
+    for node in net.lab.nodes.keys() {
+        let mut tables = regional(net, legs, (node, &[]))?;
+        tables.extend(locations::tables(net, legs, node)?);
+        for table in tables {
             let ends = legs
                 .iter()
                 .filter(|leg| table.associated.contains(&leg.session));
             let own = ends
                 .flat_map(|leg| &leg.ends)
-                .filter(|end| end.node == *dxgw);
+                .filter(|end| end.node == *node);
             for end in own {
-                ops.extend(inbound(net, dxgw, &end.interface, table.table));
+                ops.extend(inbound(net, node, &end.interface, table.table));
             }
         }
     }

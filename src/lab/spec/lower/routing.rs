@@ -241,7 +241,7 @@ impl Lower<'_> {
                         .announce
                         .iter()
                         .any(|x| second.announce.iter().any(|y| x.prefix == y.prefix));
-                    if shared && same(first) == same(second) {
+                    if shared && same(first) == same(second) && !self.lead_apart([a, b]) {
                         found.push((node.clone(), (*a).clone(), (*b).clone(), same(first)));
                     }
                 }
@@ -256,6 +256,36 @@ impl Lower<'_> {
                 "give one of them a higher `local-pref`; what AWS prefers, your router does not know",
             );
         }
+    }
+
+    /// Whether what is behind one session is never behind the other: they lead to gateways of
+    /// AWS's with nothing in common.
+    fn lead_apart(&self, sessions: [&SessionName; 2]) -> bool {
+        let [Some(a), Some(b)] = sessions.map(|name| self.behind(name)) else {
+            return false;
+        };
+        !a.iter().any(|gateway| b.contains(gateway))
+    }
+
+    /// The gateways whose VPCs, or what else of AWS's, a session leads to: of a tgw all tgws, for
+    /// they may be peers. `None`: it leads to none.
+    fn behind(&self, session: &SessionName) -> Option<Vec<NodeName>> {
+        let session = self.session(session)?;
+        let gateway = session.vif().map_or(&session.ends[1], |vif| &vif.gateway);
+        let kind = self.kind(gateway)?;
+        let first: Vec<&NodeName> = if let Kind::Dxgw { associations } = kind {
+            associations.keys().collect()
+        } else if matches!(kind, Kind::Vgw | Kind::Tgw { .. } | Kind::AwsPublic { .. }) {
+            vec![gateway]
+        } else {
+            return None;
+        };
+        let is_tgw = |name: &&NodeName| self.lab.is_tgw(name);
+        let all = self.lab.nodes.keys().filter(is_tgw);
+        Some(match first.iter().any(is_tgw) {
+            true => all.cloned().collect(),
+            false => first.into_iter().cloned().collect(),
+        })
     }
 
     /// A VPN to a vgw backs up IPv4 only.

@@ -291,7 +291,7 @@ impl Lower<'_> {
         None
     }
 
-    /// VIFs that share a circuit are told apart by their tags; a location serves one gateway.
+    /// VIFs that share a circuit are told apart by their tags; a hosted connection has one.
     pub(super) fn check_circuits(&mut self) {
         let vifs: Vec<(SessionName, Session)> = self
             .lab
@@ -307,20 +307,6 @@ impl Lower<'_> {
             };
             self.check_vlan((name, vif), vifs.iter().take(index));
             self.check_hosted(at, (name, vif), vifs.iter().take(index));
-            for (other_name, other) in vifs.iter().take(index) {
-                let SessionKind::Vif(other_vif) = &other.kind else {
-                    continue;
-                };
-                if session.ends[1] == other.ends[1] && vif.gateway != other_vif.gateway {
-                    let message = format!(
-                        "`{}` speaks with one gateway's ASN: `{name}` and `{other_name}` have different gateways",
-                        session.ends[1]
-                    );
-                    self.f
-                        .error(at, "later", message)
-                        .help("give each gateway a dx-location of its own");
-                }
-            }
         }
     }
 

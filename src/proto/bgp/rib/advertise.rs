@@ -120,7 +120,7 @@ impl Rib {
         let kind = self.kind(best);
         let target = Target {
             peer: &table.config,
-            asn: self.asn,
+            asn: table.asn,
         };
         // §9.2 has no need to return a route to whom it came from.
         if best.source == Source::Peer(peer as u32) || !may_export(target, kind, &best.attributes) {

@@ -111,6 +111,8 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct PeerTable {
     pub(super) config: PeerConfig,
+    /// Our AS on the session.
+    pub(super) asn: Asn,
     pub(super) external: bool,
     /// Its paths are candidates here.
     propagated: bool,
@@ -130,7 +132,6 @@ pub(super) struct PeerTable {
 /// The tables of a speaker.
 #[derive(Debug)]
 pub struct Rib {
-    pub(super) asn: Asn,
     router_id: Ipv4Addr,
     choice: RouteChoice,
     multipath: usize,
@@ -164,6 +165,7 @@ impl Rib {
             propagated: is_in(|table| &table.propagated, peer),
             associated: is_in(|table| &table.associated, peer),
             config: peer.clone(),
+            asn: peer.asn(config.asn),
             external: peer.is_external(config.asn),
             session: None,
             received: BTreeMap::new(),
@@ -172,7 +174,6 @@ impl Rib {
             advertised: Advertised::default(),
         };
         Self {
-            asn: config.asn,
             router_id: config.router_id,
             choice: config.choice,
             multipath: usize::from(config.multipath.max(1)),
@@ -438,7 +439,7 @@ impl Rib {
             }
             return Err(Fault::FirstAs);
         }
-        let acceptable = self.acceptable(&attributes);
+        let acceptable = self.acceptable(table.asn, &attributes);
         self.resolver.resolve(attributes.next_hop);
         // Each rule changes the same attributes in the same way.
         let mut changed_by_rule = Vec::new();
@@ -468,9 +469,9 @@ impl Rib {
 
     /// Loops (RFC 4271 §9.1.2, RFC 4456 §8) and a NEXT_HOP that is ourselves
     /// (§5.1.3) make a route unusable.
-    fn acceptable(&self, attributes: &Attributes) -> bool {
+    fn acceptable(&self, asn: Asn, attributes: &Attributes) -> bool {
         let own = |table: &PeerTable| table.config.local == attributes.next_hop;
-        !attributes.as_path.contains(self.asn.get())
+        !attributes.as_path.contains(asn.get())
             && attributes.originator_id != Some(self.router_id)
             && !self.peers.iter().any(own)
     }
@@ -482,7 +483,7 @@ impl Rib {
         attributes: &Arc<Attributes>,
         changed_by_rule: &mut Vec<(usize, Arc<Attributes>)>,
     ) -> Option<Arc<Attributes>> {
-        let config = &self.peers.get(peer)?.config;
+        let PeerTable { config, asn, .. } = self.peers.get(peer)?;
         let session = Some(&config.session);
         let (index, rule) = policy::accepting_rule(&config.import, prefix, attributes, session)?;
         if rule.set.is_empty() {
@@ -492,7 +493,7 @@ impl Rib {
             return Some(Arc::clone(known));
         }
         let mut changed = Attributes::clone(attributes);
-        policy::apply(rule, &mut changed, self.asn);
+        policy::apply(rule, &mut changed, *asn);
         let changed = Arc::new(changed);
         changed_by_rule.push((index, Arc::clone(&changed)));
         Some(changed)

@@ -153,3 +153,35 @@ fn a_community_stands_in_for_the_region() {
     assert_eq!(of_eu([Some(7200), Some(7100)]), [us]);
     assert_eq!(of_eu([Some(7100), None]), [eu]);
 }
+
+/// A location has the AS of the gateway that a session is for: in what it says, and where it
+/// looks for itself in an AS_PATH.
+#[test]
+fn each_session_may_have_an_as_of_its_own() {
+    let mut peers = vec![peer(0), peer(1)];
+    peers[SECOND].local_asn = Some(fixture::asn(64513));
+    let config = fixture::speaker("east", 64512, "1.1.1.1", peers);
+    let mut rib = Rib::of(&config, Some(&table("all", &["s0", "s1"], &["s0", "s1"])));
+    rib.set_interfaces(interfaces(true));
+    rib.start();
+    for index in [FIRST, SECOND] {
+        rib.peer_up(index, negotiated(index as u8));
+    }
+    rib.flush();
+    rib.receive(FIRST, announcement(FIRST, &[], &[PREFIX]))
+        .unwrap();
+    let path = Some("64513 65100".to_owned());
+    assert_eq!(told(&rib.flush(), SECOND), [(PREFIX.to_owned(), path)]);
+
+    // A loop for the one AS is none for the other.
+    let looped = |rib: &mut Rib, peer: usize| {
+        let other = "192.0.2.0/24";
+        rib.receive(peer, announcement(peer, &[64513], &[other]))
+            .unwrap();
+        rib.flush();
+        rib.rows().iter().any(|row| row.prefix == net(other))
+    };
+    assert!(looped(&mut rib, FIRST));
+    rib.receive(FIRST, withdrawal("192.0.2.0/24")).unwrap();
+    assert!(!looped(&mut rib, SECOND));
+}
