@@ -334,11 +334,11 @@ pub(super) struct RunArgs {
     pub(super) out: Option<PathBuf>,
     /// Seed of everything random: the cut's instant, jitter, loss; as the report shows it, or a
     /// number [default: another each time]
-    #[arg(long, value_name = "SEED", value_parser = parse_seed)]
+    #[arg(long, value_name = "SEED", value_parser = parse_seed, allow_negative_numbers = true)]
     pub(super) seed: Option<u64>,
     /// Run the scenario so many times in the one lab, each cut at a random instant of its own,
     /// and report distributions
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), allow_negative_numbers = true)]
     pub(super) trials: Option<u32>,
     /// End the trials (at most 1000 unless --trials says so) once every median outage is known
     /// to this: `ci:5%` is half of its 95 % confidence interval

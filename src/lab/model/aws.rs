@@ -100,6 +100,13 @@ pub const REGIONS: [&str; 38] = [
 ];
 /// Route tables of a TGW (Transit Gateway quotas).
 pub const TGW_MAX_TABLES: usize = 20;
+/// Prefixes that are advertised for one TGW on a transit VIF, IPv4 and IPv6 together (Direct
+/// Connect quotas).
+pub const TGW_MAX_ALLOWED: usize = 200;
+/// Transit VIFs of one dedicated connection or LAG (Direct Connect quotas).
+pub const MAX_TRANSIT_VIFS: usize = 4;
+/// Private and public VIFs of one dedicated connection or LAG (Direct Connect quotas).
+pub const MAX_OTHER_VIFS: usize = 50;
 /// VGWs of one Direct Connect gateway.
 pub const DXGW_MAX_VGWS: usize = 20;
 /// TGWs of one Direct Connect gateway.

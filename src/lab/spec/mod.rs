@@ -8,6 +8,7 @@
 mod diagnostic;
 mod keys;
 mod lower;
+mod meant;
 mod parse;
 mod raw;
 mod reader;

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use super::{
     At, Diagnostic, Severity,
     keys::{Table, Word},
+    meant,
     raw::{Key, Tree, Value},
 };
 use crate::units::{NameError, nearest};
@@ -174,6 +175,8 @@ impl Findings {
         );
         if key.text == "<<" {
             found.help("a lab file knows no merge keys; an `*alias` for a whole value is fine");
+        } else if let Some(help) = meant::key(&key.text) {
+            found.help(help);
         } else {
             found.one_of(&key.text, table.keys.iter().map(|word| word.key));
         }
@@ -348,12 +351,15 @@ impl Findings {
             return Some(word);
         }
         let list = and_list(words).replace(" and ", " or ");
-        self.error(
+        let found = self.error(
             tree.at,
             "bad-value",
             format!("`{what}` is {list}, but this is `{text}`"),
-        )
-        .did_you_mean(text, words.iter().copied());
+        );
+        match meant::value(what, text) {
+            Some(help) => found.help(help),
+            None => found.did_you_mean(text, words.iter().copied()),
+        }
         None
     }
 

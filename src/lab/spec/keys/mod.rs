@@ -31,7 +31,11 @@ pub(super) static LAB: Table = Table {
             Number(2, Factor::GREATEST),
             "How many times faster its timers run under `--fast`, which says so in every output.",
         ),
-        needed("nodes", MapOf(&Keys(&NODE)), "Nodes by name."),
+        needed(
+            "nodes",
+            MapOf(&Keys(&NODE)),
+            "Nodes by name: `nodes: { a: { kind: router, asn: 65001 } }`.",
+        ),
         word("links", MapOf(&Keys(&LINK)), "Links by name."),
         word("lags", MapOf(&Keys(&LAG)), "Bundles of links, by name."),
         word(

@@ -12,7 +12,11 @@ pub(in crate::lab::spec) static NODE: Table = Table {
     what: "a node",
     others: None,
     keys: &[
-        needed("kind", OneOf(&KINDS), "What the node is."),
+        needed(
+            "kind",
+            OneOf(&KINDS),
+            "What the node is, such as `router`, `data-center`, `vgw` or `vpc`.",
+        ),
         word(
             "asn",
             Number(1, 4_294_967_294),

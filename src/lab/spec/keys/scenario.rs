@@ -156,7 +156,11 @@ pub(in crate::lab::spec) static DROP: Table = Table {
 pub(in crate::lab::spec) static WAIT: Table = Table {
     what: "a wait step",
     others: Some(&OneOf(&["recovered"])),
-    keys: &[needed("within", Duration, "Deadline.")],
+    keys: &[needed(
+        "within",
+        Duration,
+        "How long to wait at most: `{ app: recovered, within: 5s }`.",
+    )],
 };
 
 pub(in crate::lab::spec) static EXPECT: Table = Table {

@@ -16,7 +16,7 @@ use super::{
     nodes::overlaps,
 };
 use crate::{
-    lab::model::{Kind, Via, aws},
+    lab::model::{Kind, TgwAttachment, Via, aws},
     units::NodeName,
 };
 
@@ -203,6 +203,17 @@ impl Lower<'_> {
                     )
                     .help("a tgw's allowed prefixes are what its VIFs advertise");
             }
+            if allowed.len() > aws::TGW_MAX_ALLOWED {
+                let message = format!(
+                    "`{gateway}` has {} allowed prefixes; AWS advertises at most {} for a tgw, IPv4 and IPv6 together (Direct Connect quotas)",
+                    allowed.len(),
+                    aws::TGW_MAX_ALLOWED
+                );
+                self.f.error(at, "aws-allowed", message).help(
+                    "summarize: they are advertised as they are, whatever ranges the vpcs have",
+                );
+            }
+            self.check_left_out(at, (dxgw, gateway), allowed);
             for prefix in allowed {
                 if let Some((other, theirs)) =
                     before.iter().find(|(_, theirs)| overlaps(theirs, prefix))
@@ -214,6 +225,49 @@ impl Lower<'_> {
                 }
                 before.push((gateway, prefix));
             }
+        }
+    }
+
+    /// A range that the tgw would route, and of which no allowed prefix has anything.
+    fn check_left_out(&mut self, at: At, (dxgw, tgw): (&NodeName, &NodeName), allowed: &[IpNet]) {
+        let tables = self.lab.route_tables(tgw);
+        let is_known = |vpc: &NodeName, propagates: bool| {
+            let Some(tables) = tables else {
+                return propagates;
+            };
+            let from = TgwAttachment::Dxgw(dxgw.clone());
+            let vpc = TgwAttachment::Vpc(vpc.clone());
+            let mut tables = tables.values();
+            tables.any(|of| of.associated.contains(&from) && of.propagated.contains(&vpc))
+        };
+        let mut found = Vec::new();
+        for (vpc, node) in &self.lab.nodes {
+            let Kind::Vpc {
+                attach,
+                propagate,
+                cidrs,
+            } = &node.kind
+            else {
+                continue;
+            };
+            if allowed.is_empty() || attach != tgw || !is_known(vpc, *propagate) {
+                continue;
+            }
+            let left_out = |range: &&IpNet| !allowed.iter().any(|prefix| overlaps(prefix, range));
+            found.extend(
+                cidrs
+                    .iter()
+                    .filter(left_out)
+                    .map(|range| (vpc.clone(), *range)),
+            );
+        }
+        for (vpc, range) in found {
+            let message = format!(
+                "no allowed prefix of `{tgw}` holds `{range}` of vpc `{vpc}`: `{dxgw}` never advertises it"
+            );
+            self.f.warn(at, "aws-allowed", message).help(
+                "a tgw's allowed prefixes are all that its VIFs advertise, whatever is attached (Direct Connect User Guide, \"Allowed prefixes interactions\")",
+            );
         }
     }
 

@@ -2,6 +2,7 @@
 //! before anything is read, so order in the file does not matter and a broken
 //! node is not also reported as missing by everyone who mentions it.
 
+mod announced;
 mod between_gateways;
 mod bounds;
 mod credentials;

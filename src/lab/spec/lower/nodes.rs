@@ -171,6 +171,9 @@ impl Lower<'_> {
                 ("vgw" | "dxgw" | "tgw" | "dx-location", "hosts") => {
                     found.help("hosts in AWS are behind a `vpc`")
                 }
+                ("vgw" | "dxgw" | "tgw", "prefixes") => {
+                    found.help("allowed prefixes are in a dxgw's `associate`, by gateway: `{ vgw: [172.31.0.0/16] }`");
+                }
                 ("dxgw", "region") => {
                     found.help("a Direct Connect gateway is in no Region, and serves all");
                 }

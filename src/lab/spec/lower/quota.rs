@@ -1,14 +1,14 @@
-//! AWS's limit on what a customer may announce, as far as the file alone shows it: a lab that
-//! is beyond it at its start never converges.
+//! AWS's limits: how many VIFs a connection has; and what a customer may announce, as far as
+//! the file alone shows it: a lab that is beyond it at its start never converges.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
 use super::{Lower, Section};
 use crate::{
-    lab::model::{Routing, SessionKind, Shorthand, aws},
-    units::{NodeName, SessionName},
+    lab::model::{Routing, Shorthand, VifKind, aws},
+    units::{LinkName, NodeName, SessionName},
 };
 
 impl Lower<'_> {
@@ -16,28 +16,59 @@ impl Lower<'_> {
     pub(super) fn check_prefix_quota(&mut self) {
         let mut found = Vec::new();
         for (name, session) in &self.lab.sessions {
-            let SessionKind::Vif(_) = &session.kind else {
+            let Some(vif) = session.vif() else {
                 continue;
+            };
+            let limit = match vif.kind {
+                VifKind::Private | VifKind::Transit => aws::VIF_MAX_PREFIX,
+                VifKind::Public => aws::PUBLIC_VIF_MAX_PREFIX,
             };
             let [customer, _] = &session.ends;
             let announced = self.announced(customer, name, &mut BTreeSet::new());
             let (v4, v6): (Vec<&IpNet>, Vec<&IpNet>) =
                 announced.iter().partition(|net| net.addr().is_ipv4());
             for (family, count) in [("IPv4", v4.len()), ("IPv6", v6.len())] {
-                if count > aws::VIF_MAX_PREFIX as usize {
-                    found.push((name.clone(), customer.clone(), family, count));
+                if count > limit as usize {
+                    found.push((name.clone(), customer.clone(), family, (count, limit)));
                 }
             }
         }
-        for (session, customer, family, count) in found {
+        for (session, customer, family, (count, limit)) in found {
             let at = self.at(Section::Sessions, session.as_str());
-            let limit = aws::VIF_MAX_PREFIX;
             let message = format!(
                 "`{customer}` announces {count} {family} prefixes on `{session}` from the start: AWS takes {limit} and ends the session at the next"
             );
             self.f
                 .warn(at, "aws-quota", message)
                 .help("announce summaries (\"AWS Direct Connect quotas\": routes per BGP session)");
+        }
+    }
+
+    /// A connection, or LAG, has so many VIFs.
+    pub(super) fn check_vif_quota(&mut self) {
+        let mut counts: BTreeMap<(LinkName, bool), usize> = BTreeMap::new();
+        let mut found = Vec::new();
+        for (name, session) in &self.lab.sessions {
+            let Some(vif) = session.vif() else {
+                continue;
+            };
+            let is_transit = vif.kind == VifKind::Transit;
+            let (most, word) = match is_transit {
+                true => (aws::MAX_TRANSIT_VIFS, "transit VIFs"),
+                false => (aws::MAX_OTHER_VIFS, "private and public VIFs"),
+            };
+            let count = counts.entry((vif.link.clone(), is_transit)).or_default();
+            *count += 1;
+            if *count == most + 1 {
+                found.push((name.clone(), vif.link.clone(), most, word));
+            }
+        }
+        for (session, link, most, word) in found {
+            let at = self.at(Section::Sessions, session.as_str());
+            let message = format!("`{link}` has more than {most} {word}");
+            self.f
+                .error(at, "aws-quota", message)
+                .help("a connection has no more (\"AWS Direct Connect quotas\"); a dxgw brings several gateways behind one VIF");
         }
     }
 

@@ -101,6 +101,8 @@ impl Lower<'_> {
         };
         self.check_families(&fields, &name, &routing);
         self.check_public_routing(&fields, node, &name, &routing);
+        self.check_communities(&fields, &name, &routing);
+        self.check_local_ranges(&fields, (node, &name), &routing);
         self.lab
             .routing
             .entry(node.clone())
@@ -265,27 +267,6 @@ impl Lower<'_> {
             return false;
         };
         !a.iter().any(|gateway| b.contains(gateway))
-    }
-
-    /// The gateways whose VPCs, or what else of AWS's, a session leads to: of a tgw all tgws, for
-    /// they may be peers. `None`: it leads to none.
-    fn behind(&self, session: &SessionName) -> Option<Vec<NodeName>> {
-        let session = self.session(session)?;
-        let gateway = session.vif().map_or(&session.ends[1], |vif| &vif.gateway);
-        let kind = self.kind(gateway)?;
-        let first: Vec<&NodeName> = if let Kind::Dxgw { associations } = kind {
-            associations.keys().collect()
-        } else if matches!(kind, Kind::Vgw | Kind::Tgw { .. } | Kind::AwsPublic { .. }) {
-            vec![gateway]
-        } else {
-            return None;
-        };
-        let is_tgw = |name: &&NodeName| self.lab.is_tgw(name);
-        let all = self.lab.nodes.keys().filter(is_tgw);
-        Some(match first.iter().any(is_tgw) {
-            true => all.cloned().collect(),
-            false => first.into_iter().cloned().collect(),
-        })
     }
 
     /// A VPN to a vgw backs up IPv4 only.

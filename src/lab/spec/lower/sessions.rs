@@ -494,7 +494,25 @@ impl Lower<'_> {
             self.f.error(at, "asn-mismatch", message).help("use `ebgp`");
         } else if !internal && a == b {
             let message = format!("both ends are AS {a}; an external session needs two");
-            self.f.error(at, "asn-mismatch", message);
+            let help = Self::other_asn(session);
+            self.f.error(at, "asn-mismatch", message).help(help);
+        }
+    }
+
+    /// What to do about two ends in one AS.
+    fn other_asn(session: &Session) -> String {
+        let [first, second] = &session.ends;
+        match &session.kind {
+            SessionKind::Ebgp { link } => format!(
+                "in one AS it is `ibgp: {link}`; or give `{first}` or `{second}` another `asn`"
+            ),
+            SessionKind::Vif(vif) => format!(
+                "AWS's end is in the AS of `{0}`: give `{first}` or `{0}` another `asn`",
+                vif.gateway
+            ),
+            SessionKind::Ibgp { .. } | SessionKind::Vpn(_) => {
+                format!("give `{first}` or `{second}` another `asn`")
+            }
         }
     }
 

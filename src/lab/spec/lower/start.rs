@@ -6,7 +6,7 @@ use super::{
     super::{
         At, Diagnostic,
         keys::LAB,
-        raw::{Tree, Value},
+        raw::{Key, Tree, Value},
         reader::{Fields, Findings, and_list},
     },
     next_hops::NextHop,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     lab::model::{Factor, Kind, Lab, Link, Session, endpoint_name},
-    units::{LabName, LinkName, NameError, NodeName, ProbeName, SessionName},
+    units::{LabName, LinkName, NameError, NodeName, ProbeName, SessionName, nearest},
 };
 
 /// Hands out the text of a file that the lab file mentions.
@@ -87,7 +87,14 @@ pub(in super::super) fn lower(
     include: Include<'_>,
 ) -> (Option<Lab>, Vec<Diagnostic>) {
     let mut f = Findings::default();
+    if let Some((at, message)) = some_other_file(tree) {
+        f.error(at, "no-lab", message).help(NO_LAB);
+        return (None, f.list);
+    }
     let Some(fields) = f.fields(tree, &LAB, At::START) else {
+        if let Some(found) = f.list.last_mut() {
+            found.help = Some(NO_LAB.to_owned());
+        }
         return (None, f.list);
     };
     let name = if fields.has("name") {
@@ -151,6 +158,34 @@ pub(in super::super) fn lower(
     let Lower { f, mut lab, .. } = cx;
     lab.notes = f.list.iter().map(|found| found.message.clone()).collect();
     ((!f.failed).then_some(lab), f.list)
+}
+
+const NO_LAB: &str = "is it a lab file? One has `nodes:`, and mostly `links:`, `sessions:`, `probes:` and `scenario:`";
+
+/// Says that a mapping is no lab, where none of its keys is a lab's nor looks like one. One
+/// finding for all of it: a word about each key would help nobody.
+fn some_other_file(tree: &Tree) -> Option<(At, String)> {
+    const SHOWN: usize = 3;
+    let Value::Map(entries) = &tree.value else {
+        return None;
+    };
+    let words = || LAB.keys.iter().map(|word| word.key);
+    let is_like =
+        |key: &Key| words().any(|word| word == key.text) || nearest(&key.text, words()).is_some();
+    let others: Vec<&Key> = entries
+        .iter()
+        .map(|(key, _)| key)
+        .filter(|key| key.text != "name")
+        .collect();
+    let (first, _) = others.split_first().filter(|(_, more)| !more.is_empty())?;
+    if others.iter().any(|key| is_like(key)) {
+        return None;
+    }
+    let shown = others.iter().take(SHOWN);
+    let shown: Vec<String> = shown.map(|key| format!("`{}`", key.text)).collect();
+    let more = if others.len() > SHOWN { ", …" } else { "" };
+    let message = format!("none of its keys is a lab's ({}{more})", shown.join(", "));
+    Some((first.at, message))
 }
 
 impl Lower<'_> {

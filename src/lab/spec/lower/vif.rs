@@ -236,7 +236,25 @@ impl Lower<'_> {
                 format!("`{gateway}` is no vgw or dxgw but {}", an(kind.word()))
             }
         };
-        self.f.error(at, "wrong-kind", message);
+        let help = match (self.kind(gateway), vif) {
+            (Some(Kind::Vgw), VifKind::Transit) => {
+                Some("to a vgw it is `vif: private`; a transit VIF is for a dxgw of tgws")
+            }
+            (Some(Kind::Dxgw { .. }), VifKind::Private) => {
+                Some("write `vif: transit`, or a dxgw of vgws as the gateway")
+            }
+            (Some(Kind::Dxgw { .. }), VifKind::Transit) => {
+                Some("write `vif: private`, or a dxgw of tgws as the gateway")
+            }
+            (Some(Kind::AwsPublic { .. }), VifKind::Private | VifKind::Transit) => {
+                Some("write `vif: public` and your `prefixes`")
+            }
+            _ => None,
+        };
+        let found = self.f.error(at, "wrong-kind", message);
+        if let Some(help) = help {
+            found.help(help);
+        }
     }
 
     /// The customer's router and the location at the ends of a circuit.
@@ -307,7 +325,27 @@ impl Lower<'_> {
             };
             self.check_vlan((name, vif), vifs.iter().take(index));
             self.check_hosted(at, (name, vif), vifs.iter().take(index));
+            let has_it = |(other, session): &(SessionName, Session)| {
+                let other_vif = session.vif().filter(|of| of.gateway == vif.gateway);
+                other != name && other_vif.is_some_and(|of| of.sitelink)
+            };
+            let of_dxgw = matches!(self.kind(&vif.gateway), Some(Kind::Dxgw { .. }));
+            if vif.sitelink && of_dxgw && !vifs.iter().any(has_it) {
+                self.warn_lonely_sitelink(at, (name, vif));
+            }
         }
+        self.check_vif_quota();
+    }
+
+    /// SiteLink is between VIFs (Direct Connect User Guide, "SiteLink").
+    fn warn_lonely_sitelink(&mut self, at: At, (name, vif): (&SessionName, &Vif)) {
+        let message = format!(
+            "`{name}` has SiteLink, and no other VIF of `{}` has: it leads to no other site",
+            vif.gateway
+        );
+        self.f.warn(at, "aws-sitelink", message).help(
+            "SiteLink is between VIFs that both have it: `sitelink: true` (Direct Connect User Guide, \"SiteLink\")",
+        );
     }
 
     /// A hosted connection has one VIF (Direct Connect User Guide, "Direct Connect virtual
