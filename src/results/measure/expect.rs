@@ -26,7 +26,7 @@ fn is_raised(expectation: &Expectation, alert: &AlertResult) -> bool {
     of_probe && alert.label == expectation.label && alert.transition == expectation.transition
 }
 
-fn concerns(expectation: &Expectation, outage: &Outage) -> bool {
+pub(super) fn concerns(expectation: &Expectation, outage: &Outage) -> bool {
     outage.probe == expectation.probe
         && outage.label == expectation.label
         && outage.transition == expectation.transition

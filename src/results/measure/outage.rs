@@ -2,8 +2,9 @@
 
 use super::{
     account::{Accounts, Situation},
+    bar,
     flow::{Fate, FlowView},
-    goodness,
+    goodness, parts,
     phases::{self, Story},
     result::{AtEnd, DelayStats, LossPeriod, Outage, Rfc6412},
     topology::Map,
@@ -71,14 +72,14 @@ pub(super) fn tell(
     let contradicted = dropped.iter().any(|&s| view.is_delivered(s));
     let mismatch_ms = mismatch_ms(view, &seqs, &periods);
     let disorder_ms = story.disorder_ms;
+    let parts = periods
+        .first()
+        .and_then(|first| parts::of(&story.phases, first.start_ms, story.ripple_ms));
     let ttl_changed = ways.ttl_changed;
     let unsent = with(Fate::Unsent).len() as u64;
     let mut outage = assemble(view, window, ways, story, &seqs, lost.len() as u64);
-    // The count is exact; what it says in milliseconds is as good as the pacing was
-    // around the loss.
-    if mismatch_ms > view.gap_ms() / 2.0 {
-        outage.resolution_ms += mismatch_ms;
-    }
+    outage.parts = parts;
+    outage.resolution_ms = bar::of(view, &seqs, &periods);
     outage.unsent = unsent;
     outage.lost += crowded;
     outage.queue_dropped = crowded;
@@ -154,6 +155,7 @@ fn assemble(
         }),
         predicted: story.predicted,
         detection_share: story.detection_share,
+        parts: None,
         dns: story.dns,
         reordered: 0,
         reordered_expected: (shorter_ms / view.gap_ms()).round() as u64,

@@ -34,6 +34,8 @@ pub(super) struct Story {
     pub(super) dns: Option<DnsShare>,
     /// How far the phases are out of order, milliseconds.
     pub(super) disorder_ms: f64,
+    /// How long a packet takes from the sender to the pivot, milliseconds.
+    pub(super) ripple_ms: f64,
 }
 
 /// Reads the phases off the journal.
@@ -47,7 +49,8 @@ pub(super) fn tell(scene: &Scene<'_>, view: &FlowView<'_>, window: &Window, ways
 
 /// What the phases of a complete story say about each other.
 fn concluded(mut story: Story, ripple_ns: u64) -> Story {
-    story.disorder_ms = disorder_ms(&story.phases, ripple_ns as f64 / 1e6);
+    story.ripple_ms = ripple_ns as f64 / 1e6;
+    story.disorder_ms = disorder_ms(&story.phases, story.ripple_ms);
     let recovered = story.phases.recovered.filter(|&r| r > 0.0);
     story.detection_share = story
         .phases

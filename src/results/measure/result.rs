@@ -295,7 +295,8 @@ pub struct Outage {
     /// RFC 6412 Eq. 8, route loss of connectivity period: `lost / rate`, without what queues
     /// dropped, all loss periods together.
     pub duration_ms: f64,
-    /// Error bar of every loss-derived time: one gap between packets (RFC 6413: ± N/R).
+    /// Error bar of the outage: one gap between packets to either side (RFC 6413: ± N/R), and more
+    /// where packets around the loss were sent late. Of none: the longest that could have passed unseen.
     pub resolution_ms: f64,
     /// RFC 3357 loss periods.
     pub loss_periods: Vec<LossPeriod>,
@@ -329,6 +330,9 @@ pub struct Outage {
     pub as_predicted: Option<bool>,
     /// Share of detection in the time to recovery, 0 to 1.
     pub detection_share: Option<f64>,
+    /// How long each phase took; absent where it was not seen who noticed, or nothing was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Parts>,
     /// Where the client moved to another endpoint of a name: what each part of that took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns: Option<DnsShare>,
@@ -362,6 +366,25 @@ pub struct Outage {
     pub wire_agrees: bool,
     /// RFC 6412 terms.
     pub rfc6412: Rfc6412,
+}
+
+/// An outage as the sum of its phases, milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Parts {
+    /// Before the event: packets that were on their way to it and were lost, less those that were
+    /// on their way to the node where the paths part when it had changed. Negative: the first
+    /// lost packet was sent after the event.
+    pub in_flight_ms: f64,
+    /// From the event until some node noticed.
+    pub detection_ms: f64,
+    /// From there until the news had reached the node where the paths part; absent: it noticed itself.
+    pub news_ms: Option<f64>,
+    /// From there until that node's table had changed; absent: not seen.
+    pub fib_ms: Option<f64>,
+    /// From there until a packet went through.
+    pub first_packet_ms: f64,
+    /// All of them: the outage, told by the clock instead of by counting.
+    pub sum_ms: f64,
 }
 
 /// A flow when a transition has settled.

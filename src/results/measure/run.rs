@@ -2,7 +2,7 @@
 
 use super::{
     account::{self, Accounts, Situation},
-    alerts, expect,
+    alerts, calibration, expect,
     flow::{Fate, FlowView},
     input::{RunInput, Transition},
     outage::{self, Scene, Told},
@@ -34,6 +34,7 @@ pub fn measure(input: &RunInput) -> RunResult {
     quality::of_run(input, &scene, &mut warnings);
     let mut result = from_events(&input.lab, &scene);
     losses(input, &mut result.links);
+    calibration::warn((result.instrument.as_ref(), &result.links), &mut warnings);
     let mut told: Vec<(usize, Told)> = Vec::new();
     let is_measured = |log: &&FlowLog| !input.isolated.contains_key(&log.probe);
     let mut probes = input.flows.iter().filter(is_measured).map(|log| &log.probe);
@@ -72,6 +73,7 @@ pub fn measure(input: &RunInput) -> RunResult {
     told.sort_by_key(|(index, one)| (*index, one.outage.flow));
     result.alerts = alerts::find(&scene, &told);
     result.outages = told.into_iter().map(|(_, one)| one.outage).collect();
+    calibration::coarse(&input.expectations, &result.outages, &mut warnings);
     result.warnings = warnings.finish();
     judge(input, &map, &mut result);
     result

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     goodness::{Goodness, goodness},
     input::Transition,
+    parts::{self, PhaseSums},
     result::{Outage, Prediction, RunResult, Warning},
     stats,
 };
@@ -64,6 +65,9 @@ pub struct Distribution {
     pub predicted: Option<Prediction>,
     /// How the two fit.
     pub goodness: Option<Goodness>,
+    /// What each phase took, and whether they add up to the outage.
+    #[serde(default)]
+    pub phases: Option<PhaseSums>,
 }
 
 /// What was asked of a series of trials.
@@ -374,6 +378,7 @@ fn fold(outages: &[&Outage], seed: u64) -> Option<Distribution> {
         modelled: counted.iter().any(|o| o.modelled),
         goodness: predicted.and_then(|p| goodness(&detected_ms, p)),
         predicted: predicted.cloned(),
+        phases: parts::sums(&counted),
         detected_ms,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::words;
+use super::{why, words};
 use crate::{
     lab::model::scaled_words,
     results::measure::{RunResult, Transition},
@@ -87,7 +87,7 @@ fn write(result: &RunResult, out: &mut String) -> std::fmt::Result {
     for alert in &result.alerts {
         writeln!(out, "- {}", escape(&words::alert(alert)))?;
     }
-    if let Some(why) = words::why(result) {
+    if let Some(why) = why::why(result) {
         writeln!(out, "\n{why}.")?;
     }
     if !result.expect.is_empty() {

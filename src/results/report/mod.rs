@@ -8,6 +8,7 @@ mod markdown;
 mod parquet;
 mod terminal;
 mod trials;
+mod why;
 mod words;
 
 #[cfg(test)]

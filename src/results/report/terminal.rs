@@ -1,6 +1,6 @@
 //! The result on a terminal: one screen, aligned, in plain words.
 
-use super::words;
+use super::{why, words};
 use crate::{
     lab::model::scaled_words,
     results::measure::{LinkResult, Outage, RunResult, Steady, Transition, TransitionResult},
@@ -64,13 +64,15 @@ fn bring_up(result: &RunResult, page: &mut Page) {
         let resolution = result
             .outages
             .iter()
+            .filter(|o| o.lost > 0)
             .map(|o| o.resolution_ms)
             .fold(0.0, f64::max);
         let mut text = format!(
-            "{}/{} lost; pacing p99 {} ms",
+            "{}/{} lost; pacing p99 {} ms, one way p99 {} ms",
             words::count(i.lost),
             words::count(i.sent),
-            words::short(i.pacing_p99_ms)
+            words::short(i.pacing_p99_ms),
+            words::short(i.delay_p99_ms)
         );
         if resolution > 0.0 {
             text += &format!("; resolution {} ms", words::short(resolution));
@@ -308,8 +310,8 @@ fn conclude(result: &RunResult, page: &mut Page) {
     for alert in &result.alerts {
         page.wrapped("alert", &words::alert(alert));
     }
-    if let Some(why) = words::why(result) {
-        page.row("why", &why);
+    if let Some(why) = why::why(result) {
+        page.wrapped("why", &why);
     }
     for wait in &result.waits_missed {
         let missed = page.paint(&words::missed(wait), false);

@@ -5,7 +5,9 @@ use super::{terminal::Page, words};
 use crate::{
     lab::model::scaled_words,
     results::{
-        measure::{Distribution, Ended, ExpectTally, Goodness, Transition, TrialsResult},
+        measure::{
+            Distribution, Ended, ExpectTally, Goodness, Transition, TrialsResult, quantile, sorted,
+        },
         report::Style,
     },
     units::seed_text,
@@ -112,7 +114,7 @@ fn distributions((label, transition): (&str, Transition), of: &[&Distribution], 
             let n = d.left_out;
             format!("{n} left out: not trusted, not recovered, or begun on another path")
         });
-        for text in left_out.into_iter().chain(timers(d)) {
+        for text in left_out.into_iter().chain(timers(d)).chain(phases(d)) {
             // Flows that waited for the same detection are told together.
             match told.iter_mut().find(|(_, known)| *known == text) {
                 Some((names, _)) => names.push(name.clone()),
@@ -157,8 +159,52 @@ fn timers(d: &Distribution) -> Option<String> {
     );
     if let Some(fit) = &d.goodness {
         text += &format!(", median {:.0}: {}", fit.model_median_ms, verdict(fit));
+    } else if let Some(model) = predicted.quantiles {
+        // Not every daemon jitters its keepalives, so this is shown and not judged.
+        let measured = sorted(d.detected_ms.clone());
+        let beside = [
+            (0.05, model.p5_ms),
+            (0.5, model.p50_ms),
+            (0.95, model.p95_ms),
+        ];
+        let beside = beside.into_iter().filter_map(|(q, predicted)| {
+            let measured = quantile(&measured, q)?;
+            Some(format!("{} % {measured:.0} ({predicted:.0})", q * 100.0))
+        });
+        let beside: Vec<String> = beside.collect();
+        text += &format!("; measured (predicted): {} ms", beside.join(", "));
     }
     Some(text)
+}
+
+/// `phases, medians: detection 771, news 0.4, FIB 0.6, first packet 0.5 ms; their sum and the
+/// outage differ by 0.2 (median), 0.9 (p99) ms: they add up`.
+fn phases(d: &Distribution) -> Option<String> {
+    let sums = d.phases.as_ref()?;
+    let each = [
+        ("detection", Some(sums.detection_ms)),
+        ("news", sums.news_ms),
+        ("FIB", sums.fib_ms),
+        ("first packet", Some(sums.first_packet_ms)),
+    ];
+    let each = each
+        .into_iter()
+        .filter_map(|(name, ms)| Some(format!("{name} {:.1}", ms?)));
+    let each: Vec<String> = each.collect();
+    let verdict = match sums.add_up {
+        true => "they add up",
+        false => "they DO NOT ADD UP",
+    };
+    let unseen = match sums.unseen {
+        0 => String::new(),
+        n => format!("; not seen in {n} of {}", n + sums.trials),
+    };
+    Some(format!(
+        "phases, medians: {} ms; their sum and the outage differ by {:.1} (median), {:.1} (p99) ms: {verdict}{unseen}",
+        each.join(", "),
+        sums.difference_median_ms,
+        sums.difference_p99_ms
+    ))
 }
 
 fn verdict(fit: &Goodness) -> String {

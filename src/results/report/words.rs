@@ -278,25 +278,6 @@ fn reasons(outages: &[&Outage]) -> String {
     }
 }
 
-/// Why the longest explained outage took so long.
-pub(super) fn why(result: &RunResult) -> Option<String> {
-    let explained = result.outages.iter().filter(|o| {
-        o.transition == Transition::Initial && o.lost > 0 && o.detection_share.is_some()
-    });
-    let worst = explained.max_by(|a, b| a.duration_ms.total_cmp(&b.duration_ms))?;
-    let mut text = format!("{} % detection", short(worst.detection_share? * 100.0));
-    if let Some(p) = &worst.predicted {
-        text += &format!("; {} predicts {}", p.timers, range(p.min_ms, p.max_ms));
-        if let Some((min, max)) = p.without_bfd_ms {
-            text += &format!(
-                ". Without BFD the hold timer would take {}",
-                range(min, max)
-            );
-        }
-    }
-    Some(text)
-}
-
 /// `14:02:11.482913 UTC` of nanoseconds since 1970.
 pub(super) fn time_of_day(realtime_ns: u64) -> String {
     let micros = realtime_ns / 1000 % 86_400_000_000;

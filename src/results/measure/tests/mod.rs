@@ -1,7 +1,9 @@
 //! Measurements of synthetic runs, whose truth is known because the test wrote it.
 
 mod alerts;
+mod calibration;
 mod cases;
+mod cutters;
 mod isolated;
 pub(in crate::results) mod lab;
 mod trust;

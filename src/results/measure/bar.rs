@@ -1,0 +1,51 @@
+//! How far the length of an outage may be from what the count of lost packets says.
+//!
+//! Traffic was gone from some moment after the last delivered packet before the loss had been
+//! sent until some moment before the first delivered one behind it was, and it was gone while the
+//! lost ones were sent. A sender in step leaves one gap to either side, RFC 6413's ± N/R; one that
+//! was late leaves more, exactly where it was late.
+
+use super::{flow::FlowView, result::LossPeriod};
+
+/// The error bar of `seqs`, the packets of one transition, which has these loss periods,
+/// milliseconds: never less than the gap between two packets.
+pub(super) fn of(view: &FlowView<'_>, seqs: &[u32], periods: &[LossPeriod]) -> f64 {
+    let gap = view.gap_ms();
+    if periods.is_empty() {
+        // What fits between two packets that arrived passes unseen.
+        return longest_pause_ms(view, seqs).max(gap);
+    }
+    let (mut less, mut more) = (0.0, 0.0);
+    for period in periods {
+        let [shortest, longest] = limits_ms(view, period);
+        less += period.duration_ms - shortest;
+        more += longest - period.duration_ms;
+    }
+    f64::max(less, more).max(gap)
+}
+
+/// How short and how long the outage behind a loss period can have been. Where nothing was
+/// delivered on one side, one gap has to do.
+fn limits_ms(view: &FlowView<'_>, period: &LossPeriod) -> [f64; 2] {
+    let gap = view.gap_ms();
+    let delivered = |seq: &u32| view.is_delivered(*seq);
+    let before = (0..period.start).rev().find(delivered);
+    let behind = (period.end + 1..view.seqs().end).find(delivered);
+    let ms = |from: u32, to: u32| {
+        let (from, to) = (view.sent_at(from)?, view.sent_at(to)?);
+        Some((to.cast_signed() - from.cast_signed()) as f64 / 1e6)
+    };
+    let shortest = ms(period.start, period.end).unwrap_or(period.duration_ms - gap);
+    let edge = |seq: Option<u32>, to: u32| seq.and_then(|seq| ms(seq.min(to), seq.max(to)));
+    let head = edge(before, period.start).unwrap_or(gap);
+    let tail = edge(behind, period.end).unwrap_or(gap);
+    [shortest, head + shortest + tail]
+}
+
+/// The longest time between the sending of two packets that were delivered one after the other.
+fn longest_pause_ms(view: &FlowView<'_>, seqs: &[u32]) -> f64 {
+    let delivered = seqs.iter().filter(|&&seq| view.is_delivered(seq));
+    let sent: Vec<u64> = delivered.filter_map(|&seq| view.sent_at(seq)).collect();
+    let pauses = sent.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
+    pauses.max().unwrap_or(0) as f64 / 1e6
+}
