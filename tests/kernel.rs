@@ -21,6 +21,8 @@ mod flow;
 mod frr_interop;
 #[path = "kernel/full.rs"]
 mod full;
+#[path = "kernel/known_outages.rs"]
+mod known_outages;
 #[path = "kernel/l2.rs"]
 mod l2;
 #[path = "kernel/lab.rs"]

@@ -177,6 +177,19 @@ Examples:
 Needs an idle machine: times are measured to some microseconds. Exit code 4: a value lies
 outside of its tolerance.";
 
+const KNOWN_OUTAGES_HELP: &str = "\
+A wire between two nodes drops everything for 0.5, 2, 5, 20, 100 and 1000 ms, by its own clock,
+while 1,000, 10,000 and 50,000 packets a second cross it each way, on the host as it is and with
+every processor taken by a thread that never rests. What backhoe reports of each is held against
+the truth: is it within the error bar it came with?
+
+Examples:
+  backhoe known-outages                   some 3 minutes
+  backhoe known-outages --trials 2 --rate 1000
+
+Needs an idle machine. Exit code 4: too many outages outside of their error bars, bars too wide,
+or too much called untrusted.";
+
 const METRICS_HELP: &str = "\
 The metrics have AWS's names and dimensions (AWS/DX, AWS/VPN); a circuit's ConnectionId, a VIF's
 VirtualInterfaceId and a VPN's VpnId are their names in the lab. Beside them is backhoe_alert.
@@ -215,6 +228,7 @@ impl Command {
             Self::Restore(args) => args.output.json,
             Self::Doctor(output) => output.json,
             Self::Conformance(args) => args.output.json,
+            Self::KnownOutages(args) => args.output.json,
             // A schema is JSON either way.
             Self::Schema(output) => output.json,
             // Their output is a picture, another program's, or a script.
@@ -287,6 +301,9 @@ pub(super) enum Command {
     /// Measure what this host's links really do, beside what was declared
     #[command(after_help = CONFORMANCE_HELP)]
     Conformance(ConformanceArgs),
+    /// Hold reported outages against outages of known length, on this host
+    #[command(after_help = KNOWN_OUTAGES_HELP)]
+    KnownOutages(KnownOutagesArgs),
     /// Print the JSON Schema of lab files, which editors check and complete with
     Schema(Output),
     /// Print shell completions
@@ -734,6 +751,21 @@ pub(super) struct ConformanceArgs {
     /// Show earlier results (--json), side by side, instead of measuring
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["cases", "wire", "no_times"], value_hint = ValueHint::FilePath)]
     pub(super) from: Vec<PathBuf>,
+    /// A table in Markdown on stdout
+    #[arg(long, conflicts_with = "json")]
+    pub(super) markdown: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct KnownOutagesArgs {
+    /// Windows of each length at each rate, idle and busy
+    #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) trials: u32,
+    /// Only these rates, packets a second each way
+    #[arg(long, value_name = "RATE", value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    pub(super) rate: Vec<u32>,
     /// A table in Markdown on stdout
     #[arg(long, conflicts_with = "json")]
     pub(super) markdown: bool,

@@ -19,6 +19,7 @@ mod graph;
 mod hidden;
 mod inspect;
 mod interrupt;
+mod known_outages;
 mod load;
 mod logs;
 mod ls;
@@ -64,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Graph(args) => graph::run(&args),
         Command::Schema(_) => schema::run(),
         Command::Conformance(args) => conformance::run(&args),
+        Command::KnownOutages(args) => known_outages::run(&args),
         Command::Doctor(output) => doctor::run(output),
         Command::Completions(args) => completions::run(&args),
         Command::Man => man::run(),

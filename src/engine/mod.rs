@@ -8,6 +8,7 @@ pub mod deploy;
 pub mod doctor;
 pub mod init;
 pub mod instrument;
+pub mod known_outages;
 pub mod live;
 pub mod node;
 pub mod observe;

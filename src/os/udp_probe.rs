@@ -13,8 +13,9 @@ use std::{
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-/// Bytes asked for each socket's buffers; the kernel grants what its limits allow.
-const BUFFER_BYTES: usize = 8 << 20;
+/// Bytes asked for each socket's buffers, taken only as packets wait; the kernel grants what its
+/// limits allow. A packet takes about a kilobyte: this is a second of 50,000.
+const BUFFER_BYTES: usize = 64 << 20;
 
 /// IP and UDP header bytes of a packet of this family.
 pub fn header_bytes(address: IpAddr) -> usize {

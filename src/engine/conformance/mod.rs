@@ -9,5 +9,6 @@ mod run;
 mod statistics;
 mod traffic;
 
+pub(in crate::engine) use pair::{LINK, Pair, Side};
 pub use row::{BackendReport, Judgement, Report, Row};
 pub use run::{Options, run};

@@ -33,22 +33,22 @@ const WARM_UP: Duration = Duration::from_secs(10);
 
 /// One of the two nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(in crate::engine) enum Side {
     A,
     B,
 }
 
 impl Side {
-    pub(super) const BOTH: [Self; 2] = [Self::A, Self::B];
+    pub(in crate::engine) const BOTH: [Self; 2] = [Self::A, Self::B];
 
-    pub(super) fn other(self) -> Self {
+    pub(in crate::engine) fn other(self) -> Self {
         match self {
             Self::A => Self::B,
             Self::B => Self::A,
         }
     }
 
-    pub(super) fn word(self) -> &'static str {
+    pub(in crate::engine) fn word(self) -> &'static str {
         match self {
             Self::A => "a",
             Self::B => "b",
@@ -62,7 +62,7 @@ impl Side {
         }
     }
 
-    pub(super) fn address(self, is_v6: bool) -> IpAddr {
+    pub(in crate::engine) fn address(self, is_v6: bool) -> IpAddr {
         if is_v6 {
             Ipv6Addr::new(0xfd00, 0, 0, 0xc0f, 0, 0, 0, self.number()).into()
         } else {
@@ -73,7 +73,7 @@ impl Side {
 
 /// Two nodes, `a` and `b`, on a link `l`.
 #[derive(Debug)]
-pub(super) struct Pair {
+pub(in crate::engine) struct Pair {
     kernel: Linux,
     wire: Option<Wire>,
     events: Receiver<Event>,
@@ -81,7 +81,11 @@ pub(super) struct Pair {
 
 impl Pair {
     /// Joined by a wire of this shape, from `a` and from `b`; packets have passed both ways.
-    pub(super) fn wired(backend: WireChoice, shape: [Shape; 2], mtu: u64) -> anyhow::Result<Self> {
+    pub(in crate::engine) fn wired(
+        backend: WireChoice,
+        shape: [Shape; 2],
+        mtu: u64,
+    ) -> anyhow::Result<Self> {
         let mtu = Bytes::new(mtu);
         let mut kernel = namespaces(&[node(Side::A)?, node(Side::B)?, Netns::Wire])?;
         let mut ends = Vec::new();
@@ -181,13 +185,13 @@ impl Pair {
         })
     }
 
-    pub(super) fn netns(&self, side: Side) -> anyhow::Result<&NetnsFd> {
+    pub(in crate::engine) fn netns(&self, side: Side) -> anyhow::Result<&NetnsFd> {
         self.kernel
             .netns(&node(side)?)
             .context("a node without a namespace")
     }
 
-    pub(super) fn wire(&self) -> anyhow::Result<&Wire> {
+    pub(in crate::engine) fn wire(&self) -> anyhow::Result<&Wire> {
         self.wire.as_ref().context("this pair has no wire")
     }
 
@@ -224,10 +228,15 @@ impl Pair {
         Ok(self)
     }
 
+    /// What the wire has told since this was last asked.
+    pub(in crate::engine) fn events(&self) -> Vec<Event> {
+        self.events.try_iter().collect()
+    }
+
     /// Warnings so far that would spoil a run.
     pub(super) fn spoiled_by(&self) -> Vec<String> {
         let mut texts = Vec::new();
-        for event in self.events.try_iter() {
+        for event in self.events() {
             if let EventKind::Warning {
                 untrusted: true,
                 text,
@@ -252,8 +261,11 @@ fn node(side: Side) -> anyhow::Result<Netns> {
     Ok(Netns::Node(NodeName::new(side.word())?))
 }
 
+/// What the wire between the two is called.
+pub(in crate::engine) const LINK: &str = "l";
+
 pub(super) fn link() -> anyhow::Result<LinkName> {
-    Ok(LinkName::new("l")?)
+    Ok(LinkName::new(LINK)?)
 }
 
 fn end(netns: Netns, name: IfName, index: u32) -> VethEnd {

@@ -220,6 +220,28 @@ impl Relay {
         self.gate(self.links.directions(link, from)?, GateState::Open)
     }
 
+    /// Packets sent on the link within this time vanish, both ways. Each is judged by the
+    /// instant at which the kernel received it, so nobody has to act when the time begins or
+    /// ends, and it is as long as it was ordered. It must not have begun.
+    ///
+    /// # Errors
+    /// The link is not wired, or the relay has died.
+    pub fn silence_between(
+        &self,
+        link: &LinkName,
+        [begin, end]: [MonoNs; 2],
+    ) -> anyhow::Result<()> {
+        for (at, state) in [(begin, GateState::Silent), (end, GateState::Open)] {
+            let directions = self.links.directions(link, None)?;
+            self.send(Command::Gate {
+                directions,
+                at,
+                state,
+            })?;
+        }
+        Ok(())
+    }
+
     /// Silences several links both ways at one instant.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    engine::{live::Live, probe::ProbeQuality},
+    engine::{live::Live, probe::ProbeQuality, wire::Lateness},
     lab::{
         model::{Expect, ExpectAfter, Shape},
         op::{Inbound, Netns, Op},
@@ -30,8 +30,6 @@ pub(super) fn input(
     cpu_waited: Option<f64>,
 ) -> RunInput {
     let plan = live.plan();
-    let lateness = live.lateness();
-    let us = |ns: i64| ns as f64 / 1e3;
     RunInput {
         lab: plan.lab.to_string(),
         events: Vec::new(),
@@ -51,20 +49,29 @@ pub(super) fn input(
         },
         expectations: plan.expect.iter().map(expectation).collect(),
         quality: Quality {
-            realtime: quality.realtime,
-            pacing_p99_us: Some(quality.pacing_p99_us),
-            pacing_max_us: Some(quality.pacing_max_us),
-            clock_step_ns: if quality.clock_stepped {
-                ((quality.clock_error_us * 1e3) as u64).max(CLOCK_STEP_NS)
-            } else {
-                0
-            },
             capture_drops: live.capture_drops(),
-            wire_late_p99_us: lateness.map(|late| us(late.p99_ns)),
-            wire_late_max_us: lateness.map(|late| us(late.max_ns)),
             cpu_waited,
+            ..self::quality(quality, live.lateness())
         },
         notes: plan.notes.clone(),
+    }
+}
+
+/// How well probes and wires did, by their own account.
+pub(in crate::engine) fn quality(probes: &ProbeQuality, wires: Option<Lateness>) -> Quality {
+    let us = |ns: i64| ns as f64 / 1e3;
+    Quality {
+        realtime: probes.realtime,
+        pacing_p99_us: Some(probes.pacing_p99_us),
+        pacing_max_us: Some(probes.pacing_max_us),
+        clock_step_ns: if probes.clock_stepped {
+            ((probes.clock_error_us * 1e3) as u64).max(CLOCK_STEP_NS)
+        } else {
+            0
+        },
+        wire_late_p99_us: wires.map(|late| us(late.p99_ns)),
+        wire_late_max_us: wires.map(|late| us(late.max_ns)),
+        ..Quality::default()
     }
 }
 

@@ -8,5 +8,6 @@ mod steady;
 mod stop;
 mod watch;
 
+pub(in crate::engine) use collect::quality;
 pub use run::{Bench, LAST_LOOK, Options, converge};
 pub use stop::Stop;

@@ -10,7 +10,7 @@ use crate::{
     },
     lab::model::Shape,
     os::{netns::NetnsFd, qdisc::Qdiscs},
-    results::event::WireFlowLog,
+    results::event::{MonoNs, WireFlowLog},
     units::{LinkName, NodeName},
 };
 
@@ -104,6 +104,18 @@ impl Wire {
         match self {
             Self::Relay(relay) => relay.restore(link, from),
             Self::Kernel(wire) => wire.restore(link, from),
+        }
+    }
+
+    /// Packets sent on the link within this time vanish, both ways, by the relay's own clock.
+    ///
+    /// # Errors
+    /// As [`silence`](Self::silence); and always in the kernel, where a cut is an operation
+    /// that takes time.
+    pub fn silence_between(&self, link: &LinkName, time: [MonoNs; 2]) -> anyhow::Result<()> {
+        match self {
+            Self::Relay(relay) => relay.silence_between(link, time),
+            Self::Kernel(_) => bail!("link {link} is carried by the kernel, which times no cut"),
         }
     }
 
