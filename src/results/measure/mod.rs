@@ -11,10 +11,10 @@
 
 mod account;
 mod alerts;
-mod bench;
-mod compare;
 mod bar;
+mod bench;
 mod calibration;
+mod compare;
 mod expect;
 mod flow;
 mod goodness;
