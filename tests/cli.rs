@@ -31,6 +31,8 @@ mod graph;
 mod interrupted;
 #[path = "cli/metrics.rs"]
 mod metrics;
+#[path = "cli/report.rs"]
+mod report;
 #[path = "cli/test.rs"]
 mod test;
 #[path = "cli/trials.rs"]
@@ -360,7 +362,7 @@ fn a_bad_file_is_refused_at_its_line_and_column() {
 fn a_run_prints_one_json_document_and_its_name_is_taken_meanwhile() {
     let mut bench = Bench::new("run");
     let lab = bench.name("run");
-    let seeded = ["--json", "--seed", "00000000000000ab"];
+    let seeded = ["--json", "--out", "out", "--seed", "00000000000000ab"];
     let first = bench.start(&[&["run", &headline(), "--name", &lab], &seeded[..]].concat());
     until("the lab is up", || {
         bench.ok(&["ls"]).contains(&format!("{lab}  "))
@@ -384,6 +386,8 @@ fn a_run_prints_one_json_document_and_its_name_is_taken_meanwhile() {
     // On a slow machine an expectation may be missed; the document is there all the same.
     assert!(matches!(output.status.code(), Some(0 | 4)), "{err}");
     let result: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}{err}"));
+    report::is_told_again(&bench, "out", None);
+    assert_eq!(bench.ok(&["report", "out", "--json"]), out);
     assert_eq!(result["lab"], *lab);
     assert_eq!(result["seed"], "00000000000000ab");
     for progress in ["converged in ", "silent applied to circuit"] {

@@ -84,9 +84,20 @@ Examples:
   backhoe run labs/dx-vpn-backup.yaml
   backhoe run labs/dx-vpn-backup.yaml --trials 20    distributions, beside what the timers predict
   backhoe run labs/dx-vpn-backup.yaml --json | jq '.outages[] | {from, to, duration_ms}'
+  backhoe run labs/dx-vpn-backup.yaml --out fifty --resume    go on with trials that were cut short
 
 Ctrl-C takes the lab down. Exit code 4: the result is not trusted, an expectation or a wait's
 `within` was missed, or the run failed on its way.";
+
+const REPORT_HELP: &str = "\
+Examples:
+  backhoe report runs/dx-vpn-backup-1763772000000
+  backhoe report fifty --markdown >> \"$GITHUB_STEP_SUMMARY\"
+  backhoe report fifty --trial 7 --json | jq '.outages[].phases_ms'
+
+Everything is measured again from journal.jsonl and the packet files that it names, so a run that
+was killed is told as far as it got. Exit code 0: it was told, whatever it says; 4: no trial was
+over, or a file is missing or was changed.";
 
 const TEST_HELP: &str = "\
 Examples:
@@ -229,6 +240,7 @@ impl Command {
             Self::Doctor(output) => output.json,
             Self::Conformance(args) => args.output.json,
             Self::KnownOutages(args) => args.output.json,
+            Self::Report(args) => args.output.json,
             // A schema is JSON either way.
             Self::Schema(output) => output.json,
             // Their output is a picture, another program's, or a script.
@@ -253,6 +265,9 @@ pub(super) enum Command {
     /// Compare two runs: by how much is the second slower, and how sure is that
     #[command(after_help = COMPARE_HELP)]
     Compare(CompareArgs),
+    /// Tell again what a run measured, from the directory it left behind
+    #[command(after_help = REPORT_HELP)]
+    Report(ReportArgs),
     /// Check lab files; prints every error with its line and column
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
@@ -361,6 +376,10 @@ pub(super) struct RunArgs {
     /// to this: `ci:5%` is half of its 95 % confidence interval
     #[arg(long, value_name = "ci:SHARE", value_parser = until)]
     pub(super) until: Option<Percent>,
+    /// Go on with the trials in --out DIR that was interrupted or killed: the same lab, the same
+    /// seed, as many trials as were asked for then unless --trials says otherwise
+    #[arg(long, requires = "out")]
+    pub(super) resume: bool,
     /// What carries the links
     #[arg(long, value_name = "BACKEND", value_enum, default_value_t)]
     pub(super) wire: WireArg,
@@ -385,6 +404,21 @@ impl RunArgs {
         let unless_said = self.until.map(|_| 1000);
         self.trials.or(unless_said).filter(|&trials| trials > 1)
     }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ReportArgs {
+    /// The run's directory, or the journal in it
+    #[arg(value_name = "RUN", value_hint = ValueHint::AnyPath)]
+    pub(super) run: PathBuf,
+    /// Only this trial of a series, as a run of its own
+    #[arg(long, value_name = "N")]
+    pub(super) trial: Option<u32>,
+    /// Markdown, for a pull request
+    #[arg(long, conflicts_with = "json")]
+    pub(super) markdown: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 #[derive(Debug, ClapArgs)]

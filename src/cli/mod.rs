@@ -29,11 +29,14 @@ mod output;
 mod own_config;
 mod plan;
 mod progress;
+mod report;
+mod resume;
 mod run;
 mod schema;
 mod status;
 mod table;
 mod test;
+mod told;
 mod up;
 
 use std::process::ExitCode;
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Graph(args) => graph::run(&args),

@@ -14,18 +14,19 @@ use super::{
     interrupt::{self, Interrupts},
     load, ls, output,
     progress::Progress,
+    resume::{self, Resumed},
+    told::Told,
 };
 use crate::{
     engine::{
         api::{self, Client},
-        init::{self, Goal, LaunchError, LaunchSpec, Mode, RunOptions},
+        init::{self, Goal, LaunchError, LaunchSpec, Mode, Origin, RunOptions},
     },
-    lab::model::StepKind,
+    lab::{model::StepKind, plan::Plan},
     os::clock,
     results::{
-        event::{Event, EventKind},
-        measure::{RunResult, TrialsResult, Warning},
-        report,
+        event::{Event, EventKind, FileRecord, sha256},
+        measure::{Terms, Warning},
     },
     units::LabName,
 };
@@ -77,7 +78,26 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
         .any(|step| matches!(step, StepKind::Fault { .. }));
     so_far.lab = Some(lab.clone());
     must_be_free(&lab)?;
-    let out_dir = out_dir(args.out.as_deref(), &lab)?;
+    let text = fs::read(&args.lab)?;
+    let mut origin = origin(&args.lab, &text, &plan)?;
+    let mut terms = Terms {
+        trials: args.series().unwrap_or(1),
+        until_ci: args.until,
+        seed: args.seed.unwrap_or_else(clock::real_ns),
+    };
+    let out_dir = match args.out.as_deref().filter(|_| args.resume) {
+        None => out_dir(args.out.as_deref(), &lab)?,
+        Some(out) => match resume::take_up(args, out, (&text, &lab, &mut origin))? {
+            Resumed::Done(told) => return tell(&told, args.output.json),
+            Resumed::Further(out_dir, asked) => {
+                let (done, all) = (origin.trials_before, asked.trials);
+                output::talk(&format!("resumed after trial {done} of {all}"));
+                terms = asked;
+                out_dir
+            }
+        },
+    };
+    fs::write(out_dir.join(&origin.lab_file.path), text)?;
     so_far.out_dir = Some(out_dir.clone());
     let spec = LaunchSpec {
         plan,
@@ -85,13 +105,15 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
         mode: Mode::Foreground,
         options: RunOptions {
             goal: Goal::Scenario,
-            trials: args.series().unwrap_or(1),
-            until_ci: args.until,
-            seed: args.seed.unwrap_or_else(clock::real_ns),
+            trials: terms.trials,
+            until_ci: terms.until_ci,
+            seed: terms.seed,
             wire: args.wire.into(),
             command_started,
+            origin: Some(origin),
         },
     };
+    let series = terms.trials > 1;
     let launched = match init::launch(&spec, |pid| interrupts.lab(pid)) {
         Ok(launched) => launched,
         Err(error) => {
@@ -102,11 +124,7 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
     let failure = follow(lab, (args.output.json, cuts), &mut so_far.warnings);
     let status = launched.wait()?;
     if let Some(caught) = interrupts.caught() {
-        return Err(interrupted(
-            caught,
-            &out_dir,
-            (args.output.json, args.series().is_some()),
-        )?);
+        return Err(interrupted(caught, &out_dir, (args.output.json, series))?);
     }
     let text = match (failure, fs::read_to_string(out_dir.join("result.json"))) {
         (None, Ok(text)) => text,
@@ -117,50 +135,44 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
             return Err(Exit::Failed(failure.unwrap_or_else(ended)));
         }
     };
-    let told = Told::read(&text, args.series().is_some())?;
-    if args.output.json {
-        output::data(&text)?;
-    } else {
+    let told = Told::read(&text, series)?;
+    if !args.output.json {
         told.print()?;
         output::talk(&format!("run directory: {}", out_dir.display()));
+    } else {
+        output::data(&text)?;
     }
+    verdict(&told)
+}
+
+/// What a lab file and its plan are known by.
+fn origin(path: &Path, text: &[u8], plan: &Plan) -> Result<Origin, Exit> {
+    let plan = serde_json::to_vec(plan).context("the plan")?;
+    let copy = match path.extension() {
+        Some(extension) if extension == "json" => "plan.json",
+        _ => "lab.yaml",
+    };
+    Ok(Origin {
+        lab_file: FileRecord::of(copy.to_owned(), text),
+        plan_sha256: sha256(&plan),
+        earlier: Vec::new(),
+        trials_before: 0,
+    })
+}
+
+fn tell(told: &Told, json: bool) -> Result<(), Exit> {
+    match json {
+        true => told.print_json()?,
+        false => told.print()?,
+    }
+    verdict(told)
+}
+
+fn verdict(told: &Told) -> Result<(), Exit> {
     match told.succeeded() {
         true => Ok(()),
         // The report has said why.
         false => Err(Exit::Status(4)),
-    }
-}
-
-/// What `result.json` holds.
-enum Told {
-    Run(Box<RunResult>),
-    Series(Box<TrialsResult>),
-}
-
-impl Told {
-    fn read(text: &str, series: bool) -> Result<Self, Exit> {
-        Ok(match series {
-            true => Self::Series(serde_json::from_str(text).context("result.json")?),
-            false => Self::Run(serde_json::from_str(text).context("result.json")?),
-        })
-    }
-
-    fn succeeded(&self) -> bool {
-        match self {
-            Self::Run(run) => run.succeeded(),
-            Self::Series(series) => series.succeeded(),
-        }
-    }
-
-    fn print(&self) -> Result<(), Exit> {
-        let style = report::Style {
-            colour: output::colour(),
-            width: 100,
-        };
-        output::data(&match self {
-            Self::Run(run) => report::terminal(run, style),
-            Self::Series(series) => report::trials(series, style),
-        })
     }
 }
 
@@ -255,6 +267,8 @@ fn fresh(path: &Path) -> io::Result<PathBuf> {
         "result.json",
         "packets.parquet",
         "wires.json",
+        "lab.yaml",
+        "plan.json",
     ] {
         forget(fs::remove_file(path.join(name)))?;
     }

@@ -69,6 +69,7 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
             seed: clock::real_ns(),
             wire: args.wire.into(),
             command_started,
+            origin: None,
         },
     };
     let launched = match init::launch(&spec, |pid| interrupts.lab(pid)) {

@@ -3,4 +3,5 @@
 pub mod capacity;
 pub mod event;
 pub mod measure;
+pub mod replay;
 pub mod report;

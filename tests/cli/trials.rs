@@ -4,7 +4,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::bench::{Bench, root, until, words};
+use crate::{
+    bench::{Bench, root, until, words},
+    report::is_told_again,
+};
 
 fn lab(stem: &str) -> String {
     let path = root().join(format!("labs/{stem}.yaml"));
@@ -46,12 +49,22 @@ fn each_trial_is_measured_and_kept_and_all_are_told_as_distributions() {
     assert_eq!(all["expect"][0]["met"], 5);
     let kept = fs::read_to_string(bench.dir.path().join("out/result.json")).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&kept).unwrap(), all);
+    is_told_again(&bench, "out", None);
 
     // The same for somebody who reads, and whose expectation is missed every time.
     let text = fs::read_to_string(&file).unwrap();
     let wrong = text.replace("lost: 37", "lost: 36");
     fs::write(bench.dir.path().join("wrong.yaml"), wrong).unwrap();
-    let output = bench.run(&["run", "wrong.yaml", "--name", &name, "--trials", "2"]);
+    let output = bench.run(&[
+        "run",
+        "wrong.yaml",
+        "--name",
+        &name,
+        "--trials",
+        "2",
+        "--out",
+        "two",
+    ]);
     let (out, err) = words(&output);
     assert_eq!(output.status.code(), Some(4), "{out}{err}");
     assert!(
@@ -61,6 +74,9 @@ fn each_trial_is_measured_and_kept_and_all_are_told_as_distributions() {
     assert!(out.contains("met in 0 of 2; trial 1: "), "{out}");
     assert!(out.contains("2 of 2 did not succeed: 1, 2"), "{out}");
     assert!(err.contains("trial 1 of 2 did not succeed"), "{err}");
+    is_told_again(&bench, "two", Some(&out));
+    let markdown = bench.ok(&["report", "two", "--markdown"]);
+    assert!(markdown.contains("| probe | trials | min |"), "{markdown}");
 }
 
 #[test]
@@ -81,6 +97,7 @@ fn interrupted_trials_tell_what_was_done() {
     let trials = all["trials"].as_array().unwrap();
     assert!((1..=2).contains(&trials.len()), "{all}");
     assert_eq!(trials[0]["succeeded"], true, "{all}");
+    is_told_again(&bench, "out", None);
 }
 
 #[test]

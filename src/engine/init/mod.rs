@@ -24,4 +24,4 @@ pub use outer::internal_lab;
 pub use pid1::Context;
 pub use report::{LaunchError, Ready, Reporter, Timings};
 pub use run_dir::RunDir;
-pub use spec::{Goal, LaunchSpec, Mode, RunOptions};
+pub use spec::{Goal, LaunchSpec, Mode, Origin, RunOptions};

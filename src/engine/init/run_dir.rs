@@ -46,6 +46,14 @@ impl RunDir {
         File::create(path)
     }
 
+    /// Writes a file.
+    pub fn write(&self, name: impl AsRef<Path>, contents: &[u8]) -> io::Result<()> {
+        let name = name.as_ref();
+        let told =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", name.display()));
+        fs::write(self.inside(name).map_err(told)?, contents).map_err(told)
+    }
+
     /// Opens a file for appending, for a log that several processes share.
     pub fn append(&self, name: impl AsRef<Path>) -> io::Result<File> {
         let path = self.inside(name.as_ref())?;

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::wire::WireChoice,
     lab::plan::Plan,
-    results::{event::MonoNs, measure::Terms},
+    results::{
+        event::{FileRecord, MonoNs},
+        measure::{Sitting, Terms},
+    },
     units::Percent,
 };
 
@@ -52,6 +55,22 @@ pub struct RunOptions {
     pub wire: WireChoice,
     /// When the command was started.
     pub command_started: Option<MonoNs>,
+    /// Of a scenario: what its journal says it was run from.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+}
+
+/// What a scenario is run from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The lab file, and its copy in the run's directory.
+    pub lab_file: FileRecord,
+    /// SHA-256 of the plan, in JSON.
+    pub plan_sha256: String,
+    /// Earlier sittings of the same series that have trials.
+    pub earlier: Vec<Sitting>,
+    /// Trials of them; this sitting begins with the next.
+    pub trials_before: u32,
 }
 
 fn once() -> u32 {
@@ -66,6 +85,13 @@ impl RunOptions {
             until_ci: self.until_ci,
             seed: self.seed,
         }
+    }
+
+    /// Trials of earlier sittings.
+    pub fn trials_before(&self) -> u32 {
+        self.origin
+            .as_ref()
+            .map_or(0, |origin| origin.trials_before)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Everything a measurement needs, as plain data.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     engine::{live::Live, probe::ProbeQuality, wire::Lateness},
     lab::{
-        model::{Expect, ExpectAfter, Shape},
+        model::{Expect, ExpectAfter, Isolated, Shape},
         op::{Inbound, Netns, Op},
         plan::{Plan, ServicePlan, TunnelBy},
     },
@@ -22,6 +22,31 @@ use crate::{
 /// A step of the wall clock is at least this large, or it would not be called one.
 const CLOCK_STEP_NS: u64 = 1_000_001;
 
+/// What a plan alone says to a measurement.
+pub struct Described {
+    /// The lab.
+    pub topology: Topology,
+    /// Probes whose packets must not arrive, with their lines in the file.
+    pub isolated: BTreeMap<String, (u32, Isolated)>,
+    /// What must hold.
+    pub expectations: Vec<Expectation>,
+    /// What every report repeats.
+    pub notes: Vec<String>,
+}
+
+/// The plan as a measurement sees it.
+pub fn describe(plan: &Plan) -> Described {
+    let isolated = plan.isolated.iter();
+    Described {
+        topology: topology(plan),
+        isolated: isolated
+            .map(|(probe, of)| (probe.to_string(), *of))
+            .collect(),
+        expectations: plan.expect.iter().map(expectation).collect(),
+        notes: plan.notes.clone(),
+    }
+}
+
 /// The journal is added by whoever keeps it.
 pub(super) fn input(
     live: &Live,
@@ -30,30 +55,26 @@ pub(super) fn input(
     cpu_waited: Option<f64>,
 ) -> RunInput {
     let plan = live.plan();
+    let described = describe(plan);
     RunInput {
         lab: plan.lab.to_string(),
         events: Vec::new(),
         flows,
         wires: live.flow_logs(),
-        topology: topology(plan),
+        topology: described.topology,
         node_drops: live
             .dropped_by_nodes()
             .into_iter()
             .map(|(node, drops)| (node.to_string(), drops))
             .collect(),
-        isolated: {
-            let isolated = plan.isolated.iter();
-            isolated
-                .map(|(probe, of)| (probe.to_string(), *of))
-                .collect()
-        },
-        expectations: plan.expect.iter().map(expectation).collect(),
+        isolated: described.isolated,
+        expectations: described.expectations,
         quality: Quality {
             capture_drops: live.capture_drops(),
             cpu_waited,
             ..self::quality(quality, live.lateness())
         },
-        notes: plan.notes.clone(),
+        notes: described.notes,
     }
 }
 

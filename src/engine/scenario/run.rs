@@ -62,7 +62,7 @@ const CALIBRATION: u32 = 1_000;
 pub struct Bench<'a> {
     live: &'a Live,
     stop: &'a Stop,
-    rng: ChaCha12Rng,
+    seed: u64,
     converge_within: Duration,
 }
 
@@ -76,26 +76,29 @@ impl<'a> Bench<'a> {
         Ok(Self {
             live,
             stop,
-            rng: ChaCha12Rng::seed_from_u64(options.seed),
+            seed: options.seed,
             converge_within: options.converge_within,
         })
     }
 
     /// Runs the scenario and returns everything that was seen of it but the journal.
-    /// Once `stop` is asked for, that is what was seen until then.
+    /// Once `stop` is asked for, that is what was seen until then. What trial `number`, from 1,
+    /// draws depends on the seed and on that number alone, not on the trials before it.
     ///
     /// # Errors
     /// Traffic is not delivered before the first fault, or a part of the engine failed.
-    pub fn trial(&mut self) -> anyhow::Result<RunInput> {
+    pub fn trial(&self, number: u32) -> anyhow::Result<RunInput> {
+        let mut rng = ChaCha12Rng::seed_from_u64(self.seed);
+        rng.set_stream(u64::from(number.saturating_sub(1)));
         let stopped = &|| self.stop.is_asked();
         let missed = self.live.capture_drops();
-        let probes = steady::probes(self.live, &mut self.rng, stopped)?;
+        let probes = steady::probes(self.live, &mut rng, stopped)?;
         self.stop.measuring();
         let waiting = Waiting::begin();
         let mut experiment = Experiment {
             probes,
             live: self.live,
-            rng: &mut self.rng,
+            rng: &mut rng,
             converge_within: self.converge_within,
             stopped,
             last_change: clock::mono_ns(),

@@ -33,7 +33,15 @@ impl Log {
             .grown
             .wait_timeout_while(self.lock(), PATIENCE, |events| !events.contains(last))
             .unwrap_or_else(PoisonError::into_inner);
-        events.clone()
+        // What came after it is no part of what `last` ends.
+        let end = events.iter().rposition(|event| event == last);
+        let until = end.map_or(events.len(), |end| end + 1);
+        events.get(..until).unwrap_or_default().to_vec()
+    }
+
+    /// What `look` finds in the first event in which it finds anything.
+    pub(super) fn find<T>(&self, look: impl FnMut(&EventKind) -> Option<T>) -> Option<T> {
+        self.lock().iter().map(|event| &event.kind).find_map(look)
     }
 
     /// The latest measurement of a link's direction.

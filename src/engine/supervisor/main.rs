@@ -23,6 +23,7 @@ use crate::{
         deploy,
         init::{Context, Goal, Ready, RunOptions, Timings},
         live::{Live, LiveOptions},
+        scenario::describe,
         sink::EventSink,
     },
     lab::plan::Plan,
@@ -32,7 +33,7 @@ use crate::{
         process::{self, Watcher},
         userns::Owner,
     },
-    results::event::{EventKind, MonoNs},
+    results::event::{EventKind, MonoNs, Planned},
 };
 
 /// Runs the supervisor; its value is the lab's exit status.
@@ -69,7 +70,11 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
     } = context;
     let (sink, events) = EventSink::pair();
     run_started(&sink, &spec.plan, &spec.options, owner);
-    let journal_file = run_dir.create("journal.jsonl").context("journal.jsonl")?;
+    let journal_file = match spec.options.trials_before() {
+        0 => run_dir.create("journal.jsonl"),
+        _ => run_dir.append("journal.jsonl"),
+    };
+    let journal_file = journal_file.context("journal.jsonl")?;
     let started = spec.options.command_started.unwrap_or(begin);
     let mut timings = Timings {
         processes_ms: ms(started, begin),
@@ -96,7 +101,7 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
     let (ask, requests) = channel();
     let children = Watcher::start()?;
     let options = LiveOptions {
-        seed: spec.options.seed,
+        seed: links_seed(&spec.options),
         wire: spec.options.wire,
         command_started: started,
     };
@@ -128,6 +133,7 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
                 log,
                 terms: spec.options.terms(),
                 command_started: started,
+                origin: spec.options.origin,
             };
             Some(scenario::start(work, ask)?)
         }
@@ -188,6 +194,34 @@ fn run_started(sink: &EventSink, plan: &Plan, options: &RunOptions, owner: Owner
         command_started: options.command_started,
         timers_scaled: plan.timers_scaled,
     });
+    planned(sink, plan, options);
+}
+
+/// What links draw from. A series that is taken up again goes on with other numbers than it
+/// began with.
+fn links_seed(options: &RunOptions) -> u64 {
+    /// The fraction of the golden ratio: no small number of trials leads back.
+    const APART: u64 = 0x9e37_79b9_7f4a_7c15;
+    let before = u64::from(options.trials_before());
+    options.seed.wrapping_add(before.wrapping_mul(APART))
+}
+
+fn planned(sink: &EventSink, plan: &Plan, options: &RunOptions) {
+    let Some(origin) = &options.origin else {
+        return;
+    };
+    let described = describe(plan);
+    sink.now(EventKind::Planned(Box::new(Planned {
+        terms: options.terms(),
+        first_trial: origin.trials_before + 1,
+        lab_file: origin.lab_file.clone(),
+        plan_sha256: origin.plan_sha256.clone(),
+        wire: options.wire.word().to_owned(),
+        topology: described.topology,
+        isolated: described.isolated,
+        expectations: described.expectations,
+        notes: described.notes,
+    })));
 }
 
 fn kernel_release() -> String {

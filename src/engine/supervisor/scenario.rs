@@ -1,8 +1,6 @@
 //! The lab's scenario on a thread of its own, and what is written of it.
 
 use std::{
-    fs::File,
-    io::{BufWriter, Write},
     path::Path,
     sync::{Arc, mpsc::Sender},
     time::Duration,
@@ -14,17 +12,20 @@ use super::log::Log;
 use crate::{
     engine::{
         api::Request,
-        init::RunDir,
+        init::{Origin, RunDir},
         live::Live,
         scenario::{Bench, Options, Stop},
     },
     lab::model::Alert,
     os::clock,
     results::{
-        event::{Event, EventKind, FlowLog, MonoNs},
+        event::{
+            Event, EventKind, FileRecord, FlowLog, FlowRecord, MEASURED, MonoNs, Recorded,
+            SeriesEnd,
+        },
         measure::{
-            AlertResult, Ended, RunInput, RunResult, Terms, is_precise, largest_median, measure,
-            of_trial, summarise, trial_directory,
+            AlertResult, Ended, RunInput, RunResult, Sitting, Terms, is_precise, largest_median,
+            measure, of_trial, summarise, trial_directory,
         },
         report,
     },
@@ -40,6 +41,8 @@ pub(super) struct Work {
     pub(super) terms: Terms,
     /// When the command was started.
     pub(super) command_started: MonoNs,
+    /// What it is run from.
+    pub(super) origin: Option<Origin>,
 }
 
 /// Starts the scenario; its end, once everything is written, is a request like any other.
@@ -65,27 +68,28 @@ pub(super) fn start(work: Work, ask: Sender<Request>) -> std::io::Result<Arc<Sto
 
 impl Work {
     fn once(&self, stop: &Stop) -> anyhow::Result<()> {
-        let mut bench = Bench::begin(&self.live, &self.options(), stop)?;
-        let input = bench.trial()?;
-        self.conclude(input, |all| all, (1, "", outcome(stop)))?;
+        let bench = Bench::begin(&self.live, &self.options(), stop)?;
+        let began = clock::mono_ns();
+        let input = bench.trial(1)?;
+        self.conclude(input, |all| all, &Moment::only(began, outcome(stop)))?;
         Ok(())
     }
 
     /// Trial after trial; each is written before the next begins.
     fn series(&self, stop: &Stop) -> anyhow::Result<()> {
-        let mut bench = Bench::begin(&self.live, &self.options(), stop)?;
+        let mut trials = self.earlier().context("the trials of earlier sittings")?;
+        let before = trials.len();
+        let bench = Bench::begin(&self.live, &self.options(), stop)?;
         let first = clock::mono_ns();
-        let mut trials = Vec::new();
         let ended = loop {
             let number = trials.len() as u32 + 1;
-            let begun = clock::mono_ns();
-            match self.trial(&mut bench, (number, first, begun), stop) {
+            match self.trial(&bench, (number, first), stop) {
                 Ok(result) => trials.push(result),
                 // What was done before it stands.
-                Err(error) if trials.is_empty() => return Err(error),
+                Err(error) if trials.len() == before => return Err(error),
                 Err(error) => break Ended::Failed(format!("trial {number}: {error:#}")),
             }
-            self.tell_trial(&trials, first);
+            self.tell_trial(&trials, before, first);
             if stop.is_asked() {
                 break Ended::Interrupted;
             }
@@ -107,33 +111,84 @@ impl Work {
         if let Ended::Failed(why) = &ended {
             self.live.sink().warn("trials-ended", why, false);
         }
-        let file = self.live.run_dir().create("result.json");
-        let all = summarise(&trials, self.terms, ended);
-        serde_json::to_writer_pretty(BufWriter::new(file.context("result.json")?), &all)
-            .context("writing result.json")
+        let ended_by = SeriesEnd {
+            ended: ended.clone(),
+        };
+        self.live.sink().now(EventKind::SeriesEnded(ended_by));
+        let sittings = self.sittings(before as u32 + 1, trials.len() as u32);
+        let all = summarise(&trials, self.terms, ended).measured_in(sittings);
+        let text = report::json(&all).context("writing result.json")?;
+        self.live.run_dir().write("result.json", text.as_bytes())?;
+        Ok(())
+    }
+
+    /// What earlier sittings measured; the command has made sure that it is there.
+    fn earlier(&self) -> anyhow::Result<Vec<RunResult>> {
+        let before = self.origin.as_ref().map_or(0, |o| o.trials_before);
+        let each = (1..=before).map(|number| {
+            let path = Path::new(&trial_directory(number)).join("result.json");
+            let text = self.live.run_dir().read(&path);
+            let text = text.with_context(|| path.display().to_string())?;
+            serde_json::from_slice(&text).with_context(|| path.display().to_string())
+        });
+        each.collect()
+    }
+
+    /// This one after those before it.
+    fn sittings(&self, first_trial: u32, last_trial: u32) -> Vec<Sitting> {
+        let earlier = self.origin.as_ref().map(|origin| origin.earlier.clone());
+        let mut all = earlier.unwrap_or_default();
+        let started = self.log.find(|kind| {
+            let EventKind::RunStarted {
+                version,
+                kernel,
+                realtime_ns,
+                ..
+            } = kind
+            else {
+                return None;
+            };
+            Some(Sitting {
+                first_trial,
+                last_trial,
+                began_realtime_ns: *realtime_ns,
+                version: version.clone(),
+                kernel: kernel.clone(),
+            })
+        });
+        all.extend(started);
+        all
     }
 
     fn trial(
         &self,
-        bench: &mut Bench<'_>,
-        (number, first, begun): (u32, MonoNs, MonoNs),
+        bench: &Bench<'_>,
+        (number, first_began): (u32, MonoNs),
         stop: &Stop,
     ) -> anyhow::Result<RunResult> {
-        let input = bench.trial()?;
-        let directory = trial_directory(number);
-        let own = |all| of_trial(all, first, begun);
-        self.conclude(input, own, (number, &directory, outcome(stop)))
+        let began = clock::mono_ns();
+        let input = bench.trial(number)?;
+        let moment = Moment {
+            trial: number,
+            directory: trial_directory(number),
+            first_began,
+            began,
+            outcome: outcome(stop),
+        };
+        let own = |all| of_trial(all, first_began, began);
+        self.conclude(input, own, &moment)
     }
 
-    fn tell_trial(&self, trials: &[RunResult], first: MonoNs) {
+    fn tell_trial(&self, trials: &[RunResult], before: usize, first: MonoNs) {
         let passed = clock::mono_ns().saturating_sub(first) as f64 / 1e9;
-        let left = f64::from(self.terms.trials) / trials.len().max(1) as f64 - 1.0;
+        let each = passed / trials.len().saturating_sub(before).max(1) as f64;
+        let left = f64::from(self.terms.trials) - trials.len() as f64;
         self.live.sink().now(EventKind::TrialFinished {
             trial: trials.len() as u32,
             of: self.terms.trials,
             succeeded: trials.last().is_some_and(RunResult::succeeded),
             median_ms: largest_median(trials),
-            left_s: (self.terms.until_ci.is_none() && left > 0.0).then_some(passed * left),
+            left_s: (self.terms.until_ci.is_none() && left > 0.0).then_some(each * left),
         });
     }
 
@@ -145,21 +200,21 @@ impl Work {
         }
     }
 
-    /// Measures what was seen of trial `trial`, which ended with `outcome`, with the events of it
-    /// that `own` picks, and writes it below `directory`.
+    /// Measures what was seen of a trial, with the events of it that `own` picks, and writes it
+    /// below its directory. What it is measured from comes first: from then on the trial is one
+    /// that a killed run has finished.
     fn conclude(
         &self,
         mut input: RunInput,
         own: impl FnOnce(Vec<Event>) -> Vec<Event>,
-        (trial, directory, outcome): (u32, &str, &str),
+        moment: &Moment,
     ) -> anyhow::Result<RunResult> {
         let live = &*self.live;
-        let within = Path::new(directory);
         live.warn_of_esp_losses();
         let last = Event {
             at: clock::mono_ns(),
             kind: EventKind::Progress {
-                stage: "measured".to_owned(),
+                stage: MEASURED.to_owned(),
                 done: 1,
                 total: 1,
                 waiting: Vec::new(),
@@ -171,26 +226,84 @@ impl Work {
         input.events.push(Event {
             at: last.at,
             kind: EventKind::RunFinished {
-                outcome: outcome.to_owned(),
+                outcome: moment.outcome.to_owned(),
             },
         });
-        packets(&input.flows, (live.run_dir(), within)).context("writing the packet records")?;
-        let table = live.run_dir().create(within.join("packets.parquet"))?;
-        report::parquet(&input, trial, table).context("writing packets.parquet")?;
-        let wires = live.run_dir().create(within.join("wires.json"))?;
-        serde_json::to_writer(BufWriter::new(wires), &input.wires).context("writing wires.json")?;
+        input.flows.iter_mut().for_each(FlowLog::sort);
+        let record = record(live.run_dir(), &input, (moment, last.at))?;
+        let path = Path::new(&moment.directory).join("packets.parquet");
+        let table = live.run_dir().create(path)?;
+        report::parquet(&input, moment.trial, table).context("writing packets.parquet")?;
+        live.sink().now(EventKind::TrialRecorded(Box::new(record)));
         let result = measure(&input);
         // The load was told when it was measured.
         let found = result.alerts.iter();
         for alert in found.filter(|alert| alert.alert != Alert::LoadExceedsBackup) {
             tell(live, alert);
         }
-        let file = live.run_dir().create(within.join("result.json"));
-        let file = file.context("result.json")?;
-        serde_json::to_writer_pretty(BufWriter::new(file), &result)
-            .context("writing result.json")?;
+        let text = report::json(&result).context("writing result.json")?;
+        let path = Path::new(&moment.directory).join("result.json");
+        live.run_dir().write(path, text.as_bytes())?;
         Ok(result)
     }
+}
+
+/// Which trial it is, and when.
+struct Moment {
+    trial: u32,
+    /// Below the run's.
+    directory: String,
+    first_began: MonoNs,
+    began: MonoNs,
+    outcome: &'static str,
+}
+
+impl Moment {
+    /// Of a single run.
+    fn only(began: MonoNs, outcome: &'static str) -> Self {
+        Self {
+            trial: 1,
+            directory: String::new(),
+            first_began: began,
+            began,
+            outcome,
+        }
+    }
+}
+
+/// Writes what a trial that `ended` is measured from, but for the journal.
+fn record(
+    run_dir: &RunDir,
+    input: &RunInput,
+    (moment, ended): (&Moment, MonoNs),
+) -> anyhow::Result<Recorded> {
+    let path = |name: &str| match moment.directory.as_str() {
+        "" => name.to_owned(),
+        directory => format!("{directory}/{name}"),
+    };
+    let mut flows = Vec::new();
+    for flow in &input.flows {
+        let path = path(&format!("packets/{}.{}.csv", flow.probe, flow.from));
+        let table = flow.table();
+        let record = FlowRecord::of(flow, path, table.as_bytes());
+        run_dir.write(&record.packets.path, table.as_bytes())?;
+        flows.push(record);
+    }
+    let wires = serde_json::to_vec(&input.wires).context("writing wires.json")?;
+    let wires_file = FileRecord::of(path("wires.json"), &wires);
+    run_dir.write(&wires_file.path, &wires)?;
+    Ok(Recorded {
+        trial: moment.trial,
+        directory: moment.directory.clone(),
+        first_began: moment.first_began,
+        began: moment.began,
+        ended,
+        outcome: moment.outcome.to_owned(),
+        quality: input.quality.clone(),
+        node_drops: input.node_drops.clone(),
+        flows,
+        wires: wires_file,
+    })
 }
 
 /// How a trial that has just ended has ended.
@@ -216,29 +329,4 @@ fn tell(live: &Live, alert: &AlertResult) {
     if let Some(cleared) = alert.cleared_ns {
         live.sink().at(cleared, said("cleared"));
     }
-}
-
-/// One table a flow: every sequence number, when it left, every arrival.
-fn packets(flows: &[FlowLog], (run_dir, within): (&RunDir, &Path)) -> std::io::Result<()> {
-    for flow in flows {
-        let name = format!("packets/{}.{}.csv", flow.probe, flow.from);
-        let mut out = BufWriter::<File>::new(run_dir.create(within.join(name))?);
-        writeln!(out, "seq,sent_ns,received_ns,ttl")?;
-        let mut arrivals: Vec<_> = flow.received.iter().collect();
-        arrivals.sort_by_key(|arrival| (arrival.seq, arrival.at));
-        let mut arrivals = arrivals.into_iter().peekable();
-        for (seq, sent) in (0_u32..).zip(&flow.sent) {
-            let sent = sent.map(|ns| ns.to_string()).unwrap_or_default();
-            let mut arrived = false;
-            while let Some(arrival) = arrivals.next_if(|arrival| arrival.seq == seq) {
-                writeln!(out, "{seq},{sent},{},{}", arrival.at, arrival.ttl)?;
-                arrived = true;
-            }
-            if !arrived {
-                writeln!(out, "{seq},{sent},,")?;
-            }
-        }
-        out.flush()?;
-    }
-    Ok(())
 }

@@ -29,6 +29,17 @@ pub enum WireChoice {
     Kernel,
 }
 
+impl WireChoice {
+    /// As it is asked for on the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Relay => "relay",
+            Self::Kernel => "kernel",
+        }
+    }
+}
+
 /// The running backend. Dropping it ends what it does to the links.
 #[derive(Debug)]
 pub enum Wire {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::{Planned, Recorded, SeriesEnd};
 use crate::units::seed_as_text;
 
 /// Nanoseconds on CLOCK_MONOTONIC: the run's one clock.
@@ -45,6 +46,8 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timers_scaled: Option<u32>,
     },
+    /// What is measured, and how often: all that results must know of the lab.
+    Planned(Box<Planned>),
     /// Namespaces, links and tunnels exist and are up.
     Built {
         /// Nodes, hosts included.
@@ -400,6 +403,10 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room_bps: Option<u64>,
     },
+    /// A trial, or a single run's only one, is over, and its packets are in files.
+    TrialRecorded(Box<Recorded>),
+    /// There will be no more trials.
+    SeriesEnded(SeriesEnd),
     /// One of several trials has been measured.
     TrialFinished {
         /// Which, from 1.

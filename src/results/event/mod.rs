@@ -1,10 +1,14 @@
 //! Everything that happens in a run, typed; one JSON object a line in `journal.jsonl`.
-//! Every report is a fold over these events and the probes' packet records.
+//! Every report is a fold over these events and the probes' packet records, which are files
+//! beside the journal that it names.
 
 mod journal;
 mod kinds;
 mod packets;
+mod records;
+mod table;
 
 pub use journal::*;
 pub use kinds::*;
 pub use packets::*;
+pub use records::*;

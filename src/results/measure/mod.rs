@@ -51,6 +51,6 @@ pub use result::*;
 pub use run::{measure, moved_without_loss};
 pub use stats::{bootstrap, quantile, sorted};
 pub use trials::{
-    Distribution, Ended, ExpectTally, Terms, Trial, TrialOutage, TrialsResult, WarningTally,
-    distributions, is_precise, largest_median, of_trial, summarise, trial_directory,
+    Distribution, Ended, ExpectTally, Sitting, Terms, Trial, TrialOutage, TrialsResult,
+    WarningTally, distributions, is_precise, largest_median, of_trial, summarise, trial_directory,
 };

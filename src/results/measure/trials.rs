@@ -96,6 +96,21 @@ pub enum Ended {
     Failed(String),
 }
 
+/// One start of the command, of several in which a series was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sitting {
+    /// Its first trial.
+    pub first_trial: u32,
+    /// Its last.
+    pub last_trial: u32,
+    /// When it began, CLOCK_REALTIME, nanoseconds.
+    pub began_realtime_ns: u64,
+    /// backhoe's version.
+    pub version: String,
+    /// Kernel release.
+    pub kernel: String,
+}
+
 /// `result.json` of a series of trials.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrialsResult {
@@ -114,6 +129,9 @@ pub struct TrialsResult {
     pub asked: Terms,
     /// Why there are no more.
     pub ended: Ended,
+    /// Absent: it was measured in one go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sittings: Vec<Sitting>,
     /// Each of them, in order.
     pub trials: Vec<Trial>,
     /// How they may be wrong: each warning once, by how many trials it was given.
@@ -205,6 +223,15 @@ impl TrialsResult {
         enough && !self.trials.is_empty() && self.trials.iter().all(|trial| trial.succeeded)
     }
 
+    /// The same as measured in these sittings, which are those that have trials.
+    #[must_use]
+    pub fn measured_in(mut self, sittings: Vec<Sitting>) -> Self {
+        if sittings.len() > 1 {
+            self.sittings = sittings;
+        }
+        self
+    }
+
     /// The distributions in which something was lost, or else of every fault.
     pub fn worth_telling(&self) -> impl Iterator<Item = &Distribution> {
         let told = |d: &&Distribution| d.transition == Transition::Initial || d.max_ms > 0.0;
@@ -223,6 +250,7 @@ pub fn summarise(trials: &[RunResult], terms: Terms, ended: Ended) -> TrialsResu
         timers_scaled: first.and_then(|run| run.timers_scaled),
         asked: terms,
         ended,
+        sittings: Vec::new(),
         trials: (1..).zip(trials).map(|(n, run)| trial(n, run)).collect(),
         warnings: warnings(trials),
         distributions: distributions(trials, terms.seed),

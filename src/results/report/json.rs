@@ -1,9 +1,9 @@
 //! `result.json`.
 
-use crate::results::measure::RunResult;
+use serde::Serialize;
 
-/// The result as indented JSON with a final newline. Fails only on a number JSON cannot hold.
-pub fn json(result: &RunResult) -> Result<String, serde_json::Error> {
+/// A result as indented JSON with a final newline. Fails only on a number JSON cannot hold.
+pub fn json(result: &impl Serialize) -> Result<String, serde_json::Error> {
     let mut text = serde_json::to_string_pretty(result)?;
     text.push('\n');
     Ok(text)

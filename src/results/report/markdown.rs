@@ -114,7 +114,7 @@ fn write(result: &RunResult, out: &mut String) -> std::fmt::Result {
 }
 
 /// Keeps names from ending a table cell or starting emphasis.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if matches!(c, '|' | '*' | '_' | '<') {

@@ -8,6 +8,7 @@ mod markdown;
 mod parquet;
 mod terminal;
 mod trials;
+mod trials_markdown;
 mod why;
 mod words;
 
@@ -21,3 +22,4 @@ pub use markdown::markdown;
 pub use parquet::{ParquetError, parquet};
 pub use terminal::{Style, terminal};
 pub use trials::trials;
+pub use trials_markdown::trials_markdown;

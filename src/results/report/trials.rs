@@ -23,6 +23,9 @@ pub fn trials(result: &TrialsResult, style: Style) -> String {
         page.line(&scaled_words(factor));
     }
     page.row("trials", &how_many(result));
+    if let Some(sittings) = sittings(result) {
+        page.wrapped("", &format!("in {sittings}"));
+    }
     for (index, label) in labels(result).into_iter().enumerate() {
         let of: Vec<&Distribution> = result
             .worth_telling()
@@ -64,13 +67,13 @@ fn labels(result: &TrialsResult) -> Vec<(&str, Transition)> {
     all
 }
 
-fn several(result: &TrialsResult) -> bool {
+pub(super) fn several(result: &TrialsResult) -> bool {
     let mut all = result.distributions.iter();
     let first = all.next();
     all.any(|d| first.is_some_and(|first| d.probe != first.probe))
 }
 
-fn how_many(result: &TrialsResult) -> String {
+pub(super) fn how_many(result: &TrialsResult) -> String {
     let done = result.trials.len();
     let mut text = format!("{done} of {}", result.asked.trials);
     if result.ended == Ended::Precise {
@@ -127,7 +130,7 @@ fn distributions((label, transition): (&str, Transition), of: &[&Distribution], 
     }
 }
 
-fn row(d: &Distribution, several: bool) -> Vec<String> {
+pub(super) fn row(d: &Distribution, several: bool) -> Vec<String> {
     let ms = |value: f64| format!("{value:.0}");
     let median = match d.median_ci95_ms {
         Some((low, high)) => format!("{} ({}-{})", ms(d.median_ms), ms(low), ms(high)),
@@ -145,9 +148,32 @@ fn row(d: &Distribution, several: bool) -> Vec<String> {
     row
 }
 
+/// `2 sittings: 1-7 on 2026-11-22 at 01:02 UTC, 8-20 on 2026-11-23 at 10:00 UTC`, where it was not
+/// measured in one go.
+pub(super) fn sittings(result: &TrialsResult) -> Option<String> {
+    let first = result.sittings.first()?;
+    let each = result.sittings.iter().map(|sitting| {
+        let (from, to) = (sitting.first_trial, sitting.last_trial);
+        let trials = match from == to {
+            true => from.to_string(),
+            false => format!("{from}-{to}"),
+        };
+        let mut text = format!("{trials} on {}", words::date(sitting.began_realtime_ns));
+        if sitting.version != first.version {
+            text += &format!(" by backhoe {}", sitting.version);
+        }
+        if sitting.kernel != first.kernel {
+            text += &format!(" on Linux {}", sitting.kernel);
+        }
+        text
+    });
+    let each: Vec<String> = each.collect();
+    Some(format!("{} sittings: {}", each.len(), each.join(", ")))
+}
+
 /// `detected after 608-899 ms, median 771; 300 ms x 3 predicts 600-904, median 773: agrees
 /// (p = 0.41)`.
-fn timers(d: &Distribution) -> Option<String> {
+pub(super) fn timers(d: &Distribution) -> Option<String> {
     let predicted = d.predicted.as_ref()?;
     let min = d.detected_ms.iter().copied().min_by(f64::total_cmp)?;
     let max = d.detected_ms.iter().copied().max_by(f64::total_cmp)?;
@@ -260,7 +286,7 @@ fn conclude(result: &TrialsResult, page: &mut Page) {
     );
 }
 
-fn expect(tally: &ExpectTally, trials: usize) -> String {
+pub(super) fn expect(tally: &ExpectTally, trials: usize) -> String {
     let mut text = format!(
         "line {}, {}: met in {} of {trials}",
         tally.line, tally.text, tally.met

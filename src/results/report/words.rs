@@ -291,6 +291,22 @@ pub(super) fn time_of_day(realtime_ns: u64) -> String {
     )
 }
 
+/// `2026-11-22 at 01:02 UTC`.
+pub(super) fn date(realtime_ns: u64) -> String {
+    let minutes = realtime_ns / 60_000_000_000;
+    // Days since 1 March of the year 0: leap days end years of that calendar.
+    let days = minutes / 1440 + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month < 3);
+    let (hour, minute) = (minutes / 60 % 24, minutes % 60);
+    format!("{year}-{month:02}-{day:02} at {hour:02}:{minute:02} UTC")
+}
+
 /// `trusted; one trial, no distribution`.
 pub(super) fn trust(result: &RunResult) -> String {
     let trust = if result.trusted {

@@ -1,0 +1,86 @@
+//! `backhoe report`: what a run measured, again, from what it left behind.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{Exit, args::ReportArgs, told::Told};
+use crate::results::{
+    event::read_journal,
+    replay::{Replay, ReplayError},
+};
+
+pub(super) fn run(args: &ReportArgs) -> Result<(), Exit> {
+    let kept = Kept::open(&args.run)?;
+    let told = match args.trial {
+        None => Told::from(kept.replay.result(&mut kept.reader())?),
+        Some(number) => {
+            if kept.replay.record(number).is_none() {
+                let last = kept.replay.numbers().last().unwrap_or_default();
+                return Err(Exit::Usage(format!(
+                    "trial {number} is not in the journal: its trials are 1 to {last}"
+                )));
+            }
+            Told::Run(Box::new(kept.replay.trial(number, &mut kept.reader())?))
+        }
+    };
+    if args.output.json {
+        told.print_json()
+    } else if args.markdown {
+        told.print_markdown()
+    } else {
+        told.print()
+    }
+}
+
+impl From<ReplayError> for Exit {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Empty | ReplayError::NotMeasured => Self::Usage(error.to_string()),
+            ReplayError::NoTrial(_) | ReplayError::File(_) => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// A run's directory, with its journal.
+pub(super) struct Kept {
+    /// The journal, taken apart.
+    pub(super) replay: Replay,
+    directory: PathBuf,
+}
+
+impl Kept {
+    /// Opens a run's directory, or the one that a journal is in.
+    pub(super) fn open(path: &Path) -> Result<Self, Exit> {
+        let (directory, journal) = match path.is_dir() {
+            true => (path.to_owned(), path.join("journal.jsonl")),
+            false => {
+                let parent = path.parent().unwrap_or_else(|| Path::new(""));
+                (parent.to_owned(), path.to_owned())
+            }
+        };
+        let shown = journal.display();
+        let wrong = |why: String| Exit::Usage(format!("{shown}: {why}"));
+        let bytes = fs::read(&journal).map_err(|error| {
+            let hint = match error.kind() == io::ErrorKind::NotFound {
+                true => "\n   = help: `backhoe run LAB` says at its end where its run directory is",
+                false => "",
+            };
+            wrong(format!("cannot be read: {error}{hint}"))
+        })?;
+        // A run that was killed may have left half a character.
+        let text = String::from_utf8_lossy(&bytes);
+        let events = read_journal(&text).map_err(|error| wrong(error.to_string()))?;
+        let replay = Replay::new(events).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { replay, directory })
+    }
+
+    /// Reads files that the journal names.
+    pub(super) fn reader(&self) -> impl FnMut(&str) -> Result<Vec<u8>, String> {
+        |name| {
+            let path = self.directory.join(name);
+            fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+        }
+    }
+}
