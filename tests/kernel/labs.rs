@@ -12,13 +12,18 @@ const LABS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/labs");
 /// can name it; that one of two stays empty is, with 24 flows, one chance in eight million.
 const SPREAD: [(&str, [&str; 2]); 1] = [("tgw-vpn-ecmp", ["one", "two"])];
 
-/// Before the first fault, by the paths that packets took.
-fn each_way_is_used(lab: &str, dir: &Path) {
-    let Some((_, ways)) = SPREAD.iter().find(|(of, _)| *of == lab) else {
-        return;
-    };
+/// Labs whose VPN encrypts these circuits: every wire counts the probes that it can read, and on
+/// these there may be none.
+const ENCRYPTED: [(&str, &[&str]); 3] = [
+    ("dx-private-ip-vpn", &["circuit"]),
+    ("dx-public-ipsec", &["circuit-1", "circuit-2"]),
+    ("dx-public-vpn", &["circuit-1", "circuit-2"]),
+];
+
+/// Files of this name in a run's directory, wherever they are in it.
+fn found(dir: &Path, name: &str) -> Vec<Value> {
     let mut dirs = vec![dir.to_path_buf()];
-    let mut used = BTreeSet::new();
+    let mut values = Vec::new();
     while let Some(dir) = dirs.pop() {
         for path in fs::read_dir(dir)
             .unwrap()
@@ -27,18 +32,42 @@ fn each_way_is_used(lab: &str, dir: &Path) {
         {
             if path.is_dir() {
                 dirs.push(path);
-            } else if path.ends_with("result.json") {
-                let result: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-                let steady = result["steady"].as_array().unwrap();
-                used.extend(
-                    steady
-                        .iter()
-                        .map(|flow| flow["path"].as_str().unwrap().to_owned()),
-                );
+            } else if path.ends_with(name) {
+                values.push(serde_json::from_slice(&fs::read(path).unwrap()).unwrap());
             }
         }
     }
+    values
+}
+
+/// Before the first fault, by the paths that packets took.
+fn each_way_is_used(lab: &str, dir: &Path) {
+    let Some((_, ways)) = SPREAD.iter().find(|(of, _)| *of == lab) else {
+        return;
+    };
+    let mut used = BTreeSet::new();
+    for result in found(dir, "result.json") {
+        let steady = result["steady"].as_array().unwrap();
+        let paths = steady.iter().map(|flow| flow["path"].as_str().unwrap());
+        used.extend(paths.map(str::to_owned));
+    }
     assert_eq!(used, BTreeSet::from(ways.map(str::to_owned)));
+}
+
+fn nothing_is_plain(lab: &str, dir: &Path) {
+    let Some((_, circuits)) = ENCRYPTED.iter().find(|(of, _)| *of == lab) else {
+        return;
+    };
+    let wires = found(dir, "wires.json");
+    let counts: Vec<&Value> = wires.iter().flat_map(|w| w.as_array().unwrap()).collect();
+    assert!(!counts.is_empty(), "no wire counted anything");
+    for count in counts {
+        let link = count["link"].as_str().unwrap();
+        assert!(
+            !circuits.contains(&link),
+            "a plain probe crossed {link}: {count}"
+        );
+    }
 }
 
 fn hold_to_its_expectations(lab: &str) {
@@ -67,7 +96,10 @@ fn hold_to_its_expectations(lab: &str) {
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{said}"));
     let outcome = &document["labs"][0];
     match outcome["verdict"].as_str() {
-        Some("pass") => each_way_is_used(lab, dir.path()),
+        Some("pass") => {
+            each_way_is_used(lab, dir.path());
+            nothing_is_plain(lab, dir.path());
+        }
         Some("skip") => not_tested(&format!("labs/{lab}.yaml"), &outcome["why"][0]),
         _ => panic!("{outcome:#}\n{said}"),
     }
@@ -109,6 +141,8 @@ labs! {
     dx_ipsec_backup_bird: "dx-ipsec-backup-bird",
     dx_ipsec_backup_frr: "dx-ipsec-backup-frr",
     dx_jumbo: "dx-jumbo",
+    dx_private_ip_vpn: "dx-private-ip-vpn",
+    dx_public_ipsec: "dx-public-ipsec",
     dx_public_vpn: "dx-public-vpn",
     dx_resiliency_development: "dx-resiliency-development",
     dx_resiliency_high: "dx-resiliency-high",

@@ -15,6 +15,9 @@ pub const LIBIPSEC_MTU: u64 = 1400;
 pub struct Ipsec {
     /// One or two; two towards AWS.
     pub tunnels: Vec<IpsecTunnel>,
+    /// Over Direct Connect: where the first end's outer addresses are taken from, with room
+    /// for a /30 for each tunnel. `None`: derived from names.
+    pub outer: Option<Ipv4Net>,
     /// How the ends prove who they are.
     pub auth: Authentication,
     /// Certificate and key of the first end, in place of the lab's own.

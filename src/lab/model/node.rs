@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::{Announce, RouteTables};
 use crate::units::{Asn, HostName, IfName, LinkName, NodeName, RegionName, Suite};
@@ -87,6 +87,8 @@ pub enum Kind {
         /// Its route tables; none: the default one, with which everything is associated
         /// and into which everything propagates.
         tables: RouteTables,
+        /// Its CIDR block, from which the outer addresses of private-IP VPNs are taken.
+        cidr: Option<Ipv4Net>,
     },
     /// AWS's public network, and the services in it: what a public VIF leads to.
     AwsPublic {

@@ -37,8 +37,9 @@ impl Lab {
             .flat_map(|node| node.hosts.values())
             .flat_map(|host| host.addresses.iter().copied());
         let cidrs = lab.nodes.values().filter_map(|node| match &node.kind {
-            Kind::Vpc { cidrs, .. } => Some(cidrs),
-            Kind::AwsPublic { prefixes, .. } => Some(prefixes),
+            Kind::Vpc { cidrs, .. } => Some(cidrs.clone()),
+            Kind::AwsPublic { prefixes, .. } => Some(prefixes.clone()),
+            Kind::Tgw { cidr, .. } => Some(cidr.iter().copied().map(IpNet::V4).collect()),
             Kind::Host
             | Kind::Router
             | Kind::Switch
@@ -46,10 +47,9 @@ impl Lab {
             | Kind::Internet
             | Kind::DxLocation
             | Kind::Vgw
-            | Kind::Dxgw { .. }
-            | Kind::Tgw { .. } => None,
+            | Kind::Dxgw { .. } => None,
         });
-        let cidrs = cidrs.flatten().copied();
+        let cidrs = cidrs.flatten();
         let originated = lab
             .nodes
             .values()
@@ -74,6 +74,10 @@ impl Lab {
             .filter_map(Session::ipsec)
             .flat_map(|ipsec| &ipsec.tunnels)
             .filter_map(|tunnel| tunnel.inside.map(IpNet::V4));
+        let outer = lab
+            .sessions
+            .values()
+            .filter_map(|session| session.ipsec()?.outer.map(IpNet::V4));
         let fixed = lab
             .sessions
             .values()
@@ -86,5 +90,6 @@ impl Lab {
             .chain(announced)
             .chain(links.chain(lags).chain(sessions).flatten().copied())
             .chain(insides)
+            .chain(outer)
     }
 }

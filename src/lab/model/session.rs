@@ -137,15 +137,18 @@ pub struct Vif {
     pub prefixes: Vec<IpNet>,
 }
 
-/// A VPN over the internet.
+/// A VPN over the internet, or over Direct Connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vpn {
     /// What encrypts.
     pub implementation: VpnKind,
     /// Who carries the outer packets: an `internet` node that both ends are linked to; or, over
-    /// a public VIF, the customer's router that the first end is linked to.
+    /// Direct Connect, the customer's router that the first end is linked to.
     pub over: NodeName,
-    /// The link from each end to `over`; over a public VIF AWS's is to an `aws-public`.
+    /// Who carries them at the second end: `over` again; or, over a public VIF, an `aws-public`,
+    /// and over a transit VIF the `dxgw` that the tgw is associated with.
+    pub beyond: NodeName,
+    /// The link from the first end to `over`, and from the second to `beyond`.
     pub underlay: [LinkName; 2],
     /// What the user's ends make of TCP's MSS. `None`: [`Mss::Mtu`] where the other
     /// end is AWS's, else [`Mss::Unclamped`].

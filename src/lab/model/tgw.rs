@@ -60,6 +60,12 @@ impl Lab {
         kind.is_some_and(Kind::is_tgw)
     }
 
+    /// Whether a node is a Direct Connect gateway.
+    pub fn is_dxgw(&self, name: &NodeName) -> bool {
+        let kind = self.nodes.get(name).map(|node| &node.kind);
+        kind.is_some_and(|kind| matches!(kind, Kind::Dxgw { .. }))
+    }
+
     /// The route tables of a transit gateway; none: it has the default one, in which
     /// everything is.
     pub fn route_tables(&self, name: &NodeName) -> Option<&RouteTables> {

@@ -123,6 +123,33 @@ impl AddressBook {
             })
     }
 
+    /// A /30 out of a range of the file's own, clear of what else the file names in there.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub fn subnet_within(&mut self, range: Ipv4Net, name: &str) -> Result<Ipv4Net, Exhausted> {
+        const LENGTH: u8 = 30;
+        let exhausted = || Exhausted {
+            name: name.to_owned(),
+        };
+        let bits = LENGTH
+            .checked_sub(range.prefix_len())
+            .ok_or_else(exhausted)?;
+        let whole = IpNet::V4(range);
+        let is_free = |subnet: &IpNet| {
+            let inside = |taken: &&IpNet| !taken.contains(&whole) && overlap(taken, subnet);
+            !self.avoided.iter().any(|taken| inside(&taken))
+        };
+        let base = u32::from(range.network());
+        let subnet = candidates("within", name, 1u32 << bits.min(16))
+            .filter_map(|block| Ipv4Net::new(Ipv4Addr::from(base + block * 4), LENGTH).ok())
+            .find(|&subnet| {
+                let subnet = IpNet::V4(subnet);
+                is_free(&subnet) && self.given.insert(subnet)
+            });
+        subnet.ok_or_else(exhausted)
+    }
+
     /// One IPv6 /64 for each name, out of fd62:6b68::/32 (RFC 4193).
     ///
     /// # Errors
@@ -259,6 +286,20 @@ mod tests {
         six.sort();
         six.dedup();
         assert_eq!(six.len(), 3000);
+    }
+
+    #[test]
+    fn a_block_of_a_range_is_clear_of_what_else_is_in_there() {
+        let range: Ipv4Net = "198.51.100.0/28".parse().unwrap();
+        let host: IpNet = "198.51.100.5/29".parse().unwrap();
+        let mut book = AddressBook::avoiding([IpNet::V4(range), host]);
+        let block = |book: &mut AddressBook, name| book.subnet_within(range, name);
+        let (one, two) = (block(&mut book, "one"), block(&mut book, "two"));
+        let mut found = [one.unwrap(), two.unwrap()];
+        found.sort();
+        let free = ["198.51.100.8/30", "198.51.100.12/30"];
+        assert_eq!(found.map(|block| block.to_string()), free);
+        assert!(block(&mut book, "three").is_err());
     }
 
     #[test]

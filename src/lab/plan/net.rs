@@ -2,6 +2,7 @@
 
 mod addresses;
 pub(super) mod cables;
+mod outer;
 
 use std::collections::BTreeMap;
 
@@ -330,6 +331,10 @@ pub(super) struct EndpointOf<'a> {
     pub(super) name: Result<NodeName, NameError>,
     pub(super) parent: &'a NodeName,
     pub(super) tunnel: String,
+    /// Of which session, which tunnel from 1, and which end.
+    pub(super) session: &'a Session,
+    pub(super) number: usize,
+    pub(super) side: usize,
 }
 
 /// Every end of every IPsec tunnel: of each tunnel first the customer's.
@@ -337,10 +342,14 @@ pub(super) fn endpoints(lab: &Lab) -> impl Iterator<Item = EndpointOf<'_>> {
     lab.sessions.iter().flat_map(|(name, session)| {
         let tunnels = session.ipsec().map_or(0, |ipsec| ipsec.tunnels.len());
         (1..=tunnels).flat_map(move |number| {
-            session.ends.iter().map(move |parent| EndpointOf {
+            let ends = session.ends.iter().enumerate();
+            ends.map(move |(side, parent)| EndpointOf {
                 name: NodeName::new(endpoint_name(parent.as_str(), name.as_str(), number)),
                 parent,
                 tunnel: tunnel_name(name.as_str(), number),
+                session,
+                number,
+                side,
             })
         })
     })

@@ -10,7 +10,7 @@ use super::{
         address::{AddressBook, Pool, hash, nth_v4, nth_v6},
         facts::HostFacts,
     },
-    attached, attachment_name, endpoints, lag_of, tag,
+    attached, attachment_name, endpoints, lag_of, outer, tag,
 };
 use crate::{
     lab::model::{Kind, Lab, Link, Session, SessionKind, tunnel_name},
@@ -77,8 +77,12 @@ pub(super) fn derive(lab: &Lab, host: &HostFacts) -> Result<Derived, PlanError> 
         .collect();
     let mut ends = BTreeMap::new();
     for endpoint in endpoints(lab) {
+        let own = outer::of_customer(&endpoint);
         let name = endpoint.name?;
-        let mut pair = book.ends(Pool::Internet, &outer_name(&name), [2, 1]);
+        let mut pair = match own.or_else(|| book.within(name.as_str())) {
+            Some(block) => [2, 1].map(|number| vec![nth_v4(block, number)]),
+            None => book.ends(Pool::Internet, &outer_name(&name), [2, 1]),
+        };
         only_v4(&mut pair);
         ends.insert(name, pair);
     }
@@ -159,6 +163,8 @@ struct Way<'a> {
 struct Subnets {
     v4: BTreeMap<Pool, BTreeMap<String, Ipv4Net>>,
     v6: BTreeMap<String, Ipv6Net>,
+    /// Out of ranges of the file's: of AWS's ends of VPNs over Direct Connect.
+    within: BTreeMap<String, Ipv4Net>,
 }
 
 impl Subnets {
@@ -207,7 +213,16 @@ impl Subnets {
         } else {
             BTreeMap::new()
         };
-        Ok(Self { v4, v6 })
+        let mut within = BTreeMap::new();
+        for (name, range) in outer::of_aws(lab)? {
+            let subnet = book.subnet_within(range, &name)?;
+            within.insert(name, subnet);
+        }
+        Ok(Self { v4, v6, within })
+    }
+
+    fn within(&self, name: &str) -> Option<Ipv4Net> {
+        self.within.get(name).copied()
     }
 
     /// The subnets of a name, IPv4 first.
@@ -237,6 +252,12 @@ impl Subnets {
             ([], _) => {
                 if let Some(pool) = way.pool.filter(|_| !is_given(&pair)) {
                     pair = self.ends(pool, way.name.as_str(), [1, 2]);
+                    if let Some(block) = self.within(way.name.as_str()) {
+                        for (addresses, number) in pair.iter_mut().zip([1, 2]) {
+                            addresses.retain(|address| matches!(address, IpNet::V6(_)));
+                            addresses.push(nth_v4(block, number));
+                        }
+                    }
                 }
             }
             // Each is on an interface of its own.

@@ -57,7 +57,12 @@ pub(super) fn attachment(lab: &Lab, leg: &Leg, side: usize) -> Option<Attachment
             is_location(lab, leg, 1 - side).then_some(Attachment::DirectConnect)
         }
         (Kind::Vgw | Kind::Tgw { .. }, Medium::Link(_)) => Some(Attachment::DirectConnect),
-        (Kind::Vgw | Kind::Tgw { .. }, Medium::Tunnel(_)) => Some(Attachment::Vpn),
+        (Kind::Vgw | Kind::Tgw { .. }, Medium::Tunnel(_)) => Some(
+            match lab.sessions.get(&leg.declared).map(|session| &session.kind) {
+                Some(SessionKind::Vpn(vpn)) if lab.is_dxgw(&vpn.beyond) => Attachment::PrivateIpVpn,
+                _ => Attachment::Vpn,
+            },
+        ),
         _ => None,
     }
 }

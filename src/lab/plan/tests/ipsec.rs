@@ -30,6 +30,7 @@ fn lab() -> Lab {
         config: None,
     };
     vpn.implementation = VpnKind::Ipsec(Box::new(Ipsec {
+        outer: None,
         tunnels: vec![tunnel.clone(), tunnel],
         auth: Authentication::PreSharedKey,
         own: None,

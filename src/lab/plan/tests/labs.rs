@@ -145,6 +145,7 @@ fn wireguard(over: &str, underlay: [&str; 2]) -> SessionKind {
     SessionKind::Vpn(Vpn {
         implementation: VpnKind::Wireguard,
         over: name(over),
+        beyond: name(over),
         underlay: underlay.map(link_name),
         mss: None,
         fixed: None,

@@ -73,7 +73,11 @@ pub(in crate::lab::spec) static NODE: Table = Table {
             "aws-public: where it is, as seen from the locations: in their Region (the default), on the same continent, or elsewhere.",
         ),
         word("attach", Name, "vpc: the vgw or tgw it is attached to."),
-        word("cidr", OneOrList(&Prefix), "vpc: its address ranges."),
+        word(
+            "cidr",
+            OneOrList(&Prefix),
+            "vpc: its address ranges. tgw: its CIDR block, for the outer addresses of private-IP VPNs.",
+        ),
         word(
             "propagate",
             Flag,

@@ -73,7 +73,12 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
         word(
             "over",
             Either(&[Name, ListOf(&Name)]),
-            "vpn: the internet node between them; over public VIFs the customer's router and the aws-public.",
+            "vpn: the internet node between them; over public VIFs the customer's router and the aws-public, over a transit VIF the router and the dxgw.",
+        ),
+        word(
+            "outer",
+            Prefix,
+            "ipsec over Direct Connect: where your ends' outer addresses are taken from: a /29, or a larger prefix that you announce.",
         ),
         word(
             "bfd",

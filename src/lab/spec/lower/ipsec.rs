@@ -30,8 +30,9 @@ pub(super) const INSIDE_HELP: &str = "AWS takes a /30 of 169.254.0.0/16 for each
 pub(super) const RESERVED_HELP: &str = "AWS takes neither 169.254.0.0/30 to 169.254.5.0/30 nor 169.254.169.252/30; left out, a network is derived from the name";
 
 /// The keys only IPsec has.
-pub(super) const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 12] = [
     "tunnels",
+    "outer",
     "inside",
     "auth",
     "psk",
@@ -96,6 +97,7 @@ impl Lower<'_> {
             .collect();
         Some(Ipsec {
             tunnels,
+            outer: self.outer_range(fields, count),
             auth,
             own,
             dpd,

@@ -14,6 +14,7 @@ mod links;
 mod mss;
 mod next_hops;
 mod nodes;
+mod outer;
 mod probes;
 mod public;
 mod quota;

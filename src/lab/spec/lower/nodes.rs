@@ -45,7 +45,14 @@ fn allowed(kind: &str) -> &'static [&'static str] {
         "dx-location" => &["region"],
         "vgw" => &["asn", "region"],
         "dxgw" => &["asn", "associate"],
-        "tgw" => &["asn", "vpn-ecmp", "routes", "route-tables", "region"],
+        "tgw" => &[
+            "asn",
+            "vpn-ecmp",
+            "routes",
+            "route-tables",
+            "region",
+            "cidr",
+        ],
         "aws-public" => &["prefixes", "scope", "hosts"],
         "vpc" => &["attach", "cidr", "propagate", "hosts", "routes"],
         _ => &[],
@@ -97,6 +104,7 @@ impl Lower<'_> {
                 vpn_ecmp: fields.flag(&mut self.f, "vpn-ecmp").unwrap_or(true),
                 // What they name is known once sessions are.
                 tables: BTreeMap::new(),
+                cidr: self.tgw_cidr(&fields),
             },
             "aws-public" => self.aws_public(&fields),
             _ => Kind::Vgw,

@@ -205,9 +205,8 @@ impl Lower<'_> {
         let mss = self.mss(fields, to_aws && !unlike_aws);
         let fixed = self.static_vpn(fields, &ends, to_aws);
         let over = over?;
-        let underlay =
-            self.underlay(fields.at_value("over"), &ends, &over, word == Some("ipsec"))?;
-        let [over, _] = over;
+        let underlay = self.underlay(fields, &ends, &over, word == Some("ipsec"))?;
+        let [over, beyond] = over;
         let addresses = self.inside(fields, &ends, to_aws && !unlike_aws);
         let theirs = if to_aws {
             Self::aws_timers(aws::VPN_HOLD, aws::VPN_KEEPALIVE)
@@ -218,6 +217,7 @@ impl Lower<'_> {
             kind: SessionKind::Vpn(Vpn {
                 implementation: implementation?,
                 over,
+                beyond,
                 underlay,
                 mss,
                 fixed,
@@ -254,83 +254,6 @@ impl Lower<'_> {
                 "wrong-kind",
                 "a VPN does not connect two gateways of AWS's",
             );
-        }
-    }
-
-    /// Who carries the outer packets at each end: one internet node, or at the customer's a
-    /// router and at AWS's its public network.
-    fn over(&mut self, fields: &Fields<'_>) -> Option<[NodeName; 2]> {
-        if let Some((_, tree)) = fields.get("over")
-            && matches!(tree.value, Value::List(_))
-        {
-            return self.two_nodes(fields, "over");
-        }
-        let (at, text) = self.needed_text(fields, "vpn", "over")?;
-        let over = self.node_named(at, text)?;
-        Some([over.clone(), over])
-    }
-
-    fn underlay(
-        &mut self,
-        at: At,
-        ends: &[NodeName; 2],
-        over: &[NodeName; 2],
-        ipsec: bool,
-    ) -> Option<[LinkName; 2]> {
-        let [first, second] = over;
-        let (kind, beyond) = (self.kind(first)?, self.kind(second)?);
-        if first == second && *kind != Kind::Internet {
-            let message = format!(
-                "a VPN runs over a node of kind internet; `{first}` is {}",
-                an(kind.word())
-            );
-            self.f
-                .error(at, "wrong-kind", message)
-                .help("over public VIFs it is two: `over: [ROUTER, AWS-PUBLIC]`, each end's own");
-            return None;
-        }
-        if first != second && !(kind.is_router() && matches!(beyond, Kind::AwsPublic { .. })) {
-            let message = format!(
-                "over public VIFs a VPN runs by a router of the customer's and an aws-public, not {} and {}",
-                an(kind.word()),
-                an(beyond.word())
-            );
-            self.f.error(at, "wrong-kind", message);
-            return None;
-        }
-        let [a, b] = ends;
-        if first != second {
-            self.refuse_boxes(at, ipsec);
-        }
-        let (near, far) = (self.uplink(at, a, first), self.uplink(at, b, second));
-        Some([near?, far?])
-    }
-
-    /// IPsec's endpoints are boxes with derived addresses, which nobody announces.
-    fn refuse_boxes(&mut self, at: At, ipsec: bool) {
-        if ipsec {
-            self.f
-                .error(at, "later", "IPsec over public VIFs is not in this version")
-                .help("`vpn: wireguard` stands in for it: its outer addresses are the links' own");
-        }
-    }
-
-    fn uplink(&mut self, at: At, end: &NodeName, over: &NodeName) -> Option<LinkName> {
-        let links = self.links_between(end, over);
-        match links.as_slice() {
-            [only] => Some(only.clone()),
-            [] if !self.links_complete() => None,
-            [] => {
-                let message =
-                    format!("`{end}` has no link to `{over}`, so the tunnel has no underlay");
-                self.f.error(at, "no-underlay", message);
-                None
-            }
-            _ => {
-                let message = format!("`{end}` has several links to `{over}`; a VPN's end has one");
-                self.f.error(at, "ambiguous", message);
-                None
-            }
         }
     }
 
