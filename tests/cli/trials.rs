@@ -108,6 +108,7 @@ fn a_precision_that_is_none_is_refused() {
         ("--until", "5%", "such as `ci:5%`"),
         ("--until", "ci:0%", "such as `ci:5%`"),
         ("--trials", "0", "1..=100000"),
+        ("--trials", "-1", "-1 is not in 1..=100000"),
     ] {
         let output = bench.run(&["run", &file, option, value]);
         let (out, err) = words(&output);

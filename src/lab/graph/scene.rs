@@ -494,12 +494,14 @@ impl Reader<'_> {
     }
 
     fn link(&self, name: &LinkName, link: &Link) -> Wire {
+        let mut lines = self.said(&link.ends, &link.shape, link.mtu, &link.tags);
+        lines.extend(link.hosted.then(|| "hosted connection".to_owned()));
         Wire {
             name: name.to_string(),
             ends: self.ends(&link.ends),
             carrier: self.carrier(&link.ends),
             strands: 1,
-            lines: self.said(&link.ends, &link.shape, link.mtu, &link.tags),
+            lines,
             faults: self.done_to("link", name.as_str()),
             riders: self.riders(name),
         }
@@ -619,7 +621,13 @@ impl Reader<'_> {
             }
             let word = |name| self.lab.nodes.get(name).map(|node| node.kind.word());
             let same = |node: &&Node| Some(node.kind.word()) == word(&vif.gateway);
-            if self.lab.nodes.values().filter(same).count() > 1 {
+            let is_other = |other: &Session| {
+                let of = other.vif().filter(|_| other.ends[1] == session.ends[1]);
+                of.is_some_and(|of| of.gateway != vif.gateway)
+            };
+            if self.lab.nodes.values().filter(same).count() > 1
+                || self.lab.sessions.values().any(is_other)
+            {
                 lines.push(format!("to {}", vif.gateway));
             }
             lines.extend(vif.sitelink.then(|| "SiteLink".to_owned()));

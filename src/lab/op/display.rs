@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{BOND_MIIMON_MS, INBOUND_PRIORITIES, Inbound, Netns, Op, RouteTarget};
+use super::{BOND_MIIMON_MS, INBOUND_PRIORITIES, Inbound, Netns, OWN_PRIORITY, Op, RouteTarget};
 
 impl fmt::Display for Netns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,6 +120,17 @@ impl fmt::Display for Op {
                     f,
                     "ip -n {netns}{family} rule add iif {dev} priority {} lookup {table}",
                     INBOUND_PRIORITIES[0]
+                )
+            }
+            Self::AddRule {
+                netns,
+                dev,
+                inbound: Inbound::Own { table, ipv6 },
+            } => {
+                let family = if *ipv6 { " -6" } else { "" };
+                write!(
+                    f,
+                    "ip -n {netns}{family} rule add iif {dev} priority {OWN_PRIORITY} lookup {table}"
                 )
             }
             Self::AddRule {

@@ -17,6 +17,9 @@ pub const BOND_MIIMON_MS: u32 = 10;
 /// node's own, before the tables.
 pub const INBOUND_PRIORITIES: [u32; 2] = [100, 200];
 
+/// Priority of [`Inbound::Own`]'s rules: after the main table.
+pub const OWN_PRIORITY: u32 = 32_800;
+
 /// Tables of a router's VRFs, or of a transit gateway's route tables: the first has the first
 /// number.
 pub const VRF_TABLES: std::ops::RangeInclusive<u8> = 101..=199;
@@ -207,6 +210,14 @@ pub enum Inbound {
     },
     /// No others are; their sender is told so.
     NoOther {
+        /// Of IPv6; otherwise of IPv4.
+        ipv6: bool,
+    },
+    /// Of `lo`: the node's own packets that the main table has no route for are routed by this
+    /// one.
+    Own {
+        /// Its number.
+        table: u8,
         /// Of IPv6; otherwise of IPv4.
         ipv6: bool,
     },

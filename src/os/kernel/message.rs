@@ -23,7 +23,9 @@ use rtnetlink::{
 };
 
 use crate::{
-    lab::op::{BOND_MIIMON_MS, INBOUND_PRIORITIES, Inbound, Netns, RouteTarget, VethEnd},
+    lab::op::{
+        BOND_MIIMON_MS, INBOUND_PRIORITIES, Inbound, Netns, OWN_PRIORITY, RouteTarget, VethEnd,
+    },
     os::netns::NetnsFd,
     units::{HashPolicy, LacpRate},
 };
@@ -211,6 +213,11 @@ pub(super) fn add_rule(dev: &str, inbound: Inbound) -> Message {
             rule.header.action = RuleAction::Unreachable;
             (ipv6, others)
         }
+        Inbound::Own { table, ipv6 } => {
+            rule.header.action = RuleAction::ToTable;
+            rule.header.table = table;
+            (ipv6, OWN_PRIORITY)
+        }
     };
     rule.header.family = if ipv6 {
         AddressFamily::Inet6
@@ -331,6 +338,14 @@ mod tests {
         // AF_INET6, FR_ACT_UNREACHABLE.
         assert_eq!((none[16], none[17], none[23]), (10, 0, 7));
         assert!(holds(&none, &attribute(6, &200u32.to_ne_bytes())));
+        let own = Inbound::Own {
+            table: 102,
+            ipv6: false,
+        };
+        let own = bytes(add_rule("lo", own));
+        assert_eq!((own[16], own[20], own[23]), (2, 102, 1));
+        assert!(holds(&own, &attribute(3, b"lo\0")));
+        assert!(holds(&own, &attribute(6, &32_800u32.to_ne_bytes())));
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! A location before several gateways: each has a route table of its own there, so that what
 //! belongs to one VIF's gateway is neither told nor sent to another's.
 
-use super::{super::net::Net, Leg, PlanError, legs::vifs};
+use super::{super::net::Net, Leg, PlanError, legs::vifs, route_tables::families};
 use crate::{
-    lab::{model::Lab, op::VRF_TABLES},
-    units::{NodeName, RouteTable, RouteTableName, SessionName},
+    lab::{
+        model::Lab,
+        op::{Inbound, Netns, Op, VRF_TABLES},
+    },
+    units::{IfName, NodeName, RouteTable, RouteTableName, SessionName},
 };
 
 /// The gateways that VIFs at a location lead to, each once, in the order of the VIFs' names.
@@ -70,4 +73,27 @@ pub(super) fn tables(
         });
     }
     Ok(tables)
+}
+
+/// What the location says itself, an ICMP error to somebody whose packet it cannot forward,
+/// finds its way in any of the tables.
+pub(super) fn own_rules(
+    net: &Net<'_>,
+    location: &NodeName,
+    tables: &[RouteTable],
+) -> Result<Vec<Op>, PlanError> {
+    let mut ops = Vec::new();
+    for table in tables {
+        for ipv6 in families(net) {
+            ops.push(Op::AddRule {
+                netns: Netns::Node(location.clone()),
+                dev: IfName::new("lo")?,
+                inbound: Inbound::Own {
+                    table: table.table,
+                    ipv6,
+                },
+            });
+        }
+    }
+    Ok(ops)
 }

@@ -175,7 +175,9 @@ pub(in crate::lab::plan) fn rules(net: &Net<'_>, legs: &[Leg]) -> Result<Vec<Op>
     let mut ops = Vec::new();
     for node in net.lab.nodes.keys() {
         let mut tables = regional(net, legs, (node, &[]))?;
-        tables.extend(locations::tables(net, legs, node)?);
+        let of_gateways = locations::tables(net, legs, node)?;
+        ops.extend(locations::own_rules(net, node, &of_gateways)?);
+        tables.extend(of_gateways);
         for table in tables {
             let ends = legs
                 .iter()
@@ -205,13 +207,18 @@ fn inbound(net: &Net<'_>, node: &NodeName, dev: &IfName, table: u8) -> Vec<Op> {
         dev: dev.clone(),
         inbound,
     };
-    let families = [false, true]
-        .into_iter()
-        .filter(|ipv6| !ipv6 || net.has_ipv6);
-    families
+    families(net)
         .flat_map(|ipv6| [Inbound::By { table, ipv6 }, Inbound::NoOther { ipv6 }])
         .map(rule)
         .collect()
+}
+
+/// Whether of IPv6, for each family in the lab.
+pub(super) fn families(net: &Net<'_>) -> impl Iterator<Item = bool> + use<> {
+    let has_ipv6 = net.has_ipv6;
+    [false, true]
+        .into_iter()
+        .filter(move |ipv6| !ipv6 || has_ipv6)
 }
 
 /// The transit gateway's interfaces towards an attachment.
