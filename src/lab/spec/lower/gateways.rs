@@ -16,7 +16,7 @@ use super::{
     nodes::overlaps,
 };
 use crate::{
-    lab::model::{Kind, TgwAttachment, Via, aws},
+    lab::model::{Kind, Session, SessionKind, TgwAttachment, Via, aws},
     units::NodeName,
 };
 
@@ -228,8 +228,15 @@ impl Lower<'_> {
         }
     }
 
-    /// A range that the tgw would route, and of which no allowed prefix has anything.
+    /// A range that the tgw would route, and of which no allowed prefix has anything. With a VPN
+    /// to the tgw that is a way to have it in the VPN alone.
     fn check_left_out(&mut self, at: At, (dxgw, tgw): (&NodeName, &NodeName), allowed: &[IpNet]) {
+        let is_vpn = |session: &Session| {
+            matches!(session.kind, SessionKind::Vpn(_)) && session.ends.contains(tgw)
+        };
+        if allowed.is_empty() || self.lab.sessions.values().any(is_vpn) {
+            return;
+        }
         let tables = self.lab.route_tables(tgw);
         let is_known = |vpc: &NodeName, propagates: bool| {
             let Some(tables) = tables else {
@@ -250,7 +257,7 @@ impl Lower<'_> {
             else {
                 continue;
             };
-            if allowed.is_empty() || attach != tgw || !is_known(vpc, *propagate) {
+            if attach != tgw || !is_known(vpc, *propagate) {
                 continue;
             }
             let left_out = |range: &&IpNet| !allowed.iter().any(|prefix| overlaps(prefix, range));
