@@ -42,10 +42,14 @@ fn limits_ms(view: &FlowView<'_>, period: &LossPeriod) -> [f64; 2] {
     [shortest, head + shortest + tail]
 }
 
-/// The longest time between the sending of two packets that were delivered one after the other.
+/// The longest time between the sending of two packets that were delivered one after the other,
+/// the last one before the transition included: a sender that had to wait may begin it with a pause.
 fn longest_pause_ms(view: &FlowView<'_>, seqs: &[u32]) -> f64 {
-    let delivered = seqs.iter().filter(|&&seq| view.is_delivered(seq));
-    let sent: Vec<u64> = delivered.filter_map(|&seq| view.sent_at(seq)).collect();
+    let first = seqs.first().copied().unwrap_or(0);
+    let before = (0..first).rev().find(|&seq| view.is_delivered(seq));
+    let delivered = seqs.iter().copied().filter(|&seq| view.is_delivered(seq));
+    let delivered = before.into_iter().chain(delivered);
+    let sent: Vec<u64> = delivered.filter_map(|seq| view.sent_at(seq)).collect();
     let pauses = sent.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
     pauses.max().unwrap_or(0) as f64 / 1e6
 }

@@ -1,6 +1,6 @@
 //! What the instrument's own calibration says of a result.
 
-use super::lab::{self, START};
+use super::lab::{self, CUT, START, Sim};
 use crate::{
     results::{event::EventKind, measure::*},
     units::Span,
@@ -93,4 +93,26 @@ fn packets_sent_late_around_the_loss_widen_the_error_bar_by_as_much() {
     let late = measure(&input).outages[0].clone();
     assert_eq!(late.lost, exact.lost);
     assert!((late.resolution_ms - 6.0).abs() < 1e-6, "{late:?}");
+}
+
+/// A sender that has to wait while everything is dropped loses nothing and notices nothing: the bar
+/// of the outage that was not seen is as long as the pause.
+#[test]
+fn a_pause_of_the_sender_that_hides_an_outage_is_its_error_bar() {
+    let mut input = lab::run(false);
+    for id in [0, 1] {
+        lab::flow(&mut input, id, |_| Sim::Prod);
+    }
+    let exact = measure(&input).outages[0].clone();
+    assert_eq!(exact.lost, 0);
+    assert!((exact.resolution_ms - 1.0).abs() < 1e-6, "{exact:?}");
+    // What was due in the 8 ms from the fault on left behind them.
+    for sent in input.flows[0].sent.iter_mut().flatten() {
+        if (CUT..CUT + 8_000_000).contains(sent) {
+            *sent = CUT + 8_000_000;
+        }
+    }
+    let paused = measure(&input).outages[0].clone();
+    assert_eq!(paused.lost, 0);
+    assert!(paused.resolution_ms > 8.0, "{paused:?}");
 }
