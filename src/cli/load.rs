@@ -166,6 +166,16 @@ pub(super) fn plan(
     name: Option<&LabName>,
     fast: bool,
 ) -> Result<(Plan, HostProbe), Exit> {
+    let (plan, probe, _) = plan_and_lab(path, name, fast)?;
+    Ok((plan, probe))
+}
+
+/// The same with the lab that was planned; a ready-made plan has none.
+pub(super) fn plan_and_lab(
+    path: &Path,
+    name: Option<&LabName>,
+    fast: bool,
+) -> Result<(Plan, HostProbe, Option<Lab>), Exit> {
     let file = path.display();
     if is_ready_made(path) {
         if fast {
@@ -173,7 +183,7 @@ pub(super) fn plan(
                 "{file}: error: a plan's timers are decided\n   = help: `backhoe plan LAB --fast --json` makes a scaled one"
             )));
         }
-        return Ok((ready_made(path)?, host::probe()?));
+        return Ok((ready_made(path)?, host::probe()?, None));
     }
     let mut lab = lab(path)?;
     if fast {
@@ -186,7 +196,8 @@ pub(super) fn plan(
     if let Some(name) = name {
         lab.name = name.clone();
     }
-    for_host(&path.display().to_string(), &lab)
+    let (plan, probe) = for_host(&path.display().to_string(), &lab)?;
+    Ok((plan, probe, Some(lab)))
 }
 
 /// Plans `lab` for what this host has.

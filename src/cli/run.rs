@@ -20,9 +20,13 @@ use super::{
 use crate::{
     engine::{
         api::{self, Client},
-        init::{self, Goal, LaunchError, LaunchSpec, Mode, Origin, RunOptions},
+        init::{self, Goal, LaunchError, LaunchSpec, Mode, Origin, RunOptions, TOPOLOGY},
     },
-    lab::{model::StepKind, plan::Plan},
+    lab::{
+        graph::{self, Format},
+        model::StepKind,
+        plan::Plan,
+    },
     os::clock,
     results::{
         event::{Event, EventKind, FileRecord, sha256},
@@ -70,7 +74,7 @@ pub(super) fn print_failure(exit: &Exit, so_far: &SoFar) -> Result<(), Exit> {
 fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
     let command_started = Some(clock::mono_ns());
     let interrupts = Interrupts::catch()?;
-    let (plan, _) = load::plan(&args.lab, args.name.as_ref(), args.fast.fast)?;
+    let (plan, _, model) = load::plan_and_lab(&args.lab, args.name.as_ref(), args.fast.fast)?;
     let lab = plan.lab.clone();
     let cuts = plan
         .scenario
@@ -99,6 +103,10 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
     };
     fs::write(out_dir.join(&origin.lab_file.path), text)?;
     so_far.out_dir = Some(out_dir.clone());
+    if let Some(model) = model {
+        let picture = graph::render(&model, Format::Svg);
+        fs::write(out_dir.join(TOPOLOGY), picture).context(TOPOLOGY)?;
+    }
     let spec = LaunchSpec {
         plan,
         out_dir: out_dir.clone(),
@@ -266,9 +274,11 @@ fn fresh(path: &Path) -> io::Result<PathBuf> {
         "journal.jsonl",
         "result.json",
         "packets.parquet",
+        "report.html",
         "wires.json",
         "lab.yaml",
         "plan.json",
+        TOPOLOGY,
     ] {
         forget(fs::remove_file(path.join(name)))?;
     }

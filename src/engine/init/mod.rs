@@ -23,5 +23,5 @@ pub use launch::{Launched, SUBCOMMAND, launch};
 pub use outer::internal_lab;
 pub use pid1::Context;
 pub use report::{LaunchError, Ready, Reporter, Timings};
-pub use run_dir::RunDir;
+pub use run_dir::{RunDir, TOPOLOGY};
 pub use spec::{Goal, LaunchSpec, Mode, Origin, RunOptions};

@@ -11,6 +11,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The lab's picture in the run's directory, an SVG. Who launches a lab from a file puts it there.
+pub const TOPOLOGY: &str = "topology.svg";
+
 /// An open directory.
 #[derive(Debug)]
 pub struct RunDir(OwnedFd);

@@ -12,7 +12,7 @@ use super::log::Log;
 use crate::{
     engine::{
         api::Request,
-        init::{Origin, RunDir},
+        init::{Origin, RunDir, TOPOLOGY},
         live::Live,
         scenario::{Bench, Options, Stop},
     },
@@ -30,6 +30,9 @@ use crate::{
         report,
     },
 };
+
+/// The page for a browser.
+const PAGE: &str = "report.html";
 
 /// How long a lab may take to converge.
 pub(super) const CONVERGE_WITHIN: Duration = Duration::from_secs(60);
@@ -119,7 +122,15 @@ impl Work {
         let all = summarise(&trials, self.terms, ended).measured_in(sittings);
         let text = report::json(&all).context("writing result.json")?;
         self.live.run_dir().write("result.json", text.as_bytes())?;
+        let page = report::html_of_series(&all, &trials, self.picture().as_deref());
+        self.live.run_dir().write(PAGE, page.as_bytes())?;
         Ok(())
+    }
+
+    /// The lab's picture, where there is one.
+    fn picture(&self) -> Option<String> {
+        let svg = self.live.run_dir().read(TOPOLOGY).ok()?;
+        String::from_utf8(svg).ok()
     }
 
     /// What earlier sittings measured; the command has made sure that it is there.
@@ -244,6 +255,9 @@ impl Work {
         let text = report::json(&result).context("writing result.json")?;
         let path = Path::new(&moment.directory).join("result.json");
         live.run_dir().write(path, text.as_bytes())?;
+        let page = report::html(&input, &result, self.picture().as_deref());
+        let path = Path::new(&moment.directory).join(PAGE);
+        live.run_dir().write(path, page.as_bytes())?;
         Ok(result)
     }
 }

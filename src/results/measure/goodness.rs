@@ -102,6 +102,19 @@ pub(super) fn quantiles(predicted: &Prediction) -> Option<Quantiles> {
     })
 }
 
+/// The predicted distribution as a curve: so many milliseconds, and the probability of detection
+/// by then. `None` where nothing is known of it but its range.
+pub fn predicted_curve(predicted: &Prediction) -> Option<Vec<(f64, f64)>> {
+    /// Straight lines between them are nowhere a thousandth off.
+    const POINTS: u32 = 40;
+    let model = Model::of(predicted)?;
+    let at = |n: u32| {
+        let ms = model.latest - model.interval * (1.0 - f64::from(n) / f64::from(POINTS));
+        (ms, model.cdf(ms))
+    };
+    Some((0..=POINTS).map(at).collect())
+}
+
 /// Whether detection after so many milliseconds is within what is predicted.
 pub(super) fn is_within(detected_ms: f64, predicted: &Prediction) -> bool {
     let range = (predicted.min_ms - PROCESSING_MS)..=(predicted.max_ms + PROCESSING_MS);
@@ -199,6 +212,21 @@ mod tests {
         assert!(near(fits.model_median_ms, 769.0), "{fits:?}");
         assert!(near(fits.model_p95_ms, 887.0), "{fits:?}");
         assert_eq!((fits.p_value, fits.agrees), (None, None));
+    }
+
+    #[test]
+    fn the_curve_rises_from_never_to_certain() {
+        let model = bfd(300.0, 3.0, 4.0);
+        let curve = predicted_curve(&model).unwrap();
+        assert_eq!(curve.first().map(|(ms, _)| *ms), Some(604.0));
+        assert_eq!(curve.last().copied(), Some((904.0, 1.0)));
+        assert!(curve.windows(2).all(|two| two[0].1 < two[1].1), "{curve:?}");
+        assert!(curve[0].1.abs() < 1e-9, "{curve:?}");
+        let lacp = Prediction {
+            by: "lacp".to_owned(),
+            ..model
+        };
+        assert_eq!(predicted_curve(&lacp), None);
     }
 
     #[test]

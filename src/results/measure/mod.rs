@@ -42,7 +42,7 @@ pub(in crate::results) use records::tests::run as table_of_all_verdicts;
 
 pub use bench::{BenchResult, BenchTerms, Variant, Varied, variant_name};
 pub use compare::{Comparison, Effect, Judgement, Limit, Side, compare};
-pub use goodness::Goodness;
+pub use goodness::{Goodness, predicted_curve};
 pub use input::*;
 pub use parts::PhaseSums;
 pub use predict::detection;

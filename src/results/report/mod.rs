@@ -3,6 +3,7 @@
 
 mod brief;
 mod compare;
+mod html;
 mod json;
 mod markdown;
 mod parquet;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use brief::{headline, shortfalls};
 pub use compare::{bench, bench_markdown, comparison, comparison_markdown};
+pub use html::{html, html_of_series};
 pub use json::json;
 pub use markdown::markdown;
 pub use parquet::{ParquetError, parquet};
