@@ -198,6 +198,7 @@ fn tunnels(lab: &LabStatus) -> Table {
         "HANDSHAKE",
         "RECEIVED",
         "SENT",
+        "DROPPED",
     ]);
     for t in &lab.tunnels {
         table.row([
@@ -208,6 +209,12 @@ fn tunnels(lab: &LabStatus) -> Table {
             or_dash(t.handshake_age_ms.map(|ms| format!("{} ago", age(ms)))),
             format!("{} B", t.rx_bytes),
             format!("{} B", t.tx_bytes),
+            or_dash((!t.drops.is_empty()).then(|| {
+                let each = t.drops.iter();
+                let each: Vec<String> =
+                    each.map(|(why, count)| format!("{count}: {why}")).collect();
+                each.join(", ")
+            })),
         ]);
     }
     table

@@ -23,6 +23,7 @@ pub mod pressure;
 pub mod process;
 pub mod qdisc;
 pub mod sched;
+mod socket_buffer;
 pub mod tcp;
 pub mod udp_bfd;
 pub mod udp_probe;

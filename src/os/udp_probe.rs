@@ -13,6 +13,8 @@ use std::{
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use super::socket_buffer;
+
 /// Bytes asked for each socket's buffers, taken only as packets wait; the kernel grants what its
 /// limits allow. A packet takes about a kilobyte: this is a second of 50,000.
 const BUFFER_BYTES: usize = 64 << 20;
@@ -122,17 +124,7 @@ impl RecvSocket {
             Type::DGRAM.cloexec().nonblocking(),
             Some(Protocol::UDP),
         )?;
-        if set_option(
-            &socket,
-            libc::SOL_SOCKET,
-            libc::SO_RCVBUFFORCE,
-            BUFFER_BYTES as libc::c_int,
-        )
-        .is_err()
-        {
-            // Without privilege in the first user namespace the system's limit holds.
-            socket.set_recv_buffer_size(BUFFER_BYTES)?;
-        }
+        socket_buffer::enlarge_receive(socket.as_fd(), BUFFER_BYTES)?;
         set_option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
         if local.is_ipv4() {
             set_option(&socket, libc::IPPROTO_IP, libc::IP_RECVTTL, 1)?;
@@ -147,25 +139,7 @@ impl RecvSocket {
     /// Datagrams the socket has dropped since it was opened, for want of
     /// buffer or for a bad checksum.
     pub fn dropped(&self) -> io::Result<u32> {
-        // SK_MEMINFO_DROPS of linux/sock_diag.h, the last of the SK_MEMINFO_VARS.
-        const DROPS: usize = 8;
-        let mut info = [0u32; DROPS + 1];
-        let mut bytes = size_of_val(&info) as libc::socklen_t;
-        // SAFETY: the kernel writes at most `bytes` bytes, the size of `info`.
-        let done = unsafe {
-            libc::getsockopt(
-                self.socket.as_raw_fd(),
-                libc::SOL_SOCKET,
-                libc::SO_MEMINFO,
-                info.as_mut_ptr().cast(),
-                &raw mut bytes,
-            )
-        };
-        if done == 0 {
-            Ok(info[DROPS])
-        } else {
-            Err(io::Error::last_os_error())
-        }
+        socket_buffer::dropped(self.socket.as_fd())
     }
 }
 

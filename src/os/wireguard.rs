@@ -1,34 +1,26 @@
 //! One end of a WireGuard tunnel, in the calling thread's network namespace.
 //!
 //! Where the kernel has WireGuard, the tunnel is the kernel's. Elsewhere it is
-//! boringtun in this process: given a socket instead of a TUN name it needs no
-//! /dev/net/tun, so it also works for an ordinary user. The node then sees one
-//! end of a veth pair whose other end is in a namespace that only this process
-//! holds, and [`bridge`] carries packets between that end and boringtun.
-//!
-//! Both backends are configured through wireguard-control. Its userspace half
-//! looks for a socket in /var/run/wireguard, so each node needs a /run of its own.
+//! boringtun in this process, which needs no /dev/net/tun, so it also works for an
+//! ordinary user: the node sees one end of a veth pair whose other end is in a
+//! namespace that only this process holds, and [`userspace`] carries packets between
+//! that end and a UDP socket in the node.
 
-mod bridge;
 mod link;
-mod uapi;
+mod userspace;
+mod wire;
 
-use std::{
-    fmt, io,
-    net::SocketAddr,
-    os::fd::{AsRawFd, IntoRawFd},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, io, net::SocketAddr, time::Duration};
 
-use boringtun::device::{DeviceConfig, DeviceHandle};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use wireguard_control::{Device, DeviceUpdate, InterfaceName, Key, KeyPair, PeerConfigBuilder};
 
 use crate::{os::netns::NetnsFd, units::IfName};
 
-/// boringtun reads at most this much from a socket in place of a TUN.
+pub use userspace::{PRIORITY, THREAD};
+
+/// The buffers of boringtun's end are made for this.
 pub const USERSPACE_MTU_MAX: u32 = 1500;
 
 /// Which WireGuard carries the packets.
@@ -104,8 +96,84 @@ pub struct Settings {
     pub backend: Option<Backend>,
 }
 
+/// Why a tunnel end dropped a packet that it was to carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DropReason {
+    /// Neither end has keys for it, or its keys are older than WireGuard lets keys become.
+    NoSession,
+    /// Its number has been seen, or is too far behind.
+    Replayed,
+    /// The other end's keys did not open it.
+    NotAuthentic,
+    /// The node has no route or no neighbour for the outer packet, or no room to send it.
+    NoWay,
+    /// The node's interface is down.
+    InterfaceDown,
+    /// Outer packets came in faster than this process got to read them.
+    OuterOverflow,
+    /// The node sent packets faster than this process got to read them.
+    InnerOverflow,
+}
+
+impl DropReason {
+    /// Whether the host was too slow: no network would have dropped that packet.
+    pub fn is_the_hosts(self) -> bool {
+        matches!(self, Self::OuterOverflow | Self::InnerOverflow)
+    }
+
+    /// Whether the network around the tunnel would not take it.
+    pub fn is_the_networks(self) -> bool {
+        matches!(self, Self::NoWay | Self::InterfaceDown)
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::NoSession => "no session",
+            Self::Replayed => "replayed or too late",
+            Self::NotAuthentic => "not authentic",
+            Self::NoWay => "no way to the other end",
+            Self::InterfaceDown => "interface down",
+            Self::OuterOverflow => "its outer socket was full",
+            Self::InnerOverflow => "its inner socket was full",
+        })
+    }
+}
+
+/// How many packets a tunnel end dropped, by the reason; only reasons that occurred.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Drops(BTreeMap<DropReason, u64>);
+
+impl Drops {
+    /// Counts `count` more.
+    pub fn add(&mut self, reason: DropReason, count: u64) {
+        if count > 0 {
+            *self.0.entry(reason).or_default() += count;
+        }
+    }
+
+    /// What came on top of `before`.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let mut more = Self::default();
+        for (reason, count) in self.iter() {
+            let earlier = before.0.get(&reason).copied().unwrap_or(0);
+            more.add(reason, count.saturating_sub(earlier));
+        }
+        more
+    }
+
+    /// Every reason that occurred.
+    pub fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        self.0.iter().map(|(reason, count)| (*reason, *count))
+    }
+}
+
 /// What a tunnel end says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
     /// Time since the last handshake; `None` before the first.
     pub handshake_age: Option<Duration>,
@@ -113,6 +181,8 @@ pub struct Observed {
     pub rx_bytes: u64,
     /// Bytes sent to the peer.
     pub tx_bytes: u64,
+    /// What it dropped since it was set up. The kernel's WireGuard does not say.
+    pub drops: Drops,
 }
 
 /// A tunnel end; dropping it deletes its interface. If its process is killed, in
@@ -126,12 +196,7 @@ pub struct Tunnel {
 
 enum Running {
     Kernel,
-    Userspace {
-        uapi: Arc<uapi::Uapi>,
-        bridge: bridge::Bridge,
-        // Dropped last: stops boringtun's threads.
-        _device: DeviceHandle,
-    },
+    Userspace(userspace::Userspace),
 }
 
 impl fmt::Debug for Tunnel {
@@ -171,7 +236,9 @@ impl Tunnel {
             name,
             running,
         };
-        tunnel.configure()?;
+        if backend == Backend::Kernel {
+            tunnel.configure()?;
+        }
         links.address_and_raise(&tunnel.settings)?;
         Ok(tunnel)
     }
@@ -180,19 +247,20 @@ impl Tunnel {
     pub fn backend(&self) -> Backend {
         match self.running {
             Running::Kernel => Backend::Kernel,
-            Running::Userspace { .. } => Backend::Userspace,
+            Running::Userspace(_) => Backend::Userspace,
         }
     }
 
-    /// Forgets a handshake that got no answer and starts a new one at once.
-    /// WireGuard by itself would try again after five seconds. For one end only:
-    /// where both forget, each may drop the session that the other has just made.
+    /// Begins anew a handshake that got no answer, at once. WireGuard by itself would try
+    /// again after five seconds. For one end only: where both do, each may drop the session
+    /// that the other has just made.
     ///
     /// # Errors
-    /// Of the kernel, or of the socket to boringtun.
+    /// Of the kernel.
     pub fn retry_handshake(&self) -> io::Result<()> {
-        // Without the port: boringtun would open its sockets anew and keep the old ones.
-        self.replace_peer(DeviceUpdate::new())?;
+        if matches!(self.running, Running::Kernel) {
+            self.replace_peer(DeviceUpdate::new())?;
+        }
         self.initiate()
     }
 
@@ -211,17 +279,18 @@ impl Tunnel {
                     .apply(&self.name, wireguard_control::Backend::Kernel)
             }
             // It was told with the peer, which it cannot change later.
-            Running::Userspace { .. } => Ok(()),
+            Running::Userspace(_) => Ok(()),
         }
     }
 
-    /// Handshake age and byte counters.
+    /// Handshake age, byte counters and drops.
+    ///
+    /// # Errors
+    /// Of the kernel.
     pub fn observe(&self) -> io::Result<Observed> {
         match &self.running {
             Running::Kernel => self.observe_kernel(),
-            // wireguard-control reads the age boringtun gives as a date, in whole
-            // seconds, and prints lines it does not know to stdout.
-            Running::Userspace { uapi, .. } => uapi.observe(),
+            Running::Userspace(end) => end.observe(),
         }
     }
 
@@ -235,9 +304,11 @@ impl Tunnel {
             handshake_age: age,
             rx_bytes: stats.map_or(0, |stats| stats.rx_bytes),
             tx_bytes: stats.map_or(0, |stats| stats.tx_bytes),
+            drops: Drops::default(),
         })
     }
 
+    /// Tells the kernel the keys and the peer.
     fn configure(&self) -> io::Result<()> {
         let pair = KeyPair::from_private(key(&self.settings.private_key.0)?);
         self.replace_peer(
@@ -247,34 +318,29 @@ impl Tunnel {
         )
     }
 
-    /// Applies `update` and sets the peer anew, which forgets its handshakes.
+    /// Has the kernel apply `update` and set the peer anew, which forgets its handshakes.
     fn replace_peer(&self, update: DeviceUpdate) -> io::Result<()> {
         let peer = PeerConfigBuilder::new(&key(&self.settings.peer_key.0)?)
             .set_endpoint(self.settings.endpoint)
             .replace_allowed_ips()
             .allow_all_ips();
-        let (peer, backend) = match self.running {
-            Running::Kernel => (peer, wireguard_control::Backend::Kernel),
-            Running::Userspace { .. } => (
-                peer.set_persistent_keepalive_interval(self.settings.keepalive_s),
-                wireguard_control::Backend::Userspace,
-            ),
-        };
         update
             .replace_peers()
             .add_peer(peer)
-            .apply(&self.name, backend)
+            .apply(&self.name, wireguard_control::Backend::Kernel)
     }
 
-    /// Gives WireGuard a reason to shake hands. The kernel takes a keepalive
-    /// interval for one; boringtun wants a packet.
+    /// Has WireGuard shake hands. The kernel takes a keepalive interval for a reason.
     ///
     /// # Errors
-    /// Of the kernel, or of the socket to boringtun.
+    /// Of the kernel.
     pub fn initiate(&self) -> io::Result<()> {
         match &self.running {
             Running::Kernel => self.keep_alive(),
-            Running::Userspace { bridge, .. } => bridge.inject(&bridge::KNOCK),
+            Running::Userspace(end) => {
+                end.initiate();
+                Ok(())
+            }
         }
     }
 }
@@ -312,22 +378,6 @@ fn start_userspace(settings: &Settings, links: &mut link::Links) -> io::Result<R
     }
     let hidden = NetnsFd::fresh()?;
     let inner = links.add_bridged_pair(settings, &hidden)?;
-    let (bridge, tun) = bridge::Bridge::start(hidden, inner)?;
-    let (uapi, device_end) = uapi::Uapi::listen(settings.interface.as_str())?;
-    let config = DeviceConfig {
-        n_threads: 1,
-        // Unconnected: an ICMP error of a cut path must not disturb the socket.
-        use_connected_socket: false,
-        use_multi_queue: false,
-        uapi_fd: device_end.into_raw_fd(),
-    };
-    // boringtun takes a number for an open descriptor and closes it in the end.
-    let name = tun.as_raw_fd().to_string();
-    let device = DeviceHandle::new(&name, config).map_err(io::Error::other)?;
-    let _ = tun.into_raw_fd();
-    Ok(Running::Userspace {
-        uapi,
-        bridge,
-        _device: device,
-    })
+    let wire = wire::Wire::open(hidden, inner, userspace::BUFFER_BYTES)?;
+    userspace::Userspace::start(settings, wire).map(Running::Userspace)
 }

@@ -165,6 +165,7 @@ impl Replay {
             wires,
             topology: planned.topology.clone(),
             node_drops: record.node_drops.clone(),
+            tunnel_drops: record.tunnel_drops.clone(),
             isolated: planned.isolated.clone(),
             expectations: planned.expectations.clone(),
             quality: record.quality.clone(),

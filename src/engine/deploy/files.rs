@@ -17,8 +17,8 @@ use crate::{
 /// Where files live before (and, when their place does not exist on the host,
 /// instead of) being mounted over it.
 const STORE: &str = "/run/backhoe";
-/// Directories that daemons and wireguard-control expect in /run.
-const RUN_DIRS: [&str; 4] = [STORE, "/run/frr", "/run/bird", "/run/wireguard"];
+/// Directories that daemons expect in /run.
+const RUN_DIRS: [&str; 3] = [STORE, "/run/frr", "/run/bird"];
 /// Mounted over as a whole: the host's own files in there must not show through.
 const WHOLE_DIRS: [&str; 2] = ["/etc/frr", "/etc/swanctl"];
 

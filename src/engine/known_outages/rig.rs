@@ -284,6 +284,7 @@ impl Rig {
             wires,
             topology: self.topology(),
             node_drops: BTreeMap::new(),
+            tunnel_drops: Vec::new(),
             isolated: BTreeMap::new(),
             expectations: Vec::new(),
             quality: records.quality.clone(),

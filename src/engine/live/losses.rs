@@ -5,13 +5,15 @@ use std::{collections::BTreeMap, io};
 
 use super::Live;
 use crate::{
+    engine::daemon::wireguard::TunnelStatus,
     lab::plan::{CharonPlan, DaemonPlan},
     os::{
         device_counters::without_member,
         ip_counters::{no_route, too_large},
         ipsec::{self, Losses},
+        wireguard::Drops,
     },
-    results::measure::NodeDrops,
+    results::measure::{DropCause, NodeDrops, TunnelDrops},
     units::NodeName,
 };
 
@@ -22,6 +24,8 @@ pub(super) struct Baseline {
     esp: BTreeMap<NodeName, Losses>,
     /// What nodes dropped.
     nodes: BTreeMap<NodeName, NodeDrops>,
+    /// What ends of WireGuard tunnels dropped: by tunnel and node.
+    tunnels: BTreeMap<(String, String), Drops>,
 }
 
 impl Live {
@@ -29,7 +33,39 @@ impl Live {
         Baseline {
             esp: self.esp_losses(),
             nodes: self.node_drops(),
+            tunnels: self.tunnel_drops(),
         }
+    }
+
+    fn tunnel_drops(&self) -> BTreeMap<(String, String), Drops> {
+        let drops = |status: Option<TunnelStatus>| status.map(|status| status.drops);
+        let ends = self.tunnels.statuses().into_iter();
+        ends.filter_map(|(tunnel, node, status)| Some(((tunnel, node), drops(status)?)))
+            .collect()
+    }
+
+    /// What each end of a WireGuard tunnel dropped since
+    /// [`begin_counting`](Self::begin_counting), by the reason.
+    pub fn dropped_by_tunnels(&self) -> Vec<TunnelDrops> {
+        let before = self.baseline().tunnels;
+        let none = Drops::default();
+        let mut all = Vec::new();
+        for (end, now) in self.tunnel_drops() {
+            let more = now.since(before.get(&end).unwrap_or(&none));
+            let (tunnel, node) = end;
+            all.extend(more.iter().map(|(reason, count)| TunnelDrops {
+                tunnel: tunnel.clone(),
+                node: node.clone(),
+                reason: reason.to_string(),
+                count,
+                cause: match reason {
+                    _ if reason.is_the_hosts() => DropCause::Host,
+                    _ if reason.is_the_networks() => DropCause::Network,
+                    _ => DropCause::Tunnel,
+                },
+            }));
+        }
+        all
     }
 
     fn node_drops(&self) -> BTreeMap<NodeName, NodeDrops> {

@@ -12,7 +12,7 @@ use super::{Live, daemons::Daemon};
 use crate::{
     engine::{
         board::Item,
-        daemon::{BfdView, BgpView, NodeView},
+        daemon::{BfdView, BgpView, NodeView, wireguard::TunnelStatus},
         wire::LinkCounters,
     },
     lab::{model::Fault, plan::DaemonPlan},
@@ -185,6 +185,16 @@ pub struct TunnelState {
     pub rx_bytes: u64,
     /// Bytes sent.
     pub tx_bytes: u64,
+    /// Packets dropped instead of carried, by the reason; the kernel's WireGuard does not say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub drops: BTreeMap<String, u64>,
+}
+
+fn dropped(status: &TunnelStatus) -> BTreeMap<String, u64> {
+    let drops = status.drops.iter();
+    drops
+        .map(|(reason, count)| (reason.to_string(), count))
+        .collect()
 }
 
 impl Live {
@@ -233,6 +243,7 @@ impl Live {
                     handshake_age_ms: status.as_ref().and_then(|s| s.handshake_age_ms),
                     rx_bytes: status.as_ref().map_or(0, |s| s.rx_bytes),
                     tx_bytes: status.as_ref().map_or(0, |s| s.tx_bytes),
+                    drops: status.as_ref().map(dropped).unwrap_or_default(),
                 })
                 .chain(self.ipsec_statuses())
                 .collect(),
@@ -279,6 +290,7 @@ impl Live {
                     handshake_age_ms: status.and_then(|status| status.age_ms),
                     rx_bytes: status.map_or(0, |status| status.rx_bytes),
                     tx_bytes: status.map_or(0, |status| status.tx_bytes),
+                    drops: BTreeMap::new(),
                 }
             })
             .collect()

@@ -30,6 +30,7 @@ use crate::{
         clock,
         netns::NetnsFd,
         process::{PidFd, Spawn},
+        sched,
         wireguard::{self, Backend},
     },
     results::event::EventKind,
@@ -170,6 +171,7 @@ impl Rising {
         let mut ends = Vec::new();
         for (config, netns, mut started) in self.0 {
             let backend = ready(&config, &mut started.control)?;
+            in_time(&started.process, backend);
             ends.push(End {
                 config,
                 netns,
@@ -261,6 +263,7 @@ impl Tunnels {
             };
             let mut started = spawn(&config, holders, run_dir)?;
             let backend = ready(&config, &mut started.control)?;
+            in_time(&started.process, backend);
             // The listener may not have noticed yet.
             let noticed = lock(&end.running).gone;
             if !noticed {
@@ -348,6 +351,14 @@ fn spawn(
         .with_context(what)?;
     let control = TunnelControl::new(ours, config).with_context(what)?;
     Ok(Started { process, control })
+}
+
+/// Inside a user namespace an end cannot take realtime priority, but somebody outside may give
+/// it. Refused, its sockets have room for a while.
+fn in_time(process: &PidFd, backend: Backend) {
+    if backend == Backend::Userspace {
+        let _ = sched::try_fifo_named(process.pid(), wireguard::THREAD, wireguard::PRIORITY);
+    }
 }
 
 /// Waits until the interface is up; the backend that carries it.

@@ -67,6 +67,7 @@ pub(super) fn input(
             .into_iter()
             .map(|(node, drops)| (node.to_string(), drops))
             .collect(),
+        tunnel_drops: live.dropped_by_tunnels(),
         isolated: described.isolated,
         expectations: described.expectations,
         quality: Quality {

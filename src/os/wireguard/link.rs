@@ -14,7 +14,7 @@ use netlink_packet_route::{
 use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkWireguard};
 use tokio::runtime::Runtime;
 
-use super::{Settings, bridge::Inner};
+use super::{Settings, wire::Inner};
 use crate::os::netns::NetnsFd;
 
 /// Name of the pair's other end, in a namespace where it is alone.

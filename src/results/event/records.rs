@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::{FlowLog, MonoNs, Turn};
 use crate::{
     lab::model::Isolated,
-    results::measure::{Ended, Expectation, NodeDrops, Quality, Terms, Topology},
+    results::measure::{Ended, Expectation, NodeDrops, Quality, Terms, Topology, TunnelDrops},
 };
 
 /// `stage` of the progress up to which the journal belongs to a trial's measurement.
@@ -57,6 +57,9 @@ pub struct Recorded {
     pub quality: Quality,
     /// What nodes dropped meanwhile, by their own counters.
     pub node_drops: BTreeMap<String, NodeDrops>,
+    /// What ends of tunnels dropped meanwhile, by their own counters.
+    #[serde(default)]
+    pub tunnel_drops: Vec<TunnelDrops>,
     /// Each probe flow.
     pub flows: Vec<FlowRecord>,
     /// What each wire saw of each flow: a list of [`WireFlowLog`](super::WireFlowLog) in JSON.

@@ -2,6 +2,7 @@
 //! forward it. Anything else is a loss the run cannot explain, and so cannot be trusted with.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
 };
@@ -46,12 +47,22 @@ pub(super) struct Counted {
     too_large: BTreeMap<String, u64>,
     /// What vanished, by the node it was last seen to have reached.
     vanished: BTreeMap<String, u64>,
+    /// What a tunnel's ends counted as dropped and no loss has been put down to yet.
+    tunnels: RefCell<BTreeMap<String, u64>>,
 }
 
 /// Which nodes' own counters cover what vanished there.
 pub(super) fn counted(input: &RunInput, map: &Map<'_>) -> Counted {
+    let mut tunnels: BTreeMap<String, u64> = BTreeMap::new();
+    for drops in &input.tunnel_drops {
+        *tunnels.entry(drops.tunnel.clone()).or_default() += drops.count;
+    }
+    let tunnels = RefCell::new(tunnels);
     if input.node_drops.is_empty() {
-        return Counted::default();
+        return Counted {
+            tunnels,
+            ..Counted::default()
+        };
     }
     let mut vanished: BTreeMap<String, u64> = BTreeMap::new();
     for log in &input.flows {
@@ -81,6 +92,7 @@ pub(super) fn counted(input: &RunInput, map: &Map<'_>) -> Counted {
             .map(|(node, drops)| (node.clone(), drops.too_large))
             .collect(),
         vanished,
+        tunnels,
     }
 }
 
@@ -404,6 +416,16 @@ impl<'a> Account<'a> {
         let seen = if through_the_end { None } else { seen() };
         seen.or_else(|| self.no_way((view, seq), &passed))
             .or_else(|| self.too_large(place(view, seq, &passed, self.map)?, &nodes))
+            .or_else(|| self.counted_by_tunnel(&passed))
+    }
+
+    /// Whether the packet was last seen entering a tunnel whose ends dropped one more than has
+    /// been put down to them. Asked last, of what nothing else explains.
+    fn counted_by_tunnel(&self, passed: &[Hop]) -> Option<Dropped<'a>> {
+        let mut left = self.counted.tunnels.borrow_mut();
+        let left = left.get_mut(&passed.last()?.link)?;
+        *left = left.checked_sub(1)?;
+        Some(Dropped::Otherwise)
     }
 
     /// The node that the packet had reached, if it counted no fewer packets without a route

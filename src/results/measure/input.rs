@@ -26,6 +26,9 @@ pub struct RunInput {
     /// What a node dropped while probes were counted, by its own counters.
     #[serde(default)]
     pub node_drops: BTreeMap<String, NodeDrops>,
+    /// What ends of tunnels dropped while probes were counted, by their own counters.
+    #[serde(default)]
+    pub tunnel_drops: Vec<TunnelDrops>,
     /// Probes whose packets must not arrive, with their lines in the file.
     #[serde(default)]
     pub isolated: BTreeMap<String, (u32, Isolated)>,
@@ -65,6 +68,33 @@ impl NodeDrops {
             too_large: self.too_large.saturating_sub(before.too_large),
         }
     }
+}
+
+/// Packets that one end of a tunnel dropped for one reason, of probes and of everything else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TunnelDrops {
+    /// The tunnel.
+    pub tunnel: String,
+    /// The end.
+    pub node: String,
+    /// In words: `no session`.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// Whose doing it was.
+    pub cause: DropCause,
+}
+
+/// Who makes a tunnel's end drop a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DropCause {
+    /// The tunnel itself: its keys.
+    Tunnel,
+    /// The network around it, of which wires and nodes tell.
+    Network,
+    /// The host that runs the lab, which was too slow: no network would have dropped it.
+    Host,
 }
 
 /// The lab as far as a measurement must know it.

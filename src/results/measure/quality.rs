@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     flow::FlowView,
-    input::{Quality, RunInput, Transition},
+    input::{DropCause, Quality, RunInput, Transition, TunnelDrops},
     outage::{Scene, Told},
     result::{FlowResult, Outage, Warning},
     window::Window,
@@ -29,7 +29,10 @@ impl Warnings {
     pub(super) fn about(&mut self, flow: Option<u16>, code: &str, untrusted: bool, text: String) {
         // The engine may have warned of the same thing while it happened: its sentence stands.
         let known = flow.is_none() && self.list.iter().any(|w| w.code == code && w.flow.is_none());
-        let repeats = matches!(code, "modelled" | "stand-in" | "note");
+        let repeats = matches!(
+            code,
+            "modelled" | "stand-in" | "note" | "tunnel-overflow" | "tunnel-drops"
+        );
         if (!known || repeats) && self.said.insert((code.to_owned(), flow, text.clone())) {
             self.list.push(Warning {
                 code: code.to_owned(),
@@ -104,6 +107,9 @@ pub(super) fn of_run(input: &RunInput, scene: &Scene<'_>, warnings: &mut Warning
                 session.name, session.nodes[0], session.nodes[1]
             ),
         );
+    }
+    for drops in &input.tunnel_drops {
+        of_tunnel(drops, warnings);
     }
     for tunnel in &input.topology.tunnels {
         if let Some(stand_in) = &tunnel.stand_in {
@@ -388,6 +394,26 @@ fn quiet_loss(view: &FlowView<'_>, window: &Window) -> (usize, usize) {
     let ours = |s: &&u32| owners.get(**s as usize).copied().flatten().is_none();
     let lost = seqs.iter().filter(|&&s| view.is_lost(s)).filter(ours);
     (lost.count(), seqs.len())
+}
+
+/// What an end of a tunnel dropped.
+fn of_tunnel(drops: &TunnelDrops, warnings: &mut Warnings) {
+    let TunnelDrops {
+        tunnel,
+        node,
+        reason,
+        count,
+        cause,
+    } = drops;
+    let said = format!("{count} packets dropped by tunnel `{tunnel}` at {node}: {reason}");
+    match cause {
+        DropCause::Network => {}
+        DropCause::Tunnel => warnings.run("tunnel-drops", false, said),
+        DropCause::Host => {
+            let advice = "its process did not get to run; free the host and run it again";
+            warnings.run("tunnel-overflow", true, format!("{said}, as {advice}"));
+        }
+    }
 }
 
 /// Warnings about one flow's bookkeeping.

@@ -244,6 +244,7 @@ pub(super) mod tests {
                 ..Topology::default()
             },
             node_drops: BTreeMap::new(),
+            tunnel_drops: Vec::new(),
             isolated: BTreeMap::new(),
             expectations: Vec::new(),
             quality: crate::results::measure::Quality::default(),

@@ -8,7 +8,8 @@ use crate::results::event::{Event, EventKind, MonoNs};
 
 /// How many delivered packets before an event say what was normal.
 const BASELINE: usize = 100;
-/// Added to the largest delay seen before a fault: a packet in flight at the cut may be as late.
+/// Added to the largest delay seen before a fault, at least: a packet in flight at the cut may be
+/// later still. Where delays scatter by more, so much is added.
 const IN_FLIGHT_SLACK_NS: u64 = 100_000;
 
 /// One transition: from a fault or restore to the next one, or to the end of the run.
@@ -123,11 +124,14 @@ fn claim_in_flight(
     index: usize,
     owners: &mut [Option<usize>],
 ) {
-    let slowest = baseline(view, window.before)
-        .into_iter()
-        .filter_map(|seq| view.delay_ns(seq))
-        .max();
-    let reach = slowest.map_or(0, |ns| ns.max(0).cast_unsigned() + IN_FLIGHT_SLACK_NS);
+    let usual = baseline(view, window.before).into_iter();
+    let mut delays: Vec<i64> = usual.filter_map(|seq| view.delay_ns(seq)).collect();
+    delays.sort_unstable();
+    let median = delays.get(delays.len() / 2).copied().unwrap_or(0);
+    let reach = delays.last().map_or(0, |&slowest| {
+        let scatter = slowest.saturating_sub(median).max(0).cast_unsigned();
+        slowest.max(0).cast_unsigned() + scatter.max(IN_FLIGHT_SLACK_NS)
+    });
     let earliest = window.before.saturating_sub(reach);
     let mut run_is_ours = false;
     let mut in_run = false;

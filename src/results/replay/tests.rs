@@ -159,6 +159,7 @@ impl Directory {
             outcome: outcome.to_owned(),
             quality: input.quality.clone(),
             node_drops: input.node_drops.clone(),
+            tunnel_drops: input.tunnel_drops.clone(),
             flows,
             wires: wires_file,
         }

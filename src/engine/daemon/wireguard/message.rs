@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{os::wireguard::Backend, results::event::MonoNs};
+use crate::{
+    os::wireguard::{Backend, Drops},
+    results::event::MonoNs,
+};
 
 /// From the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +51,7 @@ pub enum TunnelMessage {
 }
 
 /// A tunnel end as it says itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TunnelStatus {
     /// Which WireGuard.
     pub backend: Backend,
@@ -60,4 +63,6 @@ pub struct TunnelStatus {
     pub rx_bytes: u64,
     /// Bytes sent to the peer.
     pub tx_bytes: u64,
+    /// Packets it dropped instead of carrying them; the kernel's does not say.
+    pub drops: Drops,
 }

@@ -127,6 +127,7 @@ fn status(tunnel: &Tunnel, observed: Observed) -> TunnelStatus {
         handshake_age_ms: observed.handshake_age.map(|age| age.as_millis() as u64),
         rx_bytes: observed.rx_bytes,
         tx_bytes: observed.tx_bytes,
+        drops: observed.drops,
     }
 }
 

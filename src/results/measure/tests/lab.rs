@@ -38,6 +38,8 @@ pub(in crate::results) enum Sim {
     Unsent,
     /// Gone before any wire saw it.
     Vanished,
+    /// Gone between the ends of the VPN's tunnel.
+    Swallowed,
     /// Gone at the far end of the first wire.
     Refused,
     /// Delivered over the Direct Connect, twice.
@@ -59,6 +61,7 @@ pub(in crate::results) fn run(v6: bool) -> RunInput {
         flows: Vec::new(),
         wires: Vec::new(),
         node_drops: std::collections::BTreeMap::new(),
+        tunnel_drops: Vec::new(),
         isolated: std::collections::BTreeMap::new(),
         topology: Topology {
             hosts: [("app", "dc1"), ("db", "vgw")]
@@ -252,6 +255,10 @@ pub(in crate::results) fn flow(input: &mut RunInput, id: u16, fate: impl Fn(f64)
                 None
             }
             Sim::Unsent | Sim::Vanished => None,
+            Sim::Swallowed => {
+                push(&mut wires[2].carried, seq);
+                None
+            }
             Sim::Refused => {
                 push(&mut wires[0].carried, seq);
                 None

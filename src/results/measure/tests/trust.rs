@@ -153,6 +153,70 @@ fn late_news_of_a_lost_route_explain_what_the_node_itself_counted() {
     untrusted(&told(37), "wire-disagrees");
 }
 
+/// A packet that was held up may be in flight at the cut although it left earlier than the slowest
+/// that arrived took.
+#[test]
+fn packets_in_flight_at_a_cut_are_its_own_where_delays_scatter() {
+    let told = |held_up_ns: u64| {
+        let mut input = lab::run(false);
+        // The usual delay is 5.1 ms.
+        lab::flow(&mut input, 0, |ms| match ms {
+            ms if (-7.0..0.0).contains(&ms) => Sim::Cut,
+            ms => lab::forth(ms, 742),
+        });
+        lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
+        for arrival in input.flows[0].received.iter_mut().step_by(10) {
+            arrival.at += held_up_ns;
+        }
+        measure(&input)
+    };
+    assert!(warning(&told(0), "not-lossless-before").is_some());
+    let result = told(1_500_000);
+    assert!(
+        warning(&result, "not-lossless-before").is_none(),
+        "{:?}",
+        result.warnings
+    );
+}
+
+/// What vanished between the two ends of a tunnel whose ends counted no drop is nobody's.
+#[test]
+fn a_tunnels_own_count_explains_what_vanished_in_it_and_no_more() {
+    let told = |count: u64, cause: DropCause| {
+        let mut input = lab::run(false);
+        lab::flow(&mut input, 0, |ms| match ms {
+            // Long after the takeover, between one tunnel's ends.
+            ms if (1600.0..1627.0).contains(&ms) => Sim::Swallowed,
+            ms => lab::forth(ms, 742),
+        });
+        lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
+        if count > 0 {
+            input.tunnel_drops.push(TunnelDrops {
+                tunnel: "backup.1".to_owned(),
+                node: "vgw".to_owned(),
+                reason: "no session".to_owned(),
+                count,
+                cause,
+            });
+        }
+        input
+    };
+    untrusted(&told(0, DropCause::Tunnel), "wire-disagrees");
+    untrusted(&told(26, DropCause::Tunnel), "wire-disagrees");
+    let result = measure(&told(27, DropCause::Tunnel));
+    assert!(result.trusted, "{:?}", result.warnings);
+    let said = result.warnings.iter().find(|w| w.code == "tunnel-drops");
+    assert_eq!(
+        said.unwrap().text,
+        "27 packets dropped by tunnel `backup.1` at vgw: no session"
+    );
+    // The host's own doing is named, and the run still not to be trusted.
+    let hosts = told(27, DropCause::Host);
+    untrusted(&hosts, "tunnel-overflow");
+    let result = measure(&hosts);
+    assert!(!result.warnings.iter().any(|w| w.code == "wire-disagrees"));
+}
+
 /// Members of a LAG that finds its partner again leave one aggregate before they are in the
 /// other.
 #[test]
