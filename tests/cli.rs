@@ -17,6 +17,8 @@ use std::{
 use backhoe::os::process::PidFd;
 use serde_json::Value;
 
+#[path = "cli/alerts.rs"]
+mod alerts;
 #[path = "cli/answers.rs"]
 mod answers;
 #[path = "cli/bench.rs"]

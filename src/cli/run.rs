@@ -126,6 +126,7 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
         Ok(launched) => launched,
         Err(error) => {
             let exit = interrupt::no_lab(&interrupts, error);
+            discard(&out_dir);
             return Err(load::launch_failed(&args.lab, exit));
         }
     };
@@ -265,6 +266,17 @@ pub(super) fn out_dir(given: Option<&Path>, lab: &LabName) -> Result<PathBuf, Ex
         let path = path.display();
         Exit::Usage(format!("cannot write to {path}: {error}; {hint}"))
     })
+}
+
+/// Takes back a run's directory into which nothing was written, and `runs` with the last of them.
+pub(super) fn discard(out_dir: &Path) {
+    // Refused where there is something in it.
+    if fs::remove_dir(out_dir).is_ok()
+        && let Some(above) = out_dir.parent()
+        && above.file_name().is_some_and(|name| name == "runs")
+    {
+        let _ = fs::remove_dir(above);
+    }
 }
 
 fn fresh(path: &Path) -> io::Result<PathBuf> {

@@ -76,6 +76,7 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
         Ok(launched) => launched,
         Err(error) => {
             let exit = interrupt::no_lab(&interrupts, error);
+            run::discard(&out_dir);
             return Err(load::launch_failed(&args.lab, exit));
         }
     };

@@ -22,6 +22,7 @@ pub mod poller;
 pub mod pressure;
 pub mod process;
 pub mod qdisc;
+pub mod route_lookup;
 pub mod sched;
 mod socket_buffer;
 pub mod tcp;

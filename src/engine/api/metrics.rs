@@ -36,9 +36,9 @@ pub struct Metric {
 /// An alert, raised or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertNow {
-    /// `load-exceeds-backup`.
+    /// `running-on-backup`, `backup-dead` or `load-exceeds-backup`.
     pub alert: String,
-    /// The sessions it speaks of.
+    /// The sessions it speaks of; of traffic on a backup, the probe.
     pub about: String,
     /// Whether it is raised.
     pub raised: bool,

@@ -324,46 +324,10 @@ fn watch(plan: &Plan, namespaces: &Namespaces, sink: &EventSink) -> anyhow::Resu
         .filter(|node| node.behind.is_none())
         .filter_map(|node| {
             let netns = namespaces.get(&node.name)?;
-            let wires = plan.wires.iter().flat_map(|wire| {
-                wire.ends
-                    .iter()
-                    .map(|end| (&end.node, &end.node_if, wire.link.to_string()))
-            });
-            let tunnels = plan.tunnels.iter().flat_map(|tunnel| {
-                tunnel
-                    .ends
-                    .iter()
-                    .map(|end| (&end.node, &end.interface, tunnel.tunnel.to_string()))
-            });
-            let lags = plan.lags.iter().flat_map(|lag| {
-                lag.ends
-                    .iter()
-                    .map(|end| (&end.node, &end.interface, lag.lag.to_string()))
-            });
-            let vifs = plan.sessions.iter().filter(|s| s.vlan.is_some());
-            let vifs = vifs.flat_map(|session| {
-                session
-                    .ends
-                    .iter()
-                    .map(|end| (&end.node, &end.interface, session.over.name().to_owned()))
-            });
-            let direct = plan.direct.iter().flat_map(|link| {
-                link.ends
-                    .iter()
-                    .map(|(node, dev)| (node, dev, link.link.to_string()))
-            });
-            let links = wires
-                .chain(tunnels)
-                .chain(lags)
-                .chain(vifs)
-                .chain(direct)
-                .filter(|(at, ..)| **at == node.name)
-                .map(|(_, dev, link)| (dev.to_string(), link))
-                .collect();
             Some(netns.try_clone().map(|netns| NodeWatch {
                 node: node.name.clone(),
                 netns,
-                links,
+                links: plan.interfaces_of(&node.name),
                 tables: plan.table_names(&node.name),
             }))
         })

@@ -58,10 +58,10 @@ impl Live {
                 node: node.clone(),
                 reason: reason.to_string(),
                 count,
-                cause: match reason {
-                    _ if reason.is_the_hosts() => DropCause::Host,
-                    _ if reason.is_the_networks() => DropCause::Network,
-                    _ => DropCause::Tunnel,
+                cause: match (reason.is_the_hosts(), reason.is_the_networks()) {
+                    (true, _) => DropCause::Host,
+                    (false, true) => DropCause::Network,
+                    (false, false) => DropCause::Tunnel,
                 },
             }));
         }

@@ -11,6 +11,7 @@ mod metrics;
 mod silence;
 mod status;
 mod tunnels;
+mod ways;
 
 pub use faults::AppliedFault;
 pub use lab::{Live, LiveOptions};
@@ -20,3 +21,4 @@ pub use status::{
     AlertStatus, BfdState, FaultStatus, LabStatus, LinkCounts, LinkMeasured, LinkStatus,
     NodeStatus, SessionStatus, TunnelState,
 };
+pub use ways::Kernels;

@@ -113,9 +113,9 @@ pub struct FaultStatus {
 /// An alert that is raised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertStatus {
-    /// `load-exceeds-backup`.
+    /// `running-on-backup`, `backup-dead` or `load-exceeds-backup`.
     pub alert: String,
-    /// The sessions it speaks of.
+    /// The sessions it speaks of; of traffic on a backup, `PROBE via SESSIONS`.
     pub about: String,
     /// Since when, on the run's clock.
     pub since: u64,

@@ -113,7 +113,8 @@ fn no_transit(plan: &Plan) -> BTreeSet<String> {
     plan.ops.iter().filter_map(of).collect()
 }
 
-fn topology(plan: &Plan) -> Topology {
+/// The lab as far as a measurement must know it.
+pub fn topology(plan: &Plan) -> Topology {
     let wired = plan.wires.iter().map(|wire| LinkInput {
         name: wire.link.to_string(),
         ends: [wire.ends[0].node.to_string(), wire.ends[1].node.to_string()],

@@ -9,6 +9,7 @@ mod stop;
 mod watch;
 
 pub(in crate::engine) use collect::quality;
+pub use collect::topology;
 pub use collect::{Described, describe};
 pub use run::{Bench, LAST_LOOK, Options, converge};
 pub use stop::Stop;

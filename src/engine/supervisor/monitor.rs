@@ -1,7 +1,7 @@
 //! What monitoring sees of a lab while it is up: AWS's metrics, and alerts that need no run's end.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,13 +10,16 @@ use super::load_alert::{Change, LoadAlerts};
 use crate::{
     engine::{
         api::{AlertNow, Metric, Metrics, Minute, Statistic},
-        live::{AlertStatus, Live, Measure, Reading, Series},
+        board::{self, Item},
+        live::{AlertStatus, Kernels, Live, Measure, Reading, Series},
+        scenario::topology,
     },
     lab::model::Alert,
     os::clock,
     results::{
         capacity::Overload,
         event::{EventKind, MonoNs},
+        measure::{Sight, Topology, Watch},
     },
 };
 
@@ -37,6 +40,10 @@ pub(super) struct Monitor {
 #[derive(Debug, Default)]
 struct State {
     alerts: LoadAlerts,
+    /// Of traffic on a backup, and of backups that are dead.
+    watch: Watch,
+    /// What of that may be raised in this lab.
+    possible: Vec<(Alert, String)>,
     circuits: Vec<String>,
     /// Readings of the last second, the oldest first.
     readings: VecDeque<(MonoNs, Reading)>,
@@ -62,6 +69,21 @@ struct Seen {
     is_bytes: bool,
 }
 
+/// What flows' ways are judged by.
+struct Ways {
+    topology: Topology,
+    wanted: BTreeSet<Item>,
+}
+
+impl Ways {
+    fn of(live: &Live) -> Self {
+        Self {
+            topology: topology(live.plan()),
+            wanted: board::wanted(live.plan()),
+        }
+    }
+}
+
 impl Monitor {
     /// Starts the thread; it ends with the process.
     pub(super) fn start(live: Arc<Live>) -> std::io::Result<Arc<Self>> {
@@ -73,6 +95,8 @@ impl Monitor {
         std::thread::Builder::new()
             .name("monitor".to_owned())
             .spawn(move || {
+                let ways = Ways::of(&looking.live);
+                let mut kernels = None;
                 let mut due = clock::mono_ns();
                 loop {
                     due += EVERY.as_nanos() as u64;
@@ -80,6 +104,11 @@ impl Monitor {
                     // What links are measured with is no load.
                     if looking.live.stands() {
                         looking.look();
+                        // Its interfaces are there by now.
+                        let kernels = kernels.get_or_insert_with(|| looking.live.kernels().ok());
+                        if let Some(kernels) = kernels {
+                            looking.look_at_ways(kernels, &ways);
+                        }
                     }
                 }
             })?;
@@ -113,9 +142,52 @@ impl Monitor {
         }
     }
 
+    fn look_at_ways(&self, kernels: &Kernels, ways: &Ways) {
+        let now = clock::mono_ns();
+        let flows = kernels.flows(self.live.plan(), &ways.topology);
+        let missing = self.live.board().missing(&ways.wanted);
+        let is_up = |session: &str, node: &str| {
+            let (session, node) = (session.to_owned(), node.to_owned());
+            !missing.contains_key(&Item::Bgp { session, node })
+        };
+        let seen = Sight {
+            now,
+            flows: &flows,
+            is_up: &is_up,
+            is_whole: missing.is_empty() && self.live.faults().is_empty(),
+        };
+        let mut state = self.lock();
+        let changes = state.watch.look(&ways.topology, &seen);
+        state.possible = state.watch.possible(&ways.topology, &flows);
+        drop(state);
+        for (is_raised, standing) in changes {
+            let kind = EventKind::Alert {
+                alert: standing.alert.word().to_owned(),
+                state: if is_raised { "raised" } else { "cleared" }.to_owned(),
+                about: standing.about,
+                probe: standing.probe,
+                metric: standing.metric,
+                load_bps: None,
+                room_bps: None,
+            };
+            self.live.sink().at(now, kind);
+        }
+    }
+
     /// Alerts that are raised.
     pub(super) fn alerts(&self) -> Vec<AlertStatus> {
         let state = self.lock();
+        let ways = state.watch.raised();
+        let ways = ways.map(|(since, standing)| AlertStatus {
+            alert: standing.alert.word().to_owned(),
+            about: standing.probe.as_ref().map_or_else(
+                || standing.about.clone(),
+                |probe| format!("{probe} via {}", standing.about),
+            ),
+            since: *since,
+            load_bps: None,
+            room_bps: None,
+        });
         let raised = state.alerts.raised();
         raised
             .map(|(since, overload)| AlertStatus {
@@ -125,6 +197,7 @@ impl Monitor {
                 load_bps: Some(overload.load_bps),
                 room_bps: Some(overload.room_bps),
             })
+            .chain(ways)
             .collect()
     }
 
@@ -141,11 +214,21 @@ impl Monitor {
             about: about.clone(),
             raised: raised.contains(about),
         });
+        let standing: Vec<(Alert, String)> = state
+            .watch
+            .raised()
+            .map(|(_, standing)| standing.key())
+            .collect();
+        let ways = state.possible.iter().map(|one| AlertNow {
+            alert: one.0.word().to_owned(),
+            about: one.1.clone(),
+            raised: standing.contains(one),
+        });
         let last = state.minutes.len().saturating_sub(1);
         Metrics {
             lab: self.live.plan().lab.to_string(),
             metrics: state.values().into_iter().map(metric).collect(),
-            alerts: alerts.collect(),
+            alerts: alerts.chain(ways).collect(),
             minutes: state
                 .minutes
                 .iter()

@@ -121,10 +121,11 @@ impl Reader {
     /// The node that `said` means, by its own name or as a host behind its node (`dc1.app`),
     /// and the process that holds it.
     fn holder(&self, said: &str) -> Result<(&NodeName, &PidFd), Refusal> {
+        // What reports call `blue-web`, where there are several, the lab file has as `blue.web`.
         let behind = |name: &NodeName| {
             let plan = self.live.plan().node(name.as_str());
             plan.and_then(|plan| plan.behind.as_ref())
-                .is_some_and(|at| format!("{at}.{name}") == said)
+                .is_some_and(|at| is_host_at(said, at.as_str(), name.as_str()))
         };
         self.live
             .holders()
@@ -194,7 +195,13 @@ impl Reader {
 
     fn no_node(&self, node: &str) -> Refusal {
         let names: Vec<&str> = self.live.holders().map(|(name, _)| name.as_str()).collect();
+        let alike: Vec<&str> = names
+            .iter()
+            .copied()
+            .filter(|name| name.ends_with(&format!("-{node}")))
+            .collect();
         let hint = match nearest(node, names.iter().copied()) {
+            _ if alike.len() > 1 => format!("there are several: {}", alike.join(", ")),
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there are {}", names.join(", ")),
         };
@@ -202,9 +209,32 @@ impl Reader {
     }
 }
 
+/// Whether `said` means the host called `name` behind `at`.
+fn is_host_at(said: &str, at: &str, name: &str) -> bool {
+    let host = said
+        .strip_prefix(at)
+        .and_then(|rest| rest.strip_prefix('.'));
+    host.is_some_and(|host| host == name || format!("{at}-{host}") == name)
+}
+
 /// `NODE.PROGRAM.log`; names of nodes may hold dots, programs' do not.
 fn belongs(file: &str, node: &str) -> bool {
     file.strip_suffix(".log")
         .and_then(|stem| stem.rsplit_once('.'))
         .is_some_and(|(owner, _)| owner == node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_called_as_the_lab_file_has_it() {
+        assert!(is_host_at("dc1.app", "dc1", "app"));
+        // Where two nodes have a host of that name.
+        assert!(is_host_at("blue.web", "blue", "blue-web"));
+        assert!(!is_host_at("red.web", "blue", "blue-web"));
+        assert!(!is_host_at("bluexweb", "blue", "blue-web"));
+        assert!(!is_host_at("blue", "blue", "blue-web"));
+    }
 }

@@ -16,7 +16,6 @@ use crate::{
         live::Live,
         scenario::{Bench, Options, Stop},
     },
-    lab::model::Alert,
     os::clock,
     results::{
         event::{
@@ -36,6 +35,8 @@ const PAGE: &str = "report.html";
 
 /// How long a lab may take to converge.
 pub(super) const CONVERGE_WITHIN: Duration = Duration::from_secs(60);
+
+const SECOND_NS: MonoNs = 1_000_000_000;
 
 /// What a scenario needs.
 pub(super) struct Work {
@@ -247,9 +248,12 @@ impl Work {
         report::parquet(&input, moment.trial, table).context("writing packets.parquet")?;
         live.sink().now(EventKind::TrialRecorded(Box::new(record)));
         let result = measure(&input);
-        // The load was told when it was measured.
-        let found = result.alerts.iter();
-        for alert in found.filter(|alert| alert.alert != Alert::LoadExceedsBackup) {
+        // What lasted was told when it was so.
+        for alert in result
+            .alerts
+            .iter()
+            .filter(|one| !is_told(one, &input.events))
+        {
             tell(live, alert);
         }
         let text = report::json(&result).context("writing result.json")?;
@@ -327,6 +331,34 @@ fn outcome(stop: &Stop) -> &'static str {
         true => "interrupted",
         false => "completed",
     }
+}
+
+/// Whether the monitor told it while it was so.
+fn is_told(found: &AlertResult, events: &[Event]) -> bool {
+    let until = found.cleared_ns.unwrap_or(MonoNs::MAX);
+    events.iter().any(|event| {
+        let EventKind::Alert {
+            alert,
+            state,
+            about,
+            probe,
+            ..
+        } = &event.kind
+        else {
+            return false;
+        };
+        let same = match &found.probe {
+            Some(_) => *probe == found.probe,
+            None => *about == found.about,
+        };
+        // It looks every quarter of a second, and waits for half of one.
+        let (early, late) = (SECOND_NS, 2 * SECOND_NS);
+        let from = found.raised_ns.saturating_sub(early);
+        alert == found.alert.word()
+            && state == "raised"
+            && same
+            && (from..=until.saturating_add(late)).contains(&event.at)
+    })
 }
 
 /// Puts an alert into the journal, at the times it was raised and cleared.

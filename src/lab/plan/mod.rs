@@ -13,6 +13,7 @@ mod error;
 pub mod facts;
 mod flows;
 mod ipsec;
+mod joints;
 mod mss;
 mod names;
 mod net;

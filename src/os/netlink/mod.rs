@@ -4,7 +4,7 @@
 mod message;
 mod socket;
 
-#[cfg(test)]
-pub(super) use message::messages;
-pub(super) use message::{Attributes, Messages, attribute, attributes, put_attribute, u32_at};
+pub(super) use message::{
+    Attributes, Messages, attribute, attributes, messages, put_attribute, u32_at,
+};
 pub(super) use socket::{NetfilterSocket, Refusal, RouteSocket};

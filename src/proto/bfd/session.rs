@@ -133,6 +133,14 @@ pub struct SessionStatus {
     pub counters: Counters,
 }
 
+/// Changes are told at once (RFC 5880 §6.8.7), but so many in a row at most, then one per
+/// [`NEWS_EVERY`]. Where packets of before overtake one another, as Linux lets them while a
+/// neighbour's address is being resolved, each end may answer the other's last state but one: at once
+/// and without end, two sessions go down and up in each round trip.
+const NEWS_BURST: u32 = 8;
+/// See [`NEWS_BURST`].
+const NEWS_EVERY: Duration = Duration::from_millis(100);
+
 /// One end of a single-hop asynchronous session, in the active role.
 ///
 /// Call `handle_*` with what happened, then drain [`poll_transmit`](Self::poll_transmit)
@@ -158,6 +166,8 @@ pub struct Session {
     last_heard: Option<Instant>,
     /// A packet saying something new must not wait for the interval.
     news: bool,
+    /// Up to when the packets sent between intervals use up their rate.
+    news_paid: Instant,
     final_owed: bool,
     events: VecDeque<BfdEvent>,
     reported: (State, Negotiated),
@@ -216,6 +226,7 @@ impl Session {
             jitter_ppm: 0,
             last_heard: None,
             news: false,
+            news_paid: now,
             final_owed: false,
             events: VecDeque::new(),
             reported: (State::Down, Negotiated::default()),
@@ -298,12 +309,12 @@ impl Session {
             self.final_owed = false;
             return Some(self.packet(false, true));
         }
-        let due = self.news
-            || self
-                .transmit_deadline()
-                .is_some_and(|deadline| deadline <= now);
-        if !due {
-            return None;
+        let is_time = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
+        if !is_time(self.transmit_deadline()) {
+            if !is_time(self.news_deadline()) {
+                return None;
+            }
+            self.news_paid = self.news_paid.max(now) + NEWS_EVERY;
         }
         self.news = false;
         self.last_sent = now;
@@ -320,8 +331,9 @@ impl Session {
     /// [`poll_transmit`](Self::poll_transmit) next, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let transmit = self.transmit_deadline().map(|at| (at, "bfd transmit"));
+        let news = self.news_deadline().map(|at| (at, "bfd news"));
         let detect = self.detect_deadline().map(|at| (at, "bfd detection time"));
-        transmit.into_iter().chain(detect).min()
+        transmit.into_iter().chain(news).chain(detect).min()
     }
 
     /// Holds the session down and tells the peer so (RFC 5880 §6.8.16).
@@ -456,6 +468,13 @@ impl Session {
         let interval_ns = self.negotiated().tx.as_nanos();
         let wait_ns = interval_ns * u128::from(self.jitter_ppm) / 1_000_000;
         Some(self.last_sent + Duration::from_nanos(wait_ns as u64))
+    }
+
+    /// When news may leave, if there are any.
+    fn news_deadline(&self) -> Option<Instant> {
+        let ahead = NEWS_EVERY * NEWS_BURST;
+        let at = self.news_paid.checked_sub(ahead).unwrap_or(self.last_sent);
+        self.news.then_some(at)
     }
 
     /// Demand mode is active on the peer and nothing is being polled (RFC 5880 §6.8.7).

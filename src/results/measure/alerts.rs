@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    alarm::{self, carriers, metric},
     input::{BEFORE, SessionInput, Transition},
     outage::{Scene, Told},
-    result::{AlertResult, Hop, Outage},
+    result::{AlertResult, Outage},
     topology::Map,
     window::Window,
 };
@@ -104,31 +105,6 @@ fn bundle(
     together
 }
 
-/// The sessions of a way, AWS's inside left out; its links where it has none.
-fn carriers(map: &Map<'_>, hops: &[Hop]) -> BTreeSet<String> {
-    let sessions = hops.iter().flat_map(|hop| map.sessions_on(hop));
-    let named: BTreeSet<String> = sessions
-        .filter(|session| !session.modelled)
-        .map(|session| whole(session).to_owned())
-        .collect();
-    match named.is_empty() {
-        true => hops.iter().map(|hop| hop.link.clone()).collect(),
-        false => named,
-    }
-}
-
-/// The session as the lab file names it: `backup` of `backup.1`, one tunnel of the VPN.
-fn whole(session: &SessionInput) -> &str {
-    match session.name.rsplit_once('.') {
-        Some((name, number))
-            if session.kind == "vpn" && number.bytes().all(|byte| byte.is_ascii_digit()) =>
-        {
-            name
-        }
-        _ => &session.name,
-    }
-}
-
 fn instant(window: &Window, ms: f64) -> MonoNs {
     window.zero().saturating_add_signed((ms * 1e6) as i64)
 }
@@ -155,7 +131,7 @@ fn away(
         let now = carriers(map, &outage.hops_after);
         let ms = outage.path_changed_ms.or(outage.phases_ms.recovered);
         let at = instant(window, ms.unwrap_or_default());
-        match (now == own || together == usual, is_away) {
+        match (!alarm::is_on_backup(&own, &now, usual, together), is_away) {
             (false, false) => found.push((Stretch { from: at, to: None }, now)),
             (true, true) => {
                 if let Some((stretch, _)) = found.last_mut() {
@@ -220,11 +196,7 @@ fn down(scene: &Scene<'_>, sessions: &[&SessionInput]) -> Vec<Stretch> {
             true => up.insert((session, node)),
             false => up.remove(&(session.as_str(), node.as_str())),
         };
-        let is_alive = sessions.iter().any(|session| {
-            let [a, b] = &session.nodes;
-            up.contains(&(session.name.as_str(), a.as_str()))
-                && up.contains(&(session.name.as_str(), b.as_str()))
-        });
+        let is_alive = alarm::is_alive(sessions, |session, node| up.contains(&(session, node)));
         match (was_alive, is_alive) {
             (true, false) => found.push(Stretch {
                 from: event.at,
@@ -248,13 +220,8 @@ fn dead_backups(
     usual: &BTreeSet<String>,
     unwell: &[Stretch],
 ) -> Vec<AlertResult> {
-    let mut backups: BTreeMap<&str, Vec<&SessionInput>> = BTreeMap::new();
-    let all = scene.map.topology.sessions.iter();
-    for session in all.filter(|session| !session.modelled && !usual.contains(whole(session))) {
-        backups.entry(whole(session)).or_default().push(session);
-    }
     let mut alerts = Vec::new();
-    for (name, sessions) in backups {
+    for (name, sessions) in alarm::backups(scene.map.topology, usual) {
         for mut stretch in down(scene, &sessions) {
             // Raised once all traffic goes its usual way, if the backup is still dead then.
             let raised = loop {
@@ -275,15 +242,6 @@ fn dead_backups(
         }
     }
     alerts
-}
-
-/// What CloudWatch calls a session's state: 1 while it is up.
-fn metric(session: &SessionInput) -> Option<String> {
-    match session.kind.as_str() {
-        "vpn" => Some("TunnelState".to_owned()),
-        kind if kind.ends_with("-vif") => Some("VirtualInterfaceBgpStatus".to_owned()),
-        _ => None,
-    }
 }
 
 /// Load that was told while the run went on: it was measured then.

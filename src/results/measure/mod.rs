@@ -10,6 +10,7 @@
 )]
 
 mod account;
+mod alarm;
 mod alerts;
 mod bar;
 mod bench;
@@ -40,6 +41,7 @@ pub(in crate::results) mod tests;
 #[cfg(test)]
 pub(in crate::results) use records::tests::run as table_of_all_verdicts;
 
+pub use alarm::{FlowSeen, Sight, Standing, Watch, Way, way};
 pub use bench::{BenchResult, BenchTerms, Variant, Varied, variant_name};
 pub use compare::{Comparison, Effect, Judgement, Limit, Side, compare};
 pub use goodness::{Goodness, predicted_curve};

@@ -133,8 +133,11 @@ fn distributions((label, transition): (&str, Transition), of: &[&Distribution], 
 pub(super) fn row(d: &Distribution, several: bool) -> Vec<String> {
     let ms = |value: f64| format!("{value:.0}");
     let median = match d.median_ci95_ms {
-        Some((low, high)) => format!("{} ({}-{})", ms(d.median_ms), ms(low), ms(high)),
-        None => ms(d.median_ms),
+        // Of one trial, or of trials that were all alike, there is no interval to show.
+        Some((low, high)) if ms(low) != ms(high) => {
+            format!("{} ({}-{})", ms(d.median_ms), ms(low), ms(high))
+        }
+        Some(_) | None => ms(d.median_ms),
     };
     let modelled = if d.modelled { " *" } else { "" };
     let name = words::direction(several, &d.probe, [&d.from, &d.to]);

@@ -35,12 +35,21 @@ pub(super) fn span(ms: f64) -> String {
     }
 }
 
-/// A range in one unit: `600-904 ms`, `60-90 s`.
+/// A range in one unit: `600-904 ms`, `60-90 s`; of one value, `740 ms`.
 pub(super) fn range(min_ms: f64, max_ms: f64) -> String {
     if max_ms < 10_000.0 {
-        format!("{}-{} ms", short(min_ms), short(max_ms))
+        format!("{} ms", between(short(min_ms), &short(max_ms)))
     } else {
-        format!("{}-{} s", short(min_ms / 1000.0), short(max_ms / 1000.0))
+        let [min, max] = [min_ms, max_ms].map(|ms| short(ms / 1000.0));
+        format!("{} s", between(min, &max))
+    }
+}
+
+/// `600-904`, or the one number that both are.
+pub(super) fn between(min: String, max: &str) -> String {
+    match min == max {
+        true => min,
+        false => format!("{min}-{max}"),
     }
 }
 

@@ -374,6 +374,7 @@ fn a_peer_that_asks_for_silence_and_dies_is_greeted_again() {
     let (deadline, why) = session.poll_timeout().unwrap();
     assert_eq!(why, "bfd detection time");
     session.handle_timeout(deadline);
+    drain(&mut session, deadline);
     assert_eq!(session.poll_timeout().unwrap().1, "bfd transmit");
 }
 
@@ -412,6 +413,38 @@ fn sessions_stay_up_at_one_interval_over_a_clean_path_for_ten_minutes() {
         pair.a.status().counters.downs + pair.b.status().counters.downs,
         0
     );
+}
+
+/// Whatever is still on its way when two sessions meet, and in whatever order: they come to rest.
+#[test]
+fn old_packets_do_not_keep_two_sessions_from_settling() {
+    for seed in 0..300 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut pair = Pair::new(origin(), config(300, 300, 3), config(300, 300, 3), seed);
+        pair.delay = 4 * MS;
+        pair.run_until_up();
+        for to_a in [true, false] {
+            for _ in 0..rng.random_range(0..5) {
+                let after = Duration::from_micros(rng.random_range(0..4_000));
+                let state = [State::Down, State::Init, State::Up][rng.random_range(0..3)];
+                let [mine, yours] = if to_a { [2, 1] } else { [1, 2] };
+                let old = Packet {
+                    poll: rng.random_bool(0.3),
+                    my_discriminator: NonZeroU32::new(mine).unwrap(),
+                    your_discriminator: yours,
+                    ..packet(state)
+                };
+                pair.inject(after, to_a, &old);
+            }
+        }
+        pair.run(Duration::from_secs(3));
+        let downs = |pair: &Pair| [&pair.a, &pair.b].map(|end| end.status().counters.downs);
+        let settled = downs(&pair);
+        assert!(settled.iter().sum::<u64>() < 30, "{seed}: {settled:?}");
+        pair.run(Duration::from_secs(3));
+        assert_eq!(downs(&pair), settled, "{seed}");
+        assert_eq!((pair.a.state(), pair.b.state()), (State::Up, State::Up));
+    }
 }
 
 #[test]

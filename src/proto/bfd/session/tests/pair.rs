@@ -35,6 +35,12 @@ impl Pair {
         }
     }
 
+    /// Puts a packet on its way to an end: from when on, and what.
+    pub(super) fn inject(&mut self, after: Duration, to_a: bool, packet: &Packet) {
+        self.in_flight
+            .push((self.now + after, to_a, packet.encode()));
+    }
+
     pub(super) fn run_until_up(&mut self) {
         let limit = self.now + Duration::from_secs(60);
         while self.a.state() != State::Up || self.b.state() != State::Up {
@@ -66,6 +72,9 @@ impl Pair {
             self.in_flight.remove(0);
             let session = if to_a { &mut self.a } else { &mut self.b };
             let _ = session.handle_packet(&Packet::decode(&bytes).unwrap(), now);
+            // Each packet is answered by itself.
+            self.flush();
+            self.in_flight.sort_by_key(|&(at, ..)| at);
         }
         self.a.handle_timeout(now);
         self.b.handle_timeout(now);

@@ -1,0 +1,110 @@
+//! Asks a kernel where it would send a packet (RTM_GETROUTE of rtnetlink(7)).
+
+use std::{io, net::IpAddr};
+
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+use super::{
+    netlink::{Messages, attributes, messages, u32_at},
+    netns::NetnsFd,
+};
+
+const RTM_NEWROUTE: u16 = 24;
+const RTM_GETROUTE: u16 = 26;
+const NLM_F_REQUEST: u16 = 1;
+const RTA_DST: u16 = 1;
+const RTA_SRC: u16 = 2;
+const RTA_IIF: u16 = 3;
+const RTA_OIF: u16 = 4;
+const RTN_UNICAST: u8 = 1;
+const RTN_LOCAL: u8 = 2;
+/// Length of `struct rtmsg`.
+const RTMSG_LEN: usize = 12;
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+
+/// What the kernel would do with a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Send it out of this interface.
+    Out(u32),
+    /// Take it itself.
+    Here,
+    /// Neither.
+    Drop,
+}
+
+/// Where a packet comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its source address.
+    pub source: IpAddr,
+    /// The interface it came in by.
+    pub index: u32,
+}
+
+/// Questions to one namespace's kernel.
+#[derive(Debug)]
+pub struct RouteLookup {
+    socket: Socket,
+}
+
+impl RouteLookup {
+    /// Opens in `netns`.
+    ///
+    /// # Errors
+    /// Of the kernel.
+    pub fn open(netns: &NetnsFd) -> io::Result<Self> {
+        let socket = netns.run(|| {
+            let mut socket = Socket::new(NETLINK_ROUTE)?;
+            socket.bind_auto()?;
+            socket.connect(&SocketAddr::new(0, 0))?;
+            Ok(socket)
+        })?;
+        Ok(Self { socket })
+    }
+
+    /// Where a packet to `destination` goes that came in by `arrival`, or that the node itself
+    /// sends. Policy rules count as they do for packets.
+    ///
+    /// # Errors
+    /// Of the socket; that there is no route is none.
+    pub fn ask(&self, destination: IpAddr, arrival: Option<Arrival>) -> io::Result<Decision> {
+        let (family, bits) = match destination {
+            IpAddr::V4(_) => (AF_INET, 32),
+            IpAddr::V6(_) => (AF_INET6, 128),
+        };
+        let mut header = [0_u8; RTMSG_LEN];
+        header[0] = family;
+        header[1] = bits;
+        header[2] = if arrival.is_some() { bits } else { 0 };
+        let mut request = Messages::default();
+        request.begin(RTM_GETROUTE, NLM_F_REQUEST, &header);
+        request.attribute(RTA_DST, &bytes(destination));
+        if let Some(Arrival { source, index }) = arrival {
+            request.attribute(RTA_SRC, &bytes(source));
+            request.attribute(RTA_IIF, &index.to_ne_bytes());
+        }
+        self.socket.send(request.as_bytes(), 0)?;
+        let (answer, _) = self.socket.recv_from_full()?;
+        let route = messages(&answer).find(|message| message.kind == RTM_NEWROUTE);
+        let Some(route) = route else {
+            return Ok(Decision::Drop);
+        };
+        let out = attributes(route.body, RTMSG_LEN)
+            .get(&RTA_OIF)
+            .and_then(|value| u32_at(value, 0));
+        Ok(match (route.body.get(7), out) {
+            (Some(&RTN_LOCAL), _) => Decision::Here,
+            (Some(&RTN_UNICAST), Some(index)) => Decision::Out(index),
+            _ => Decision::Drop,
+        })
+    }
+}
+
+fn bytes(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    }
+}
