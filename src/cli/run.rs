@@ -268,8 +268,14 @@ pub(super) fn out_dir(given: Option<&Path>, lab: &LabName) -> Result<PathBuf, Ex
     })
 }
 
-/// Takes back a run's directory into which nothing was written, and `runs` with the last of them.
+/// Takes back a run's directory into which nothing but its lab was written, and `runs` with the last of them.
 pub(super) fn discard(out_dir: &Path) {
+    // Of a run that has a journal the lab file is a part.
+    if !out_dir.join("journal.jsonl").exists() {
+        for name in ["lab.yaml", "plan.json", TOPOLOGY] {
+            let _ = fs::remove_file(out_dir.join(name));
+        }
+    }
     // Refused where there is something in it.
     if fs::remove_dir(out_dir).is_ok()
         && let Some(above) = out_dir.parent()
