@@ -417,6 +417,9 @@ pub(super) struct ReportArgs {
     /// Markdown, for a pull request
     #[arg(long, conflicts_with = "json")]
     pub(super) markdown: bool,
+    /// Open Traffic Generator's convergence metrics, in JSON
+    #[arg(long, conflicts_with_all = ["json", "markdown"])]
+    pub(super) otg: bool,
     #[command(flatten)]
     pub(super) output: Output,
 }

@@ -25,7 +25,9 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Exit> {
             Told::Run(Box::new(kept.replay.trial(number, &mut kept.reader())?))
         }
     };
-    if args.output.json {
+    if args.otg {
+        told.print_otg()
+    } else if args.output.json {
         told.print_json()
     } else if args.markdown {
         told.print_markdown()

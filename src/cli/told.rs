@@ -60,6 +60,16 @@ impl Told {
         output::data(&text.context("the result")?)
     }
 
+    /// In Open Traffic Generator's terms.
+    pub(super) fn print_otg(&self) -> Result<(), Exit> {
+        match self {
+            Self::Run(run) => output::json(&report::otg(run)),
+            Self::Series(_) => Err(Exit::Usage(
+                "OTG's metrics are of one run: say which trial, with --trial N".to_owned(),
+            )),
+        }
+    }
+
     /// For a pull request.
     pub(super) fn print_markdown(&self) -> Result<(), Exit> {
         output::data(&match self {

@@ -24,7 +24,7 @@ use crate::{
     os::{clock, pressure},
     results::{
         event::{EventKind, MonoNs},
-        measure::RunInput,
+        measure::{FORWARDING_DELAY_THRESHOLD, RunInput, SUSTAINED_CONVERGENCE_VALIDATION},
     },
 };
 
@@ -44,15 +44,13 @@ const MS: u64 = 1_000_000;
 const STEADY_WITHIN_NS: u64 = 20_000 * MS;
 /// An unbroken run of deliveries this long is a recovery.
 const RECOVERED_NS: u64 = 100 * MS;
-/// How long a recovery is watched before the next step
-/// (RFC 6412 §3.7.6, Sustained Convergence Validation Time; its default of 5 s
-/// suits routers with thousands of routes).
-const SUSTAINED_NS: u64 = 1_000 * MS;
+/// How long a recovery is watched before the next step.
+const SUSTAINED_NS: u64 = SUSTAINED_CONVERGENCE_VALIDATION.as_nanos();
 /// `stage` of the progress that names flows whose traffic is still lost when a wait for it begins
 /// that no step of the scenario asked for.
 pub const LAST_LOOK: &str = "last-look";
 /// Longest wait for packets in flight at the end.
-const DRAIN: Duration = Duration::from_secs(2);
+const DRAIN: Duration = Duration::from_nanos(FORWARDING_DELAY_THRESHOLD.as_nanos());
 /// The same when somebody waits for the end.
 const DRAIN_ASKED: Duration = Duration::from_millis(300);
 /// Packets of the instrument's own calibration, both ways together.

@@ -28,6 +28,7 @@ mod predict;
 mod quality;
 mod records;
 mod result;
+mod rfc;
 mod run;
 mod stats;
 mod topology;
@@ -50,6 +51,10 @@ pub use parts::PhaseSums;
 pub use predict::detection;
 pub use records::{PacketRow, PacketTable, PacketVerdict, packet_tables};
 pub use result::*;
+pub use rfc::{
+    Benchmarks, BfdTimers, Configuration, FORWARDING_DELAY_THRESHOLD, Inputs, Rfc6412,
+    SUSTAINED_CONVERGENCE_VALIDATION, SessionTimers, Spread,
+};
 pub use run::{measure, moved_without_loss};
 pub use stats::{bootstrap, quantile, sorted};
 pub use trials::{

@@ -6,7 +6,8 @@ use super::{
     flow::{Fate, FlowView},
     goodness, parts,
     phases::{self, Story},
-    result::{AtEnd, DelayStats, LossPeriod, Outage, Rfc6412},
+    result::{AtEnd, DelayStats, LossPeriod, Outage},
+    rfc,
     topology::Map,
     ways::Ways,
     window::Window,
@@ -97,6 +98,7 @@ pub(super) fn tell(
     outage.silent_neighbours = split.neighbours;
     outage.no_way = split.no_way;
     outage.wire_agrees = split.by_nobody == 0 && !contradicted;
+    rfc::count(&mut outage);
     Told {
         outage,
         unaccounted: split.by_nobody,
@@ -170,7 +172,7 @@ fn assemble(
         silent_neighbours: Vec::new(),
         no_way: Vec::new(),
         wire_agrees: false,
-        rfc6412: rfc6412(view, window, &ways, seqs, duration_ms),
+        rfc6412: rfc::of_flow(view, window, (&ways, seqs), duration_ms),
         hops_before: ways.before,
         hops_after: ways.after,
     }
@@ -243,27 +245,6 @@ fn delays(
             && view.path_of(s) == ways.after_path
     });
     (view.delays(earlier), view.delays(later))
-}
-
-fn rfc6412(
-    view: &FlowView<'_>,
-    window: &Window,
-    ways: &Ways,
-    seqs: &[u32],
-    duration_ms: f64,
-) -> Rfc6412 {
-    let full = ways.recovered.max(ways.switched);
-    let last = seqs.iter().rev().find(|&&s| view.is_delivered(s));
-    let last = last.and_then(|&s| view.sent_at(s));
-    let first = ways.first_on_new.or(ways.recovered);
-    Rfc6412 {
-        route_loss_of_connectivity_period_ms: duration_ms,
-        first_route_convergence_time_ms: first.map(|at| window.ms(at)),
-        full_convergence_time_ms: full.map(|at| window.ms(at)),
-        sustained_ms: full
-            .zip(last)
-            .map(|(full, last)| last.saturating_sub(full) as f64 / 1e6),
-    }
 }
 
 /// How far the senders' clock and the loss count disagree about the last loss period.

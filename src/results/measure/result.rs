@@ -7,7 +7,10 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::input::Transition;
+use super::{
+    input::Transition,
+    rfc::{Benchmarks, Inputs, Rfc6412},
+};
 use crate::{lab::model::Alert, units::seed_as_text_or_null};
 
 /// One run, measured.
@@ -37,6 +40,9 @@ pub struct RunResult {
     pub build: Option<Build>,
     /// How the instrument measured itself.
     pub instrument: Option<Instrument>,
+    /// Under which parameters it was measured; absent without probes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Inputs>,
     /// Measured links beside their declarations.
     pub links: Vec<LinkResult>,
     /// Links that were not measured.
@@ -258,6 +264,9 @@ pub struct TransitionResult {
     pub bfd_up_ms: Option<f64>,
     /// Last BGP end of the affected session(s) to come back, after a restore.
     pub bgp_up_ms: Option<f64>,
+    /// RFC 6413's table, all flows together; absent without probes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub benchmarks: Option<Benchmarks>,
 }
 
 /// One flow through one transition.
@@ -283,7 +292,7 @@ pub struct Outage {
     pub trusted: bool,
     /// Packets sent in the transition.
     pub sent: u64,
-    /// Lost of them, declared random loss apart (RFC 6412 §3.6.1 connectivity packet loss).
+    /// Lost of them, declared random loss apart (RFC 6412 §3.7.3 connectivity packet loss).
     pub lost: u64,
     /// Lost to random loss that the lab declares.
     pub lost_declared: u64,
@@ -544,19 +553,6 @@ pub struct DelayStats {
     pub max_ms: f64,
     /// RFC 5481 packet delay variation (delay − smallest), 99.9th percentile.
     pub pdv_ms: f64,
-}
-
-/// RFC 6412 benchmarks, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Rfc6412 {
-    /// §3.6.4 Route Loss of Connectivity Period (Eq. 8).
-    pub route_loss_of_connectivity_period_ms: f64,
-    /// §3.5.3 First Route Convergence Time: first packet delivered by the next-best path.
-    pub first_route_convergence_time_ms: Option<f64>,
-    /// §3.5.1 Full Convergence Time, from packet timestamps.
-    pub full_convergence_time_ms: Option<f64>,
-    /// How long delivery then held (§3.4.3 Sustained Convergence Validation Time).
-    pub sustained_ms: Option<f64>,
 }
 
 /// One flow over the whole run.

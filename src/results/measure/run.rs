@@ -11,6 +11,7 @@ use super::{
         Build, Converged, FlowResult, Instrument, LinkResult, Outage, RunResult, Steady,
         TransitionResult, Unmeasured, WaitMissed,
     },
+    rfc,
     topology::Map,
     window::{self, Window},
 };
@@ -73,6 +74,11 @@ pub fn measure(input: &RunInput) -> RunResult {
     told.sort_by_key(|(index, one)| (*index, one.outage.flow));
     result.alerts = alerts::find(&scene, &told);
     result.outages = told.into_iter().map(|(_, one)| one.outage).collect();
+    result.inputs = rfc::inputs(input, &result.flows, scene.events);
+    let outages = result.outages.chunks(result.flows.len().max(1));
+    for (transition, outages) in result.transitions.iter_mut().zip(outages) {
+        transition.benchmarks = rfc::benchmarks(transition, outages, &result.flows);
+    }
     calibration::coarse(&input.expectations, &result.outages, &mut warnings);
     result.warnings = warnings.finish();
     judge(input, &map, &mut result);
@@ -117,6 +123,7 @@ fn from_events(lab: &str, scene: &Scene<'_>) -> RunResult {
         warnings: Vec::new(),
         build: None,
         instrument: None,
+        inputs: None,
         links: Vec::new(),
         unmeasured: Vec::new(),
         converged: None,
@@ -259,6 +266,7 @@ fn transition(scene: &Scene<'_>, window: &Window, offset: Option<i64>) -> Transi
         watched_ms: window.ms(window.end),
         bfd_up_ms: bfd_up.map(|at| window.ms(at)),
         bgp_up_ms: bgp_up.map(|at| window.ms(at)),
+        benchmarks: None,
     }
 }
 
