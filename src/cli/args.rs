@@ -147,6 +147,7 @@ How:
   one-way       it drops what --from NODE sends
   carrier       loss of light at both ends, or only --at NODE
   bgp-shutdown  the end --at NODE closes a session; AWS's end by default (the usual for a session)
+  maintenance   AWS replaces a VPN tunnel's endpoint: announced by MED, and gone 3 s later
   kill, freeze  a node's routing daemon is killed, or stopped
   node          a whole node dies: its links go silent, then its programs are killed
 

@@ -178,6 +178,7 @@ labs! {
     two_vifs: "two-vifs",
     two_vifs_two_vpcs: "two-vifs-two-vpcs",
     vpn_active_active: "vpn-active-active",
+    vpn_maintenance: "vpn-maintenance",
     vpn_mesh_prepend: "vpn-mesh-prepend",
     vpn_mesh_specifics: "vpn-mesh-specifics",
     vpn_outer_cut: "vpn-outer-cut",

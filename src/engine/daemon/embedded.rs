@@ -102,6 +102,14 @@ impl Embedded {
         })
     }
 
+    /// Has it give this MED to what it tells the peer; `None`: what its policy says.
+    pub fn set_med(&self, session: &SessionName, med: Option<u32>) -> anyhow::Result<()> {
+        self.done(Request::Med {
+            session: session.clone(),
+            med,
+        })
+    }
+
     /// Everything the speaker knows.
     pub fn status(&self) -> anyhow::Result<Status> {
         match self.ask(Request::Status)? {

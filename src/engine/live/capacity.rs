@@ -62,6 +62,7 @@ fn changed(fault: &Fault, wire: &WirePlan, end: usize, rate: Option<u64>) -> Opt
         Fault::Degrade { .. }
         | Fault::DropNumbered { .. }
         | Fault::BgpShutdown { .. }
+        | Fault::Maintenance { .. }
         | Fault::Kill { .. }
         | Fault::Freeze { .. } => false,
     };

@@ -82,8 +82,12 @@ impl Live {
         if !matches!(fault, Fault::DropNumbered { .. }) {
             self.keep(label, fault, at);
         }
+        let done = match fault {
+            Fault::Maintenance { node, endpoint, .. } => self.replace(node, endpoint),
+            _ => Ok(at),
+        };
         lock(&self.applied).applying -= 1;
-        Ok(at)
+        done
     }
 
     fn keep(&self, label: &str, fault: &Fault, at: Bracket) {
@@ -102,6 +106,12 @@ impl Live {
         let (node, is_kill) = match fault {
             Fault::Kill { node } => (node, true),
             Fault::Freeze { node } | Fault::BgpShutdown { node, .. } => (node, false),
+            Fault::Maintenance { node, endpoint, .. } => {
+                if let Some(silence) = self.silence(endpoint) {
+                    return Err(silence.conflict(endpoint).into());
+                }
+                (node, false)
+            }
             Fault::NodeDeath { node, .. } => return self.must_live(node),
             Fault::Tagged { nodes, .. } => {
                 return nodes.iter().try_for_each(|node| self.must_live(node));
@@ -114,7 +124,8 @@ impl Live {
         match self.silence(node) {
             None => {
                 let daemon = self.daemon(node)?;
-                let is_asked = matches!(fault, Fault::BgpShutdown { .. });
+                let is_asked =
+                    matches!(fault, Fault::BgpShutdown { .. } | Fault::Maintenance { .. });
                 match silence::stopped(node, &daemon).filter(|_| is_asked) {
                     Some(stopped) => Err(stopped.into()),
                     None => Ok(()),
@@ -222,6 +233,7 @@ impl Live {
             Fault::BgpShutdown { session, node } => {
                 self.sessions(&self.plan().sessions_of(session.as_str()), node, false)
             }
+            Fault::Maintenance { tunnel, node, .. } => self.announce(tunnel, node, true),
             Fault::Kill { node } => self.signal(&self.daemons_of(node)?, Signal::Kill),
             Fault::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Freeze),
             Fault::NodeDeath { node, links } => self.die(std::slice::from_ref(node), links),
@@ -230,9 +242,12 @@ impl Live {
             } => match how {
                 How::Carrier => self.darken(links, None),
                 How::Node => self.die(nodes, links),
-                How::Silent | How::OneWay | How::BgpShutdown | How::Kill | How::Freeze => {
-                    self.wires()?.silence_many(links)
-                }
+                How::Silent
+                | How::OneWay
+                | How::BgpShutdown
+                | How::Maintenance
+                | How::Kill
+                | How::Freeze => self.wires()?.silence_many(links),
             },
         }
     }
@@ -276,6 +291,18 @@ impl Live {
                 Some(frozen @ Silence::Frozen { .. }) => Err(frozen.conflict(node).into()),
                 None => self.sessions(&self.no_longer_shut(label, session, node), node, true),
             },
+            Fault::Maintenance {
+                tunnel,
+                node,
+                endpoint,
+            } => {
+                let at = bracketed(|| self.revive(label, endpoint))?;
+                // A gateway that has died meanwhile knows nothing of it any more.
+                if self.silence(node).is_none() {
+                    self.announce(tunnel, node, false)?;
+                }
+                Ok(at)
+            }
             Fault::Kill { node } => bracketed(|| self.revive(label, node)),
             Fault::Freeze { node } => self.signal(&self.daemons_of(node)?, Signal::Thaw),
             Fault::NodeDeath { node, links } => {
@@ -361,6 +388,7 @@ impl Live {
             | Fault::DropNumbered { .. }
             | Fault::Degrade { .. }
             | Fault::BgpShutdown { .. }
+            | Fault::Maintenance { .. }
             | Fault::Kill { .. }
             | Fault::Freeze { .. } => false,
         })
@@ -380,6 +408,7 @@ impl Live {
             Fault::Silent { .. }
             | Fault::DropNumbered { .. }
             | Fault::BgpShutdown { .. }
+            | Fault::Maintenance { .. }
             | Fault::Kill { .. }
             | Fault::Freeze { .. }
             | Fault::NodeDeath { .. }
@@ -503,6 +532,7 @@ impl Live {
                 | Fault::Carrier { .. }
                 | Fault::DropNumbered { .. }
                 | Fault::Degrade { .. }
+                | Fault::Maintenance { .. }
                 | Fault::Kill { .. }
                 | Fault::Freeze { .. }
                 | Fault::NodeDeath { .. }
@@ -540,7 +570,7 @@ impl Live {
 
     /// The processes of a node's routing daemon, none where none runs. Its tunnels
     /// are not among them: they stand for a kernel's.
-    fn daemons_of(&self, node: &NodeName) -> anyhow::Result<Vec<PidFd>> {
+    pub(super) fn daemons_of(&self, node: &NodeName) -> anyhow::Result<Vec<PidFd>> {
         let Ok(daemon) = self.daemon(node) else {
             return Ok(Vec::new());
         };
@@ -551,7 +581,7 @@ impl Live {
             .collect::<std::io::Result<_>>()?)
     }
 
-    fn signal(&self, processes: &[PidFd], signal: Signal) -> anyhow::Result<Bracket> {
+    pub(super) fn signal(&self, processes: &[PidFd], signal: Signal) -> anyhow::Result<Bracket> {
         bracketed(|| {
             for process in processes {
                 match signal {
@@ -620,7 +650,7 @@ fn light(kernel: &mut Linux, ops: &[Op]) -> anyhow::Result<()> {
 }
 
 #[derive(Clone, Copy)]
-enum Signal {
+pub(super) enum Signal {
     Kill,
     Freeze,
     Thaw,
@@ -634,7 +664,10 @@ fn links_of<'f>(plan: &'f Plan, fault: &'f Fault) -> &'f [LinkName] {
         | Fault::DropNumbered { link, .. }
         | Fault::Degrade { link, .. } => plan.links_of(link),
         Fault::NodeDeath { links, .. } | Fault::Tagged { links, .. } => links,
-        Fault::BgpShutdown { .. } | Fault::Kill { .. } | Fault::Freeze { .. } => &[],
+        Fault::BgpShutdown { .. }
+        | Fault::Maintenance { .. }
+        | Fault::Kill { .. }
+        | Fault::Freeze { .. } => &[],
     }
 }
 
@@ -649,7 +682,7 @@ fn hits_of(fault: &Fault) -> (Vec<String>, Vec<String>) {
     )
 }
 
-fn bracketed(operation: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Bracket> {
+pub(super) fn bracketed(operation: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Bracket> {
     let before = clock::mono_ns();
     operation()?;
     Ok(Bracket {

@@ -7,6 +7,7 @@ mod faults;
 mod inspect;
 mod lab;
 mod losses;
+mod maintenance;
 mod metrics;
 mod silence;
 mod status;

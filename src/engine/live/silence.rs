@@ -101,7 +101,8 @@ impl Live {
         if let Some(label) = by(&|fault| fault.is_death_of(machine)) {
             return Some(Silence::Dead { label });
         }
-        if let Some(label) = by(&|fault| *fault == killed) {
+        let replaced = |fault: &Fault| matches!(fault, Fault::Maintenance { endpoint, .. } if endpoint == node);
+        if let Some(label) = by(&|fault| *fault == killed || replaced(fault)) {
             return Some(Silence::Killed { label });
         }
         if let Some(label) = by(&|fault| *fault == frozen) {

@@ -472,7 +472,10 @@ fn hits(fault: &Fault, link: &LinkName, from: &NodeName) -> bool {
         | Fault::DropNumbered { link: cut, .. }
         | Fault::Degrade { link: cut, .. } => cut == link,
         Fault::NodeDeath { links, .. } | Fault::Tagged { links, .. } => links.contains(link),
-        Fault::BgpShutdown { .. } | Fault::Kill { .. } | Fault::Freeze { .. } => false,
+        Fault::BgpShutdown { .. }
+        | Fault::Maintenance { .. }
+        | Fault::Kill { .. }
+        | Fault::Freeze { .. } => false,
     }
 }
 

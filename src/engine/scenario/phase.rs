@@ -73,6 +73,7 @@ fn loses_a_member(lag: &LagPlan, fault: &Fault) -> bool {
         Fault::Carrier { .. }
         | Fault::DropNumbered { .. }
         | Fault::BgpShutdown { .. }
+        | Fault::Maintenance { .. }
         | Fault::Kill { .. }
         | Fault::Freeze { .. }
         | Fault::Degrade { .. } => false,
@@ -92,7 +93,7 @@ fn concerns(plan: &Plan, session: &SessionPlan, fault: &Fault) -> bool {
         | Fault::Carrier { link, .. }
         | Fault::DropNumbered { link, .. }
         | Fault::Degrade { link, .. } => over(link.as_str()),
-        Fault::BgpShutdown { session: name, .. } => {
+        Fault::BgpShutdown { session: name, .. } | Fault::Maintenance { tunnel: name, .. } => {
             let sessions = plan.sessions_of(name.as_str());
             sessions.iter().any(|hit| hit.session == session.session)
         }

@@ -114,6 +114,13 @@ pub enum Request {
         /// Which.
         session: SessionName,
     },
+    /// Give all that is told over a session this MED.
+    Med {
+        /// Which.
+        session: SessionName,
+        /// `None`: what its policy says.
+        med: Option<u32>,
+    },
 }
 
 /// The answer to a [`Request`].

@@ -401,6 +401,9 @@ impl Driver {
                     .speaker
                     .stop_peer(peer, message.as_deref(), clock::now());
             }),
+            Request::Med { session, med } => self.with_peer(&session, |driver, peer| {
+                driver.speaker.set_med(peer, med);
+            }),
             Request::Start { session } => self.with_peer(&session, |driver, peer| {
                 driver.bfd.admin(peer, true);
                 driver.speaker.start_peer(peer, clock::now());

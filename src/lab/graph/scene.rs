@@ -284,7 +284,7 @@ fn hit(lab: &Lab, fault: &Fault) -> Vec<(&'static str, String)> {
         return links.chain(nodes).collect();
     }
     let sort = match fault.name() {
-        "bgp-shutdown" => "session",
+        "bgp-shutdown" | "maintenance" => "session",
         "kill" | "freeze" | "node" => "node",
         _ => "link",
     };

@@ -130,6 +130,13 @@ pub fn lag_members(rate: Option<Rate>) -> usize {
         Some(_) | None => 4,
     }
 }
+/// MED of what is announced over a tunnel whose endpoint is about to be replaced. AWS says only
+/// that the other tunnel's is lower ("Routing during VPN tunnel endpoint updates").
+pub const REPLACED_MED: u32 = 200;
+/// And over the other tunnel.
+pub const KEPT_MED: u32 = 100;
+/// Time from that until the endpoint is gone. AWS publishes none.
+pub const MAINTENANCE_NOTICE: Span = Span::from_secs(3);
 /// Members a LAG needs to be up, unless it was given a number: none.
 pub const LAG_MIN_LINKS: u8 = 0;
 /// The ASN of an Amazon gateway that was not given one.

@@ -166,6 +166,8 @@ pub enum How {
     Carrier,
     /// A session is closed with a NOTIFICATION.
     BgpShutdown,
+    /// AWS replaces the endpoint of a VPN's tunnel.
+    Maintenance,
     /// A node's daemon is killed.
     Kill,
     /// A node's daemon is stopped.
@@ -176,11 +178,12 @@ pub enum How {
 
 impl How {
     /// Every word, links first.
-    pub const NAMES: [&str; 7] = [
+    pub const NAMES: [&str; 8] = [
         "silent",
         "one-way",
         "carrier",
         "bgp-shutdown",
+        "maintenance",
         "kill",
         "freeze",
         "node",
@@ -193,6 +196,7 @@ impl How {
             "one-way" => Self::OneWay,
             "carrier" => Self::Carrier,
             "bgp-shutdown" => Self::BgpShutdown,
+            "maintenance" => Self::Maintenance,
             "kill" => Self::Kill,
             "freeze" => Self::Freeze,
             "node" => Self::Node,
@@ -207,6 +211,7 @@ impl How {
             Self::OneWay => "one-way",
             Self::Carrier => "carrier",
             Self::BgpShutdown => "bgp-shutdown",
+            Self::Maintenance => "maintenance",
             Self::Kill => "kill",
             Self::Freeze => "freeze",
             Self::Node => "node",
@@ -231,7 +236,7 @@ impl How {
     pub fn hits(self) -> &'static str {
         match self {
             Self::Silent | Self::OneWay | Self::Carrier => "link",
-            Self::BgpShutdown => "session",
+            Self::BgpShutdown | Self::Maintenance => "session",
             Self::Kill | Self::Freeze | Self::Node => "node",
         }
     }
@@ -286,6 +291,16 @@ pub enum Fault {
         /// The end that does it; AWS's end for a VIF or a VPN to AWS.
         node: NodeName,
     },
+    /// AWS replaces the endpoint of one tunnel of a VPN: it announces its routes over the
+    /// other with the lower MED, and some seconds later the endpoint is gone.
+    Maintenance {
+        /// The tunnel.
+        tunnel: SessionName,
+        /// AWS's gateway.
+        node: NodeName,
+        /// The endpoint, at AWS.
+        endpoint: NodeName,
+    },
     /// SIGKILL of the node's daemon.
     Kill {
         /// The node; it runs a daemon.
@@ -334,6 +349,7 @@ impl Fault {
             Self::Carrier { .. } => "carrier",
             Self::DropNumbered { .. } => "drop",
             Self::BgpShutdown { .. } => "bgp-shutdown",
+            Self::Maintenance { .. } => "maintenance",
             Self::Kill { .. } => "kill",
             Self::Freeze { .. } => "freeze",
             Self::NodeDeath { .. } => "node",
@@ -350,6 +366,7 @@ impl Fault {
             | Self::DropNumbered { link, .. }
             | Self::Degrade { link, .. } => link.to_string(),
             Self::BgpShutdown { session, .. } => session.to_string(),
+            Self::Maintenance { tunnel, .. } => tunnel.to_string(),
             Self::Kill { node } | Self::Freeze { node } | Self::NodeDeath { node, .. } => {
                 node.to_string()
             }
@@ -372,6 +389,7 @@ impl Fault {
             | Self::Carrier { .. }
             | Self::DropNumbered { .. }
             | Self::BgpShutdown { .. }
+            | Self::Maintenance { .. }
             | Self::Kill { .. }
             | Self::Freeze { .. }
             | Self::Degrade { .. } => false,

@@ -63,6 +63,7 @@ pub fn cut(plan: &Plan, cut: &Cut<'_>) -> Result<Fault, CutError> {
     match how {
         How::Silent | How::OneWay | How::Carrier => of_link(plan, cut, how),
         How::BgpShutdown => of_session(plan, cut),
+        How::Maintenance => of_tunnel(plan, cut.target),
         How::Kill | How::Freeze | How::Node => of_node(plan, cut.target, how),
     }
 }
@@ -154,6 +155,42 @@ fn of_session(plan: &Plan, cut: &Cut<'_>) -> Result<Fault, CutError> {
         })?,
     };
     Ok(Fault::BgpShutdown { session, node })
+}
+
+/// AWS's end of one tunnel of a VPN connection with BGP.
+fn of_tunnel(plan: &Plan, target: &str) -> Result<Fault, CutError> {
+    let sessions = plan.sessions_of(target);
+    let [found] = sessions.as_slice() else {
+        return Err(match sessions.first() {
+            None => not_a(plan, How::Maintenance, target),
+            Some(_) => CutError::Unfit(format!(
+                "AWS replaces the endpoint of one tunnel at a time: {target}.1 or {target}.2"
+            )),
+        });
+    };
+    let unfit = || {
+        CutError::Unfit(format!(
+            "`{target}` is no tunnel of a VPN connection of AWS's, which has two of IPsec"
+        ))
+    };
+    let charon = |node: &&NodePlan| {
+        let DaemonPlan::Charon(charon) = &node.daemon else {
+            return None;
+        };
+        let is_aws = plan
+            .node(charon.node.as_str())
+            .is_some_and(|node| Kind::is_word_of_aws(&node.kind));
+        (charon.tunnel.as_str() == target && is_aws).then(|| charon.node.clone())
+    };
+    let mut endpoints = plan.nodes.iter();
+    let (endpoint, node) = endpoints
+        .find_map(|endpoint| Some((endpoint.name.clone(), charon(&endpoint)?)))
+        .ok_or_else(unfit)?;
+    Ok(Fault::Maintenance {
+        tunnel: found.session.clone(),
+        node,
+        endpoint,
+    })
 }
 
 fn of_node(plan: &Plan, target: &str, how: How) -> Result<Fault, CutError> {
@@ -250,7 +287,7 @@ fn not_a(plan: &Plan, how: How, target: &str) -> CutError {
         ),
         (
             "session",
-            "bgp-shutdown",
+            "bgp-shutdown, or maintenance of a tunnel",
             sessions(plan).any(|name| name == target),
         ),
         (

@@ -368,6 +368,7 @@ impl Display for Fault {
             Self::Carrier { at: Some(node), .. } => write!(f, " at {node}"),
             Self::DropNumbered { packets, .. } => write!(f, " {packets} of each flow"),
             Self::BgpShutdown { node, .. } => write!(f, " by {node}"),
+            Self::Maintenance { endpoint, .. } => write!(f, " at {endpoint}"),
             Self::NodeDeath { links, .. } => write_hits(f, links),
             Self::Tagged { links, nodes, .. } => {
                 write_hits(f, links)?;

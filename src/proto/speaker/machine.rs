@@ -179,6 +179,14 @@ impl Speaker {
         self.with_peer(peer, now, |machine| machine.start(now));
     }
 
+    /// Tells the peer all its routes with this MED, or again with what policy says.
+    pub fn set_med(&mut self, peer: PeerId, med: Option<u32>) {
+        for rib in &mut self.ribs {
+            rib.set_med(peer.0 as usize, med);
+        }
+        self.flush();
+    }
+
     /// Asks the peer for its table again (RFC 2918); nothing happens when the
     /// peer cannot.
     pub fn refresh_peer(&mut self, peer: PeerId, family: Family, now: Instant) {

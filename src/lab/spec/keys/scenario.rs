@@ -92,7 +92,11 @@ pub(in crate::lab::spec) static CUT: Table = Table {
             Name,
             "The link, or all links of a LAG: silent, one-way (a link only), carrier.",
         ),
-        word("session", Name, "The session: bgp-shutdown."),
+        word(
+            "session",
+            Name,
+            "The session: bgp-shutdown; a VPN's tunnel: maintenance.",
+        ),
         word(
             "node",
             Name,
@@ -108,7 +112,7 @@ pub(in crate::lab::spec) static CUT: Table = Table {
         needed(
             "how",
             OneOf(&How::NAMES),
-            "`silent`, `one-way` or `carrier` for a link, `bgp-shutdown` for a session, `kill`, `freeze` or `node` for a node, `silent`, `carrier` or `node` for a tag.",
+            "`silent`, `one-way` or `carrier` for a link, `bgp-shutdown` for a session, `maintenance` for a tunnel of a VPN to AWS, `kill`, `freeze` or `node` for a node, `silent`, `carrier` or `node` for a tag.",
         ),
         word(
             "from",

@@ -11,6 +11,7 @@ mod gateways;
 mod ipsec;
 mod lags;
 mod links;
+mod maintenance;
 mod mss;
 mod next_hops;
 mod nodes;

@@ -177,6 +177,7 @@ impl Lower<'_> {
         match how {
             How::Silent | How::OneWay | How::Carrier => self.cut_link(fields, how),
             How::BgpShutdown => self.shutdown(fields),
+            How::Maintenance => self.maintenance(fields),
             How::Kill | How::Freeze | How::Node => self.cut_node(fields, how),
         }
     }
@@ -296,7 +297,12 @@ impl Lower<'_> {
                 let at = self.one_end(fields, "at", &ends);
                 (at.is_some() || !fields.has("at")).then_some(Fault::Carrier { link, at })
             }
-            How::OneWay | How::BgpShutdown | How::Kill | How::Freeze | How::Node => {
+            How::OneWay
+            | How::BgpShutdown
+            | How::Maintenance
+            | How::Kill
+            | How::Freeze
+            | How::Node => {
                 if !fields.has("from") {
                     self.f
                         .error(fields.at, "missing-key", "`how: one-way` needs `from`")
@@ -381,7 +387,12 @@ impl Lower<'_> {
         match how {
             How::Kill => Some(Fault::Kill { node }),
             How::Freeze => Some(Fault::Freeze { node }),
-            How::Silent | How::OneWay | How::Carrier | How::BgpShutdown | How::Node => {
+            How::Silent
+            | How::OneWay
+            | How::Carrier
+            | How::BgpShutdown
+            | How::Maintenance
+            | How::Node => {
                 let message = format!("`{text}` is a tunnel's endpoint: kill or freeze its daemon");
                 self.f.error(at, "wrong-kind", message);
                 None

@@ -18,6 +18,8 @@ pub(super) struct Advertised {
     routes: BTreeMap<IpNet, Arc<Attributes>>,
     /// Families of which the peer is owed the whole table, End-of-RIB included.
     owed: BTreeSet<Family>,
+    /// What it has been told may have to be told anew, all of it.
+    compare: bool,
 }
 
 impl Advertised {
@@ -29,6 +31,11 @@ impl Advertised {
     /// Owes the whole table of a family again, told already or not.
     pub(super) fn owe_again(&mut self, family: Family) {
         self.owed.insert(family);
+    }
+
+    /// Whatever is told otherwise now than before is owed.
+    pub(super) fn compare_all(&mut self) {
+        self.compare = true;
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -86,6 +93,13 @@ impl Rib {
                 }
             }
         }
+        let all: BTreeSet<IpNet>;
+        let changed = if std::mem::take(&mut advertised.compare) {
+            all = self.entries.keys().chain(changed).copied().collect();
+            &all
+        } else {
+            changed
+        };
         for prefix in changed {
             if families.contains(&Family::of(prefix)) {
                 let best = self
@@ -136,7 +150,14 @@ impl Rib {
             index,
             Family::of(prefix),
         );
-        batch.group(recipe, target, rule, prefix, kind, &best.attributes)
+        batch.group(
+            recipe,
+            (target, table.med),
+            rule,
+            prefix,
+            kind,
+            &best.attributes,
+        )
     }
 }
 
@@ -144,7 +165,7 @@ impl Batch {
     fn group(
         &mut self,
         recipe: Recipe,
-        target: Target<'_>,
+        (target, med): (Target<'_>, Option<u32>),
         rule: &Rule,
         prefix: &IpNet,
         kind: Kind,
@@ -153,7 +174,8 @@ impl Batch {
         if let Some(known) = self.by_recipe.get(&recipe) {
             return *known;
         }
-        let index = transform(target, rule, prefix, kind, attributes).map(|out| {
+        let index = transform(target, rule, prefix, kind, attributes).map(|mut out| {
+            out.med = med.or(out.med);
             let out = Arc::new(out);
             *self.by_value.entry(Arc::clone(&out)).or_insert_with(|| {
                 self.groups.push(Group {

@@ -127,6 +127,8 @@ pub(super) struct PeerTable {
     stale: BTreeSet<IpNet>,
     /// Adj-RIB-Out.
     pub(super) advertised: Advertised,
+    /// The MED of all that it is told, whatever policy says.
+    pub(super) med: Option<u32>,
 }
 
 /// The tables of a speaker.
@@ -172,6 +174,7 @@ impl Rib {
             accepted: 0,
             stale: BTreeSet::new(),
             advertised: Advertised::default(),
+            med: None,
         };
         Self {
             router_id: config.router_id,
@@ -276,6 +279,14 @@ impl Rib {
         table.advertised = Advertised::default();
         for prefix in std::mem::take(&mut table.received).into_keys() {
             self.remove_path(prefix, Source::Peer(peer as u32));
+        }
+    }
+
+    /// From now on the peer is told all routes with this MED; `None`: with what policy says.
+    pub fn set_med(&mut self, peer: usize, med: Option<u32>) {
+        if let Some(table) = self.peers.get_mut(peer) {
+            table.med = med;
+            table.advertised.compare_all();
         }
     }
 

@@ -338,6 +338,36 @@ fn a_refresh_and_a_withdrawal_together() {
     assert_eq!(again, ["10.0.0.0/8", "198.51.100.0/24"]);
 }
 
+/// AWS announces the maintenance of a tunnel so.
+#[test]
+fn a_med_is_told_of_every_route_and_taken_back() {
+    let mut rib = rib();
+    rib.receive(FIRST, announcement(FIRST, &[7], &["192.0.2.0/24"]))
+        .unwrap();
+    rib.flush();
+    let prefixes = |said: &[(String, Option<String>)]| -> Vec<String> {
+        said.iter().map(|(prefix, _)| prefix.clone()).collect()
+    };
+    for med in [Some(200), None] {
+        rib.set_med(SECOND, med);
+        let effects = rib.flush();
+        let said = told(&effects, SECOND);
+        assert!(said.iter().all(|(_, path)| path.is_some()));
+        assert_eq!(prefixes(&said), ["10.0.0.0/8", "192.0.2.0/24"]);
+        assert_eq!(told(&effects, FIRST), []);
+        // The attribute's head (RFC 4271 §5.1.4: type 4, four bytes) and the value.
+        let med_200 = [0x80, 4, 4, 0, 0, 0, 200];
+        let has = effects.iter().any(|effect| match effect {
+            Effect::Updates { bytes, .. } => bytes.windows(7).any(|seven| seven == med_200),
+            Effect::Fib(_) | Effect::TooLarge { .. } => false,
+        });
+        assert_eq!(has, med.is_some());
+        assert_eq!(rib.flush(), []);
+    }
+    rib.set_med(SECOND, None);
+    assert_eq!(rib.flush(), []);
+}
+
 /// Attributes that have become too big for a message take the old route away.
 #[test]
 fn what_cannot_be_told_is_withdrawn() {
