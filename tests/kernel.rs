@@ -7,6 +7,8 @@
 
 #[path = "kernel/bird.rs"]
 mod bird;
+#[path = "kernel/captures.rs"]
+mod captures;
 #[path = "kernel/certificates.rs"]
 mod certificates;
 #[path = "kernel/common.rs"]

@@ -7,7 +7,7 @@ use clap::{
 };
 
 use crate::{
-    engine::wire::WireChoice,
+    engine::{capture::Capture, wire::WireChoice},
     lab::{graph::Format, model::How, spec},
     results::measure::{Limit, Varied},
     units::{LabName, Percent, parse_seed},
@@ -384,6 +384,10 @@ pub(super) struct RunArgs {
     /// What carries the links
     #[arg(long, value_name = "BACKEND", value_enum, default_value_t)]
     pub(super) wire: WireArg,
+    /// What is captured of every link and tunnel, as captures/LINK.pcapng [default: all; with
+    /// --trials or --until: control]
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub(super) capture: Option<CaptureArg>,
     #[command(flatten)]
     pub(super) fast: Fast,
     #[command(flatten)]
@@ -404,6 +408,18 @@ impl RunArgs {
     pub(super) fn series(&self) -> Option<u32> {
         let unless_said = self.until.map(|_| 1000);
         self.trials.or(unless_said).filter(|&trials| trials > 1)
+    }
+
+    /// What is captured of the links; whether of a series.
+    pub(super) fn capture(&self, series: bool) -> Capture {
+        match self.capture {
+            Some(CaptureArg::Off) => Capture::Off,
+            Some(CaptureArg::Control) => Capture::Control,
+            Some(CaptureArg::All) => Capture::All,
+            // A series would fill the disk.
+            None if series => Capture::Control,
+            None => Capture::All,
+        }
     }
 }
 
@@ -514,6 +530,17 @@ pub(super) struct CompareArgs {
     pub(super) markdown: bool,
     #[command(flatten)]
     pub(super) output: Output,
+}
+
+/// What is captured of a lab's links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CaptureArg {
+    /// Nothing
+    Off,
+    /// Control protocols: BGP, BFD, OSPF, IKE, WireGuard's handshakes, ARP, LACP, ...
+    Control,
+    /// These, and the first 128 bytes of every other packet
+    All,
 }
 
 /// What carries a lab's links.

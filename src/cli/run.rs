@@ -117,6 +117,7 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
             until_ci: terms.until_ci,
             seed: terms.seed,
             wire: args.wire.into(),
+            capture: args.capture(terms.trials > 1),
             command_started,
             origin: Some(origin),
         },
@@ -300,7 +301,7 @@ fn fresh(path: &Path) -> io::Result<PathBuf> {
     ] {
         forget(fs::remove_file(path.join(name)))?;
     }
-    for name in ["packets", "logs", "config", "trials"] {
+    for name in ["packets", "captures", "logs", "config", "trials"] {
         forget(fs::remove_dir_all(path.join(name)))?;
     }
     // Somebody else's directory can be there and yet take no file.

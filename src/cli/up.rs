@@ -15,6 +15,7 @@ use super::{
 use crate::{
     engine::{
         api::{Client, ClientError},
+        capture::Capture,
         init::{self, Goal, LaunchSpec, Launched, Mode, RunOptions, Timings},
         supervisor::{NOT_CONVERGED, STANDS},
     },
@@ -68,6 +69,7 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
             until_ci: None,
             seed: clock::real_ns(),
             wire: args.wire.into(),
+            capture: Capture::Off,
             command_started,
             origin: None,
         },

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod board;
+pub mod capture;
 pub mod conformance;
 pub mod daemon;
 pub mod deploy;

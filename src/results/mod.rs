@@ -1,6 +1,7 @@
 //! What happened and what it means: events, measurements, reports. Pure.
 
 pub mod capacity;
+pub mod capture;
 pub mod event;
 pub mod measure;
 pub mod replay;

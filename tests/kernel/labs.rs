@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use serde_json::Value;
 
-use crate::common::not_tested;
+use crate::{captures, common::not_tested};
 
 const LABS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/labs");
 
@@ -19,6 +19,9 @@ const ENCRYPTED: [(&str, &[&str]); 3] = [
     ("dx-public-ipsec", &["circuit-1", "circuit-2"]),
     ("dx-public-vpn", &["circuit-1", "circuit-2"]),
 ];
+
+/// Labs whose captures are counted: a silent cut with a tunnel, a loss of light, and exact drops.
+const CAPTURED: [&str; 3] = ["dx-vpn-backup", "carrier-cut", "known-outage"];
 
 /// Files of this name in a run's directory, wherever they are in it.
 fn found(dir: &Path, name: &str) -> Vec<Value> {
@@ -99,6 +102,10 @@ fn hold_to_its_expectations(lab: &str) {
         Some("pass") => {
             each_way_is_used(lab, dir.path());
             nothing_is_plain(lab, dir.path());
+            if CAPTURED.contains(&lab) {
+                let is_routed = text.contains("\nsessions:");
+                captures::account_for_every_probe(&dir.path().join("out"), is_routed);
+            }
         }
         Some("skip") => not_tested(&format!("labs/{lab}.yaml"), &outcome["why"][0]),
         _ => panic!("{outcome:#}\n{said}"),

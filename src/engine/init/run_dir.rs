@@ -29,6 +29,11 @@ impl RunDir {
         }
     }
 
+    /// Another handle of the same directory.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        self.0.try_clone().map(Self)
+    }
+
     /// A path that leads there from this process, whatever is mounted over the real one.
     pub fn path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))

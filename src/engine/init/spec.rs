@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::wire::WireChoice,
+    engine::{capture::Capture, wire::WireChoice},
     lab::plan::Plan,
     results::{
         event::{FileRecord, MonoNs},
@@ -53,6 +53,9 @@ pub struct RunOptions {
     /// Which backend carries the links.
     #[serde(default)]
     pub wire: WireChoice,
+    /// What is captured of the links.
+    #[serde(default)]
+    pub capture: Capture,
     /// When the command was started.
     pub command_started: Option<MonoNs>,
     /// Of a scenario: what its journal says it was run from.

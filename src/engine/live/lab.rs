@@ -16,6 +16,7 @@ use super::{daemons::Daemons, faults::Applied, losses::Baseline, tunnels::Tunnel
 use crate::{
     engine::{
         board::{self, Board, Item},
+        capture::{About, Captures},
         deploy,
         init::RunDir,
         instrument::Namespaces,
@@ -39,7 +40,7 @@ use crate::{
 const TUNNELS_FIRST: Duration = Duration::from_millis(500);
 
 /// How a lab is brought to life.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LiveOptions {
     /// Seed of the wires' randomness.
     pub seed: u64,
@@ -47,6 +48,8 @@ pub struct LiveOptions {
     pub wire: WireChoice,
     /// When the command was started, for the time the user feels.
     pub command_started: MonoNs,
+    /// What is captured of the links.
+    pub(in crate::engine) capture: About,
 }
 
 /// A living lab. Fields end in the order they are declared: what observes first,
@@ -58,6 +61,7 @@ pub struct Live {
     pub(super) daemons: Mutex<Daemons>,
     pub(super) tunnels: Tunnels,
     pub(super) wire: Option<Wire>,
+    pub(super) captures: Option<Captures>,
     pub(super) applied: Mutex<Applied>,
     losses: Mutex<Baseline>,
     pub(super) kernel: Mutex<Linux>,
@@ -120,6 +124,7 @@ impl Live {
         });
         let watcher = watcher?;
         let wire = wire.map_err(|_| anyhow!("starting the wire panicked"))??;
+        let captures = capture(options.capture, wire.as_ref(), &run_dir)?;
         let tunnels = rising.ready(&sink)?;
         sink.now(EventKind::Built {
             nodes: plan.nodes.len(),
@@ -134,6 +139,7 @@ impl Live {
             daemons: Mutex::default(),
             tunnels,
             wire,
+            captures,
             applied: Mutex::default(),
             losses: Mutex::default(),
             kernel: Mutex::new(kernel),
@@ -235,6 +241,9 @@ impl Live {
         if let Some(wire) = &self.wire {
             wire.reset_flows(run);
         }
+        if let Some(captures) = &self.captures {
+            captures.follow(run);
+        }
         let losses = self.losses();
         *self.losses.lock().unwrap_or_else(PoisonError::into_inner) = losses;
     }
@@ -305,6 +314,23 @@ impl Live {
             | Op::AddRoute { .. } => None,
         })
     }
+}
+
+/// Starts what captures the wire, where something is to be captured and there is one.
+fn capture(
+    about: About,
+    wire: Option<&Wire>,
+    run_dir: &RunDir,
+) -> anyhow::Result<Option<Captures>> {
+    let Some(wire) = wire else {
+        return Ok(None);
+    };
+    let started = Captures::start(about, run_dir).context("starting the captures")?;
+    let Some((captures, recorder)) = started else {
+        return Ok(None);
+    };
+    wire.capture(recorder)?;
+    Ok(Some(captures))
 }
 
 /// Every node with interfaces of interest, and what is behind each interface.

@@ -2,6 +2,7 @@
 //! watched. Scenario and API both act on it; it acts on nothing by itself.
 
 mod capacity;
+mod captures;
 mod daemons;
 mod faults;
 mod inspect;

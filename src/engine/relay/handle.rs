@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     emu::{GateState, Lane, LaneStats},
-    engine::sink::EventSink,
+    engine::{capture::Recorder, sink::EventSink},
     lab::{model::Shape, plan::WirePlan},
     os::{
         clock,
@@ -333,6 +333,20 @@ impl Relay {
     /// How punctual releases have been.
     pub fn lateness(&self) -> Lateness {
         self.ask(Command::Lateness).unwrap_or_default()
+    }
+
+    /// Hands every packet to `recorder` from now on.
+    ///
+    /// # Errors
+    /// The relay has died.
+    pub(in crate::engine) fn capture(&self, recorder: Recorder) -> anyhow::Result<()> {
+        self.post(Command::Capture(recorder))
+    }
+
+    /// Hands over what has been recorded so far.
+    pub(in crate::engine) fn flush_capture(&self) {
+        // A dead relay records nothing.
+        let _ = self.ask(Command::FlushCapture);
     }
 
     /// Whether the thread is still there.

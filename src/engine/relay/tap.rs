@@ -3,13 +3,19 @@
 use anyhow::Context as _;
 
 use crate::{
-    engine::sink::EventSink,
+    engine::{
+        capture::{Glimpse, Recorder},
+        sink::EventSink,
+    },
     os::{
         clock::{self, ClockPair},
         netns::NetnsFd,
         packet_ring::{Geometry, Ring},
     },
-    results::event::WireFlowLog,
+    results::{
+        capture::{Link, LinkKind, Verdict},
+        event::WireFlowLog,
+    },
     units::{IfName, NodeName},
 };
 
@@ -50,6 +56,8 @@ pub(in crate::engine) struct Tap {
     watchers: [Watcher; 2],
     flows: [Flows; 2],
     drops: u64,
+    /// The recorder's number of what `ends[0]` sends; the other way is the next.
+    track: u32,
 }
 
 /// Opens all taps.
@@ -70,6 +78,7 @@ pub(in crate::engine) fn open(taps: &[TapConfig], sink: &EventSink) -> anyhow::R
                 watchers: [watcher(node, peer), watcher(peer, node)],
                 flows: [Flows::default(), Flows::default()],
                 drops: 0,
+                track: 0,
             })
         })
         .collect()
@@ -81,14 +90,22 @@ impl Tap {
         &self.ring
     }
 
+    /// Will be recorded as a link of its own.
+    pub(in crate::engine) fn record(&mut self, recorder: &mut Recorder) {
+        self.track = recorder.open(|| Link {
+            name: self.name.clone(),
+            ends: self.ends.clone(),
+            kind: LinkKind::Ip,
+        });
+    }
+
     /// Takes note of at most `batch` packets; `run` is the probe run whose
     /// packets are logged, `error` whether the poll said that there is one.
     pub(in crate::engine) fn drain(
         &mut self,
         batch: usize,
-        run: u64,
-        clock: ClockPair,
-        error: bool,
+        (run, clock, error): (u64, ClockPair, bool),
+        recorder: &mut Recorder,
     ) {
         if error {
             let _ = self.ring.take_error();
@@ -99,6 +116,8 @@ impl Tap {
                 return;
             };
             let at = believe(clock.to_mono(frame.stamp_real_ns), now);
+            let track = self.track + u32::from(!frame.outgoing);
+            recorder.see(track, &Glimpse::new(&frame, at, Verdict::Passed));
             let Some(seen) = network(frame.bytes, frame.protocol, 0) else {
                 continue;
             };
@@ -138,6 +157,15 @@ impl Tap {
             self.drops = drops;
             sink.warn("tap-behind", text, false);
         }
+    }
+}
+
+/// A link whose packets are Ethernet frames.
+pub(in crate::engine) fn ethernet_link(name: &str, ends: [&str; 2]) -> Link {
+    Link {
+        name: name.to_owned(),
+        ends: ends.map(str::to_owned),
+        kind: LinkKind::Ethernet,
     }
 }
 

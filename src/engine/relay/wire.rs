@@ -4,9 +4,13 @@ use std::collections::VecDeque;
 
 use crate::{
     emu::{GateState, Lane, Mark, Packet, Passing, Reason, Shape},
-    engine::sink::EventSink,
+    engine::{
+        capture::{Glimpse, Recorder},
+        sink::EventSink,
+    },
     lab::model,
     os::packet_ring::{OwnedFrame, Ring, Sent, Transmitter},
+    results::capture::Verdict,
     units::{ProbeHeader, Rate},
 };
 
@@ -103,6 +107,8 @@ pub(super) struct Direction {
     pub(super) ring_drops: u64,
     /// For when the thread has its latest appointment with the lane; `u64::MAX`: none.
     pub(super) scheduled: u64,
+    /// The recorder's number of it.
+    pub(super) track: u32,
     out: Transmitter,
     backlog: VecDeque<Parcel>,
     watcher: Watcher,
@@ -127,6 +133,7 @@ impl Direction {
             refused: 0,
             ring_drops: 0,
             scheduled: u64::MAX,
+            track: 0,
             out,
             backlog: VecDeque::new(),
             watcher: Watcher::new(link, from, to, sink.clone()),
@@ -139,7 +146,7 @@ impl Direction {
     pub(super) fn take_frame(
         &mut self,
         moment: Moment,
-        pool: &mut Pool,
+        (pool, recorder): (&mut Pool, &mut Recorder),
         to_mono: impl Fn(u64) -> u64,
     ) -> bool {
         let Some(frame) = self.ring.next_frame() else {
@@ -153,10 +160,15 @@ impl Direction {
         let wire_bytes = frame.vnet.wire_bytes(frame.bytes) + tag;
         if frame.vnet.is_segmented() && is_cut_up(self.lane.shape(), wire_bytes) {
             let packets = frame.to_owned_frame().into_packets();
+            let dropped = self.lane.gate().at(at) == GateState::Silent;
             if let Some(seen) = seen {
-                let dropped = self.lane.gate().at(at) == GateState::Silent;
                 self.watcher.see(&seen, Passage { at, dropped });
             }
+            let verdict = match dropped {
+                true => Verdict::Cut,
+                false => Verdict::Passed,
+            };
+            recorder.see(self.track, &Glimpse::new(&frame, at, verdict));
             drop(frame);
             self.take_packets(packets, at);
             return true;
@@ -197,6 +209,9 @@ impl Direction {
             let dropped = was_damaged || matches!(passing, Passing::Drop(_));
             self.watcher.see(&seen, Passage { at, dropped });
         }
+        // After it has gone on, which this must not delay.
+        let verdict = verdict(passing, was_damaged);
+        recorder.see(self.track, &Glimpse::new(&frame, at, verdict));
         drop(frame);
         if let Some((failure, parcel)) = unsent {
             self.unsent(failure, parcel);
@@ -275,6 +290,18 @@ impl Direction {
             );
             self.sink.warn("relay-refused", text, true);
         }
+    }
+}
+
+/// What is known of a frame's fate once the lane has judged it.
+fn verdict(passing: Passing, was_damaged: bool) -> Verdict {
+    match passing {
+        Passing::Drop(Reason::Cut) => Verdict::Cut,
+        Passing::Drop(Reason::Loss) => Verdict::Loss,
+        Passing::Drop(Reason::Queue) => Verdict::Queue,
+        Passing::Drop(Reason::Overrun) => Verdict::Overrun,
+        Passing::Now | Passing::Waits(_) if was_damaged => Verdict::Damaged,
+        Passing::Now | Passing::Waits(_) => Verdict::Passed,
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     emu::{GateState, Shape},
-    engine::sink::EventSink,
+    engine::{capture::Recorder, sink::EventSink},
     os::{
         clock::{self, ClockPair},
         poller::{Poller, Ready, Waker},
@@ -26,7 +26,7 @@ use super::{
     handle::LinkCounters,
     lateness::{Lateness, Punctuality},
     pool::Pool,
-    tap::{Tap, believe, follow},
+    tap::{Tap, believe, ethernet_link, follow},
     wire::{Direction, Moment},
 };
 
@@ -66,6 +66,10 @@ pub(super) enum Command {
     Counters(Sender<Vec<LinkCounters>>),
     FlowLogs(Sender<Vec<WireFlowLog>>),
     Lateness(Sender<Lateness>),
+    /// Records what passes from now on.
+    Capture(Recorder),
+    /// Hands over what has been recorded.
+    FlushCapture(Sender<()>),
     Stop,
 }
 
@@ -93,6 +97,7 @@ pub(super) struct Worker {
     clock: ClockPair,
     punctuality: Punctuality,
     pool: Pool,
+    recorder: Recorder,
     /// The first due instant of every lane that has something in flight.
     due: BinaryHeap<Reverse<(u64, usize)>>,
     housekeeping: u64,
@@ -127,6 +132,7 @@ impl Worker {
             clock: ClockPair::sample(),
             punctuality: Punctuality::new(),
             pool: Pool::default(),
+            recorder: Recorder::default(),
             due: BinaryHeap::new(),
             housekeeping: 0,
             stopping: false,
@@ -177,6 +183,7 @@ impl Worker {
             self.punctuality.woke(asked, handed);
         }
         self.attend(&ready);
+        self.recorder.tick(woken);
         ready.clear();
         self.ready = ready;
         for direction in &mut self.directions {
@@ -247,7 +254,8 @@ impl Worker {
             let Some(direction) = self.directions.get_mut(index) else {
                 return false;
             };
-            direction.take_frame(moment, &mut self.pool, |real| {
+            let tools = (&mut self.pool, &mut self.recorder);
+            direction.take_frame(moment, tools, |real| {
                 believe(clock.to_mono(real), moment.now)
             });
             self.schedule(index);
@@ -257,7 +265,8 @@ impl Worker {
 
     fn drain_tap(&mut self, index: usize, error: bool) {
         if let Some(tap) = self.taps.get_mut(index) {
-            tap.drain(BATCH, self.run, self.clock, error);
+            let recorder = &mut self.recorder;
+            tap.drain(BATCH, (self.run, self.clock, error), recorder);
         }
     }
 
@@ -372,14 +381,34 @@ impl Worker {
             Command::Counters(reply) => drop(reply.send(self.counters())),
             Command::FlowLogs(reply) => drop(reply.send(self.flow_logs())),
             Command::Lateness(reply) => drop(reply.send(self.punctuality.summary())),
+            Command::Capture(recorder) => self.capture(recorder),
+            Command::FlushCapture(reply) => {
+                self.recorder.flush();
+                let _ = reply.send(());
+            }
             Command::Stop => self.stopping = true,
         }
     }
 
+    fn capture(&mut self, mut recorder: Recorder) {
+        for wire in self.directions.chunks_mut(2) {
+            if let [there, back] = wire {
+                there.track =
+                    recorder.open(|| ethernet_link(&there.link, [&there.from, &there.to]));
+                back.track = there.track + 1;
+            }
+        }
+        for tap in &mut self.taps {
+            tap.record(&mut recorder);
+        }
+        self.recorder = recorder;
+    }
+
     fn add_taps(&mut self, taps: Vec<Tap>) -> std::io::Result<()> {
-        for tap in taps {
+        for mut tap in taps {
             self.poller
                 .add(tap.ring(), (self.directions.len() + self.taps.len()) as u64)?;
+            tap.record(&mut self.recorder);
             self.taps.push(tap);
         }
         Ok(())

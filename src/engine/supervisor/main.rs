@@ -1,8 +1,11 @@
 //! From birth to exit status.
 
-use std::sync::{
-    Arc,
-    mpsc::{Sender, channel},
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        mpsc::{Sender, channel},
+    },
 };
 
 use anyhow::Context as _;
@@ -20,6 +23,7 @@ use crate::{
     engine::{
         api::{self, Feed, Request},
         board::Board,
+        capture::{self, About},
         deploy,
         init::{Context, Goal, Ready, RunOptions, Timings},
         live::{Live, LiveOptions},
@@ -33,7 +37,10 @@ use crate::{
         process::{self, Watcher},
         userns::Owner,
     },
-    results::event::{EventKind, MonoNs, Planned},
+    results::{
+        event::{EventKind, MonoNs, Planned},
+        measure::trial_directory,
+    },
 };
 
 /// Runs the supervisor; its value is the lab's exit status.
@@ -69,7 +76,7 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
         ..
     } = context;
     let (sink, events) = EventSink::pair();
-    run_started(&sink, &spec.plan, &spec.options, owner);
+    let capture = run_started(&sink, &spec.plan, &spec.options, owner);
     let journal_file = match spec.options.trials_before() {
         0 => run_dir.create("journal.jsonl"),
         _ => run_dir.append("journal.jsonl"),
@@ -104,6 +111,7 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
         seed: links_seed(&spec.options),
         wire: spec.options.wire,
         command_started: started,
+        capture,
     };
     let live = Arc::new(Live::start(lab, board, options)?);
     watch(&live, &children, &ask)?;
@@ -183,20 +191,6 @@ fn watch(live: &Live, children: &Watcher, ask: &Sender<Request>) -> anyhow::Resu
     Ok(())
 }
 
-fn run_started(sink: &EventSink, plan: &Plan, options: &RunOptions, owner: Owner) {
-    sink.now(EventKind::RunStarted {
-        lab: plan.lab.to_string(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        kernel: kernel_release(),
-        seed: options.seed,
-        realtime_ns: clock::real_ns(),
-        uid: owner.uid,
-        command_started: options.command_started,
-        timers_scaled: plan.timers_scaled,
-    });
-    planned(sink, plan, options);
-}
-
 /// What links draw from. A series that is taken up again goes on with other numbers than it
 /// began with.
 fn links_seed(options: &RunOptions) -> u64 {
@@ -222,6 +216,43 @@ fn planned(sink: &EventSink, plan: &Plan, options: &RunOptions) {
         expectations: described.expectations,
         notes: described.notes,
     })));
+}
+
+/// Writes the journal's first line; what captures say of the run.
+fn run_started(sink: &EventSink, plan: &Plan, options: &RunOptions, owner: Owner) -> About {
+    let (version, kernel) = (env!("CARGO_PKG_VERSION"), kernel_release());
+    let at = clock::mono_ns();
+    let realtime = clock::real_ns();
+    let about = format!(
+        "lab {}, seed {:016x}\nbackhoe {version}, Linux {kernel}\n{}",
+        plan.lab,
+        options.seed,
+        capture::LEGEND
+    );
+    let directory = match options.trials {
+        0 | 1 => String::new(),
+        _ => trial_directory(options.trials_before() + 1),
+    };
+    sink.at(
+        at,
+        EventKind::RunStarted {
+            lab: plan.lab.to_string(),
+            version: version.to_owned(),
+            kernel,
+            seed: options.seed,
+            realtime_ns: realtime,
+            uid: owner.uid,
+            command_started: options.command_started,
+            timers_scaled: plan.timers_scaled,
+        },
+    );
+    planned(sink, plan, options);
+    About {
+        capture: options.capture,
+        text: about,
+        offset: realtime.cast_signed().wrapping_sub(at.cast_signed()),
+        directory: Path::new(&directory).join(capture::DIRECTORY),
+    }
 }
 
 fn kernel_release() -> String {

@@ -87,6 +87,9 @@ impl Work {
         let first = clock::mono_ns();
         let ended = loop {
             let number = trials.len() as u32 + 1;
+            if number as usize > before + 1 {
+                self.live.begin_captures(&trial_directory(number));
+            }
             match self.trial(&bench, (number, first), stop) {
                 Ok(result) => trials.push(result),
                 // What was done before it stands.
@@ -223,6 +226,7 @@ impl Work {
     ) -> anyhow::Result<RunResult> {
         let live = &*self.live;
         live.warn_of_esp_losses();
+        let captured = live.end_captures();
         let last = Event {
             at: clock::mono_ns(),
             kind: EventKind::Progress {
@@ -262,6 +266,7 @@ impl Work {
         let page = report::html(&input, &result, self.picture().as_deref());
         let path = Path::new(&moment.directory).join(PAGE);
         live.run_dir().write(path, page.as_bytes())?;
+        live.finish_captures(&captured, &result, &input.wires);
         Ok(result)
     }
 }

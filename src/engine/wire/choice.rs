@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{
+        capture::Recorder,
         relay::{self, Relay},
         sink::EventSink,
     },
@@ -210,6 +211,25 @@ impl Wire {
         match self {
             Self::Relay(relay) => relay.tap(taps),
             Self::Kernel(wire) => wire.tap(taps),
+        }
+    }
+
+    /// Hands every packet that enters a link or a watched tunnel to `recorder` from now on.
+    ///
+    /// # Errors
+    /// A dead backend.
+    pub(in crate::engine) fn capture(&self, recorder: Recorder) -> anyhow::Result<()> {
+        match self {
+            Self::Relay(relay) => relay.capture(recorder),
+            Self::Kernel(wire) => wire.capture(recorder),
+        }
+    }
+
+    /// Hands over what has been recorded so far.
+    pub(in crate::engine) fn flush_capture(&self) {
+        match self {
+            Self::Relay(relay) => relay.flush_capture(),
+            Self::Kernel(wire) => wire.flush_capture(),
         }
     }
 

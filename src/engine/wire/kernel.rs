@@ -19,6 +19,7 @@ use anyhow::{Context as _, anyhow};
 use crate::{
     emu::{LaneStats, Reason},
     engine::{
+        capture::Recorder,
         relay::{Bracket, Lateness, LinkCounters, Links, lane_seed, open_rings, open_taps},
         sink::EventSink,
     },
@@ -339,6 +340,17 @@ impl KernelWire {
     /// As [`Wire::lateness`](super::Wire::lateness).
     pub(super) fn lateness(&self) -> Lateness {
         self.ask(Command::Lateness).unwrap_or_default()
+    }
+
+    /// As [`Wire::capture`](super::Wire::capture).
+    pub(super) fn capture(&self, recorder: Recorder) -> anyhow::Result<()> {
+        self.post(Command::Capture(recorder))
+    }
+
+    /// As [`Wire::flush_capture`](super::Wire::flush_capture).
+    pub(super) fn flush_capture(&self) {
+        // A dead thread has reported itself.
+        let _ = self.ask(Command::FlushCapture);
     }
 
     /// As [`Wire::is_alive`](super::Wire::is_alive).

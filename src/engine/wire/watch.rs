@@ -9,9 +9,10 @@ use std::sync::{
 use crate::{
     emu::Reason,
     engine::{
+        capture::{Glimpse, Recorder},
         relay::{
             Bracket, Lateness, Passage, ProbeId, Punctuality, Tap, Watcher, believe, ethernet,
-            follow, probe_of,
+            ethernet_link, follow, probe_of,
         },
         sink::EventSink,
     },
@@ -20,7 +21,7 @@ use crate::{
         packet_ring::Ring,
         poller::{Poller, Waker},
     },
-    results::event::WireFlowLog,
+    results::{capture::Verdict, event::WireFlowLog},
 };
 
 use super::ledger::{Ledger, Why};
@@ -58,6 +59,10 @@ pub(super) enum Command {
     ResetFlows(u64),
     FlowLogs(Sender<Vec<WireFlowLog>>),
     Lateness(Sender<Lateness>),
+    /// Records what enters from now on.
+    Capture(Recorder),
+    /// Hands over what has been recorded.
+    FlushCapture(Sender<()>),
     /// Packets each direction's rings had no room for.
     Unseen(Sender<Vec<u64>>),
     Stop,
@@ -88,6 +93,8 @@ pub(super) struct Direction {
     ledger: Ledger,
     watcher: Watcher,
     unseen: u64,
+    /// The recorder's number of it.
+    track: u32,
 }
 
 impl Direction {
@@ -106,6 +113,7 @@ impl Direction {
             ledger: Ledger::new(manner.longest_flight, manner.otherwise),
             watcher: Watcher::new(link, from, to, sink.clone()),
             unseen: 0,
+            track: 0,
         }
     }
 }
@@ -130,6 +138,7 @@ pub(super) struct Watch {
     sink: EventSink,
     clock: ClockPair,
     punctuality: Punctuality,
+    recorder: Recorder,
     housekeeping: u64,
     stopping: bool,
 }
@@ -165,6 +174,7 @@ impl Watch {
             sink,
             clock: ClockPair::sample(),
             punctuality: Punctuality::new(),
+            recorder: Recorder::default(),
             housekeeping: 0,
             stopping: false,
         })
@@ -197,9 +207,11 @@ impl Watch {
             if index < self.directions.len() {
                 self.drain(index, ready.error, BATCH);
             } else if let Some(tap) = self.taps.get_mut(index - self.directions.len()) {
-                tap.drain(BATCH, self.run, self.clock, ready.error);
+                let about = (self.run, self.clock, ready.error);
+                tap.drain(BATCH, about, &mut self.recorder);
             }
         }
+        self.recorder.tick(now);
         Ok(())
     }
 
@@ -245,6 +257,7 @@ impl Watch {
             ring,
             ledger,
             watcher,
+            track,
             ..
         } = self.directions.get_mut(index)?;
         let frame = ring.next_frame()?;
@@ -255,9 +268,18 @@ impl Watch {
         // What leaves damaged does not arrive: whoever it is for refuses it.
         let refused = damaging && frame.outgoing && !frame.is_intact();
         let probe = probe.filter(|_| !refused);
-        if let Some(seen) = seen.filter(|_| !frame.outgoing) {
+        if !frame.outgoing {
             let dropped = ledger.is_closed(at);
-            watcher.see(&seen, Passage { at, dropped });
+            // What else the kernel drops shows later.
+            let verdict = match dropped {
+                true => Verdict::Cut,
+                false => Verdict::Passed,
+            };
+            self.recorder
+                .see(*track, &Glimpse::new(&frame, at, verdict));
+            if let Some(seen) = seen {
+                watcher.see(&seen, Passage { at, dropped });
+            }
         }
         Some(Sighting {
             outgoing: frame.outgoing,
@@ -272,7 +294,11 @@ impl Watch {
             self.drain(index, false, usize::MAX);
         }
         for tap in &mut self.taps {
-            tap.drain(usize::MAX, self.run, self.clock, false);
+            tap.drain(
+                usize::MAX,
+                (self.run, self.clock, false),
+                &mut self.recorder,
+            );
         }
     }
 
@@ -353,13 +379,34 @@ impl Watch {
             Command::Tap(taps, reply) => drop(reply.send(self.add_taps(taps))),
             Command::FlowLogs(reply) => drop(reply.send(self.flow_logs())),
             Command::Lateness(reply) => drop(reply.send(self.punctuality.summary())),
+            Command::Capture(recorder) => self.capture(recorder),
+            Command::FlushCapture(reply) => {
+                self.drain_all();
+                self.recorder.flush();
+                let _ = reply.send(());
+            }
             Command::Unseen(reply) => drop(reply.send(self.unseen())),
             Command::Stop => self.stopping = true,
         }
     }
 
+    fn capture(&mut self, mut recorder: Recorder) {
+        for wire in self.directions.chunks_mut(2) {
+            if let [there, back] = wire {
+                there.track =
+                    recorder.open(|| ethernet_link(&there.link, [&there.from, &there.to]));
+                back.track = there.track + 1;
+            }
+        }
+        for tap in &mut self.taps {
+            tap.record(&mut recorder);
+        }
+        self.recorder = recorder;
+    }
+
     fn add_taps(&mut self, taps: Vec<Tap>) -> std::io::Result<()> {
-        for tap in taps {
+        for mut tap in taps {
+            tap.record(&mut self.recorder);
             let token = (self.directions.len() + self.taps.len()) as u64;
             self.poller.add(tap.ring(), token)?;
             self.taps.push(tap);
