@@ -82,9 +82,10 @@ impl Live {
         if !matches!(fault, Fault::DropNumbered { .. }) {
             self.keep(label, fault, at);
         }
-        let done = match fault {
-            Fault::Maintenance { node, endpoint, .. } => self.replace(node, endpoint),
-            _ => Ok(at),
+        let done = if let Fault::Maintenance { node, endpoint, .. } = fault {
+            self.replace(node, endpoint)
+        } else {
+            Ok(at)
         };
         lock(&self.applied).applying -= 1;
         done
