@@ -93,6 +93,7 @@ const REPORT_HELP: &str = "\
 Examples:
   backhoe report runs/dx-vpn-backup-1763772000000
   backhoe report fifty --markdown >> \"$GITHUB_STEP_SUMMARY\"
+  backhoe report fifty --html > fifty.html
   backhoe report fifty --trial 7 --json | jq '.outages[].phases_ms'
 
 Everything is measured again from journal.jsonl and the packet files that it names, so a run that
@@ -437,6 +438,9 @@ pub(super) struct ReportArgs {
     /// Open Traffic Generator's convergence metrics, in JSON
     #[arg(long, conflicts_with_all = ["json", "markdown"])]
     pub(super) otg: bool,
+    /// The page that is `report.html`
+    #[arg(long, conflicts_with_all = ["json", "markdown", "otg"])]
+    pub(super) html: bool,
     #[command(flatten)]
     pub(super) output: Output,
 }

@@ -5,25 +5,30 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Exit, args::ReportArgs, told::Told};
+use super::{Exit, args::ReportArgs, output, told::Told};
 use crate::results::{
     event::read_journal,
+    measure::measure,
     replay::{Replay, ReplayError},
+    report,
 };
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Exit> {
     let kept = Kept::open(&args.run)?;
+    if let Some(number) = args.trial
+        && kept.replay.record(number).is_none()
+    {
+        let last = kept.replay.numbers().last().unwrap_or_default();
+        return Err(Exit::Usage(format!(
+            "trial {number} is not in the journal: its trials are 1 to {last}"
+        )));
+    }
+    if args.html {
+        return output::data(&kept.page(args.trial)?);
+    }
     let told = match args.trial {
         None => Told::from(kept.replay.result(&mut kept.reader())?),
-        Some(number) => {
-            if kept.replay.record(number).is_none() {
-                let last = kept.replay.numbers().last().unwrap_or_default();
-                return Err(Exit::Usage(format!(
-                    "trial {number} is not in the journal: its trials are 1 to {last}"
-                )));
-            }
-            Told::Run(Box::new(kept.replay.trial(number, &mut kept.reader())?))
-        }
+        Some(number) => Told::Run(Box::new(kept.replay.trial(number, &mut kept.reader())?)),
     };
     if args.otg {
         told.print_otg()
@@ -76,6 +81,27 @@ impl Kept {
         let events = read_journal(&text).map_err(|error| wrong(error.to_string()))?;
         let replay = Replay::new(events).map_err(|error| wrong(error.to_string()))?;
         Ok(Self { replay, directory })
+    }
+
+    /// `report.html` of all of it, or of one trial.
+    fn page(&self, trial: Option<u32>) -> Result<String, Exit> {
+        // Only the picture is not in the journal; a lab from a ready-made plan has none.
+        let picture = fs::read_to_string(self.directory.join("topology.svg")).ok();
+        let number = match (trial, self.replay.is_series()) {
+            (None, true) => {
+                let trials = self.replay.all(&mut self.reader())?;
+                let series = self.replay.series(&trials)?;
+                return Ok(report::html_of_series(&series, &trials, picture.as_deref()));
+            }
+            (None, false) => 1,
+            (Some(number), _) => number,
+        };
+        if self.replay.record(number).is_none() {
+            // It says why there is none.
+            self.replay.result(&mut self.reader())?;
+        }
+        let input = self.replay.input(number, &mut self.reader())?;
+        Ok(report::html(&input, &measure(&input), picture.as_deref()))
     }
 
     /// Reads files that the journal names.

@@ -181,26 +181,40 @@ impl Replay {
         Ok(measure(&self.input(number, read)?))
     }
 
-    /// Measures all of it again.
+    /// Measures every trial that is over again, in order.
     ///
     /// # Errors
     /// No trial is over, or a file of one is missing or changed.
-    pub fn result(&self, read: &mut Read<'_>) -> Result<Replayed, ReplayError> {
-        let planned = self.planned().ok_or(ReplayError::NotMeasured)?;
+    pub fn all(&self, read: &mut Read<'_>) -> Result<Vec<RunResult>, ReplayError> {
         if self.trials.is_empty() {
             return Err(ReplayError::NoTrial(self.last_words()));
         }
-        let mut results = Vec::new();
-        for number in self.numbers() {
-            results.push(self.trial(number, read)?);
+        self.numbers()
+            .map(|number| self.trial(number, read))
+            .collect()
+    }
+
+    /// The series that its trials make.
+    ///
+    /// # Errors
+    /// It is of no scenario.
+    pub fn series(&self, trials: &[RunResult]) -> Result<TrialsResult, ReplayError> {
+        let planned = self.planned().ok_or(ReplayError::NotMeasured)?;
+        let ended = self.ended(trials, planned);
+        Ok(summarise(trials, planned.terms, ended).measured_in(self.sittings()))
+    }
+
+    /// Measures all of it again.
+    ///
+    /// # Errors
+    /// As for [`Self::all`].
+    pub fn result(&self, read: &mut Read<'_>) -> Result<Replayed, ReplayError> {
+        let mut results = self.all(read)?;
+        if self.is_series() {
+            return Ok(Replayed::Series(Box::new(self.series(&results)?)));
         }
-        if !self.is_series() {
-            let last = results.pop().ok_or(ReplayError::NotMeasured)?;
-            return Ok(Replayed::Run(Box::new(last)));
-        }
-        let ended = self.ended(&results, planned);
-        let series = summarise(&results, planned.terms, ended).measured_in(self.sittings());
-        Ok(Replayed::Series(Box::new(series)))
+        let last = results.pop().ok_or(ReplayError::NotMeasured)?;
+        Ok(Replayed::Run(Box::new(last)))
     }
 
     /// Why there are no more trials; a journal that does not say was cut short.

@@ -11,10 +11,14 @@ fn known_outage() -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// `report --json` is `result.json`, byte for byte, and `report` is `text`.
+/// `report --json` is `result.json` and `report --html` is `report.html`, byte for byte, and
+/// `report` is `text`.
 pub(crate) fn is_told_again(bench: &Bench, run: &str, text: Option<&str>) {
-    let kept = fs::read_to_string(bench.dir.path().join(run).join("result.json")).unwrap();
-    assert_eq!(bench.ok(&["report", run, "--json"]), kept);
+    for (form, file) in [("--json", "result.json"), ("--html", "report.html")] {
+        let kept = fs::read_to_string(bench.dir.path().join(run).join(file)).unwrap();
+        // Not `assert_eq`, which would print two pages.
+        assert!(bench.ok(&["report", run, form]) == kept, "{run}/{file}");
+    }
     if let Some(text) = text {
         assert_eq!(bench.ok(&["report", run]), text);
     }

@@ -272,3 +272,10 @@ fn json_ends_in_a_newline_and_reads_back() {
         result
     );
 }
+
+#[test]
+fn an_error_bar_has_two_digits() {
+    let bars = [1.0, 1.02, 1.26, 0.1057, 0.034, 15.7, 120.0, 0.0];
+    let shown = bars.map(words::bar);
+    assert_eq!(shown, ["1", "1", "1.3", "0.11", "0.034", "16", "120", "0"]);
+}

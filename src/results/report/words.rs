@@ -126,8 +126,23 @@ pub(super) fn outage(outage: &Outage) -> String {
     format!(
         "{bound}{:.decimals$} ± {} ms",
         outage.duration_ms,
-        short(outage.resolution_ms)
+        bar(outage.resolution_ms)
     )
+}
+
+/// An error bar, with the two digits of it that mean something: `1`, `1.3`, `0.11`, `16`.
+pub(super) fn bar(ms: f64) -> String {
+    let decimals = match ms {
+        _ if ms >= 10.0 => 0,
+        _ if ms >= 1.0 => 1,
+        _ if ms >= 0.1 => 2,
+        _ => 3,
+    };
+    let text = format!("{ms:.decimals$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
 }
 
 /// `prod → backup`, or one name when nothing changed.
