@@ -620,10 +620,10 @@ fn a_stopped_end_keeps_what_fits_and_counts_what_does_not() {
     let what = "every packet to be accounted for";
     let (arrived, status) = await_some(what, Duration::from_secs(20), || {
         let (a, b) = (at_a.status(), at_b.status());
-        // A handshake or two are less than one more.
         let arrived = (b.rx_bytes - before) / PACKET_BYTES;
         let known = arrived + overflown(&a) + overflown(&b);
-        assert!(known <= PACKETS, "{arrived}, {a:?}, {b:?}");
+        // Handshakes and keepalives are bytes received as well.
+        assert!(known <= PACKETS + 2, "{arrived}, {a:?}, {b:?}");
         // The kernel's queue between two interfaces may overflow as well on a busy host.
         (known > PACKETS / 20 * 19).then_some((arrived, b))
     });
