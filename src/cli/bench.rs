@@ -117,12 +117,7 @@ fn candidates(args: &BenchArgs) -> Result<Vec<Candidate>, Exit> {
             continue;
         };
         let lab = match args.fast.fast {
-            true => lab.at_fast().ok_or_else(|| {
-                Exit::Usage(format!(
-                    "{}: error: `--fast`, but the lab does not say by how much",
-                    varied.file
-                ))
-            })?,
+            true => load::scaled(&varied.file, &lab)?,
             false => lab,
         };
         let (plan, _) = load::for_host(&varied.file, &lab)?;

@@ -187,17 +187,22 @@ pub(super) fn plan_and_lab(
     }
     let mut lab = lab(path)?;
     if fast {
-        lab = lab.at_fast().ok_or_else(|| {
-            Exit::Usage(format!(
-                "{file}: error: `--fast`, but the lab does not say by how much\n   = help: `fast: 10` at its top divides its timers by ten; without `--fast` they run as written"
-            ))
-        })?;
+        lab = scaled(&file.to_string(), &lab)?;
     }
     if let Some(name) = name {
         lab.name = name.clone();
     }
     let (plan, probe) = for_host(&path.display().to_string(), &lab)?;
     Ok((plan, probe, Some(lab)))
+}
+
+/// The lab by the factor it declares, as `--fast` wants it.
+pub(super) fn scaled(file: &str, lab: &Lab) -> Result<Lab, Exit> {
+    lab.at_fast().ok_or_else(|| {
+        Exit::Usage(format!(
+            "{file}: error: `--fast`, but the lab does not say by how much\n   = help: `fast: 10` at its top divides its timers by ten; without `--fast` they run as written"
+        ))
+    })
 }
 
 /// Plans `lab` for what this host has.

@@ -1,10 +1,9 @@
 //! Two series of trials, and the variants of a bench, on a terminal and in Markdown.
 
-use super::{Style, terminal::Page, words};
+use super::{Style, terminal::Page, trials, words};
 use crate::{
     results::measure::{
-        BenchResult, Comparison, Distribution, Effect, Judgement, Limit, Transition, TrialsResult,
-        Variant,
+        BenchResult, Comparison, Distribution, Effect, Judgement, Limit, Transition, Variant,
     },
     units::seed_text,
 };
@@ -148,7 +147,7 @@ pub fn bench(result: &BenchResult, style: Style) -> String {
     let several = result
         .variants
         .first()
-        .is_some_and(|first| many_probes(&first.series));
+        .is_some_and(|first| trials::several(&first.series));
     let mut page = Page::new(style, several);
     page.row("lab", &result.asked.lab_file);
     page.wrapped("trials", &asked(result));
@@ -185,7 +184,7 @@ pub fn bench_markdown(result: &BenchResult) -> String {
     let several = result
         .variants
         .first()
-        .is_some_and(|first| many_probes(&first.series));
+        .is_some_and(|first| trials::several(&first.series));
     let mut out = format!("## {}\n\n{}.\n", result.asked.lab_file, asked(result));
     for step_of in steps(result) {
         for flow in flows(result, step_of) {
@@ -235,12 +234,6 @@ fn failings(result: &BenchResult) -> Vec<String> {
         })
     });
     fails.collect()
-}
-
-fn many_probes(series: &TrialsResult) -> bool {
-    let mut all = series.distributions.iter();
-    let first = all.next();
-    all.any(|d| first.is_some_and(|first| d.probe != first.probe))
 }
 
 /// Steps with something to tell, in the order in which the trials met them.
@@ -410,7 +403,7 @@ fn markdown_table(rows: &[Vec<String>]) -> String {
 mod tests {
     use super::*;
     use crate::results::measure::{
-        BenchTerms, Ended, Terms, Varied, compare, measure, summarise, tests::lab,
+        BenchTerms, Ended, Terms, TrialsResult, Varied, compare, measure, summarise, tests::lab,
     };
 
     const PLAIN: Style = Style {

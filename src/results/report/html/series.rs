@@ -14,7 +14,7 @@ use crate::results::{
         Distribution, Ended, Outage, Phases, RunResult, Transition, TrialOutage, TrialsResult,
         predicted_curve, quantile, sorted,
     },
-    report::words,
+    report::{trials::several, words},
 };
 
 /// More directions than this are told by the worst of them, and the table.
@@ -81,12 +81,6 @@ fn worth_telling(result: &TrialsResult) -> Vec<(usize, &Distribution)> {
     let told = |d: &Distribution| d.transition == Transition::Initial || d.max_ms > 0.0;
     let all = result.distributions.iter().enumerate();
     all.filter(|(_, d)| told(d)).collect()
-}
-
-fn several(result: &TrialsResult) -> bool {
-    let mut all = result.distributions.iter();
-    let first = all.next();
-    all.any(|d| first.is_some_and(|first| d.probe != first.probe))
 }
 
 /// `app → db, cut`.
