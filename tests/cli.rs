@@ -35,6 +35,8 @@ mod interrupted;
 mod metrics;
 #[path = "cli/report.rs"]
 mod report;
+#[path = "cli/schemas.rs"]
+mod schemas;
 #[path = "cli/test.rs"]
 mod test;
 #[path = "cli/trials.rs"]
@@ -388,6 +390,7 @@ fn a_run_prints_one_json_document_and_its_name_is_taken_meanwhile() {
     // On a slow machine an expectation may be missed; the document is there all the same.
     assert!(matches!(output.status.code(), Some(0 | 4)), "{err}");
     let result: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}{err}"));
+    schemas::fits(&bench, "result", &result);
     report::is_told_again(&bench, "out", None);
     assert_eq!(bench.ok(&["report", "out", "--json"]), out);
     assert_eq!(result["lab"], *lab);

@@ -20,6 +20,8 @@ mod daemons;
 mod pictures;
 #[path = "golden/plans.rs"]
 mod plans;
+#[path = "golden/schemas.rs"]
+mod schemas;
 
 /// Texts compared with the files that hold them.
 struct Golden {

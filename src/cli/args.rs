@@ -13,6 +13,8 @@ use crate::{
     units::{LabName, Percent, parse_seed},
 };
 
+use super::schema::SchemaArgs;
+
 const AFTER_HELP: &str = "\
 First steps:
   backhoe doctor                         what this host can do
@@ -244,7 +246,7 @@ impl Command {
             Self::KnownOutages(args) => args.output.json,
             Self::Report(args) => args.output.json,
             // A schema is JSON either way.
-            Self::Schema(output) => output.json,
+            Self::Schema(args) => args.output.json,
             // Their output is a picture, another program's, or a script.
             Self::Graph(_) | Self::Exec(_) | Self::Shell(_) | Self::Completions(_) | Self::Man => {
                 false
@@ -321,8 +323,8 @@ pub(super) enum Command {
     /// Hold reported outages against outages of known length, on this host
     #[command(after_help = KNOWN_OUTAGES_HELP)]
     KnownOutages(KnownOutagesArgs),
-    /// Print the JSON Schema of lab files, which editors check and complete with
-    Schema(Output),
+    /// Print the JSON Schema of lab files, which editors check and complete with, or of results
+    Schema(SchemaArgs),
     /// Print shell completions
     #[command(after_help = COMPLETIONS_HELP)]
     Completions(CompletionsArgs),

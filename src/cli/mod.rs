@@ -67,7 +67,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Graph(args) => graph::run(&args),
-        Command::Schema(_) => schema::run(),
+        Command::Schema(args) => schema::run(&args),
         Command::Conformance(args) => conformance::run(&args),
         Command::KnownOutages(args) => known_outages::run(&args),
         Command::Doctor(output) => doctor::run(output),

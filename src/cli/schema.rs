@@ -1,8 +1,40 @@
 //! `backhoe schema`.
 
-use super::{Exit, output};
-use crate::lab::spec;
+use clap::{Args, ValueEnum};
 
-pub(super) fn run() -> Result<(), Exit> {
-    output::json(&spec::schema())
+use super::{Exit, args::Output, output};
+use crate::{lab::spec, results::schema::Document};
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {
+    /// Of which document
+    #[arg(value_enum, default_value_t = SchemaOf::Lab)]
+    of: SchemaOf,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// A document that has a schema.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SchemaOf {
+    /// A lab file
+    Lab,
+    /// `result.json` of one run, which `run --json` and `report --json` print as well
+    Result,
+    /// `result.json` of a series of trials
+    Trials,
+    /// `bench.json`
+    Bench,
+    /// What `compare --json` prints
+    Compare,
+}
+
+pub(super) fn run(args: &SchemaArgs) -> Result<(), Exit> {
+    output::json(&match args.of {
+        SchemaOf::Lab => spec::schema(),
+        SchemaOf::Result => Document::Result.schema(),
+        SchemaOf::Trials => Document::Trials.schema(),
+        SchemaOf::Bench => Document::Bench.schema(),
+        SchemaOf::Compare => Document::Compare.schema(),
+    })
 }

@@ -6,3 +6,4 @@ pub mod event;
 pub mod measure;
 pub mod replay;
 pub mod report;
+pub mod schema;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     bench::{Bench, root, until, words},
     report::is_told_again,
+    schemas,
 };
 
 fn lab(stem: &str) -> String {
@@ -21,6 +22,7 @@ fn each_trial_is_measured_and_kept_and_all_are_told_as_distributions() {
     let file = lab("known-outage");
     let args = ["run", &file, "--name", &name, "--until", "ci:5%"];
     let all = bench.json(&[&args[..], &["--out", "out", "--json"]].concat());
+    schemas::fits(&bench, "trials", &all);
     // Of five equal outages the median is known exactly.
     assert_eq!(all["ended"]["why"], "precise", "{all}");
     let trials = all["trials"].as_array().unwrap();
@@ -34,6 +36,9 @@ fn each_trial_is_measured_and_kept_and_all_are_told_as_distributions() {
             .join(trial["directory"].as_str().unwrap());
         let text = fs::read_to_string(directory.join("result.json")).unwrap();
         let run: Value = serde_json::from_str(&text).unwrap();
+        if trial["number"] == 1 {
+            schemas::fits(&bench, "result", &run);
+        }
         // Nothing of the trials before it is counted again.
         assert_eq!(run["transitions"].as_array().unwrap().len(), 1, "{run}");
         for outage in run["outages"].as_array().unwrap() {

@@ -4,7 +4,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::bench::{Bench, root, words};
+use crate::{
+    bench::{Bench, root, words},
+    schemas,
+};
 
 /// The lab whose loss is known, under a name of its own.
 fn lab(bench: &Bench, name: &str) {
@@ -42,6 +45,9 @@ fn variants_take_turns_and_are_set_side_by_side() {
             assert_eq!(own["outages"][0]["duration_ms"], lost, "{own}");
         }
     }
+    schemas::fits(&bench, "bench", &all);
+    let compared = bench.json(&["compare", "out/01", "out/02", "--json"]);
+    schemas::fits(&bench, "compare", &compared);
     let effect = &all["variants"][1]["effect"]["effects"][0];
     assert_eq!(effect["difference_ms"], 23.0, "{effect}");
     assert_eq!(effect["longer"], 1.0, "{effect}");

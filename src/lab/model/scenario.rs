@@ -1,5 +1,6 @@
 //! Probes, the steps of a scenario, and what must hold after them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Shape, Tags};
@@ -398,7 +399,9 @@ impl Fault {
 }
 
 /// What monitoring raises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Alert {
     /// Traffic takes another way than before the first fault.

@@ -1,5 +1,6 @@
 //! One lab in several variants: what each of them costs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -12,7 +13,7 @@ use crate::units::seed_as_text;
 const FORMAT: u32 = 1;
 
 /// A key of the lab file and the values it took.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Varied {
     /// `sessions.prod.bfd`.
     pub key: String,
@@ -21,7 +22,7 @@ pub struct Varied {
 }
 
 /// What was asked of a bench.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BenchTerms {
     /// The lab file.
     pub lab_file: String,
@@ -33,11 +34,12 @@ pub struct BenchTerms {
     pub blocks: u32,
     /// Seed of everything random.
     #[serde(with = "seed_as_text")]
+    #[schemars(with = "String")]
     pub seed: u64,
 }
 
 /// One of the variants.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Variant {
     /// `bfd=50ms/3 daemon=frr`.
     pub name: String,
@@ -52,7 +54,7 @@ pub struct Variant {
 }
 
 /// `bench.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BenchResult {
     /// Version of this format.
     pub format: u32,

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -58,7 +59,7 @@ impl fmt::Display for Limit {
 }
 
 /// What can be said of a slowdown by more than the limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Judgement {
     /// All of the interval lies above the limit.
@@ -70,7 +71,7 @@ pub enum Judgement {
 }
 
 /// One side of a comparison.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Side {
     /// Trials that count.
     pub trials: usize,
@@ -83,7 +84,7 @@ pub struct Side {
 }
 
 /// How one flow's outages in one transition differ.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Effect {
     /// The probe.
     pub probe: String,
@@ -113,7 +114,7 @@ pub struct Effect {
 }
 
 /// All that two series have in common, and what only one of them has.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// Every flow and transition that both have, in the baseline's order.
     pub effects: Vec<Effect>,

@@ -6,6 +6,7 @@
 //! the distribution of the intervals. Detection comes a multiple of the timer after that packet
 //! arrived.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -23,7 +24,7 @@ const JITTER: f64 = 0.25;
 const PROCESSING_MS: f64 = 3.0;
 
 /// How measured values fit a prediction.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Goodness {
     /// What is predicted: quantiles of the model, milliseconds.
     pub model_p5_ms: f64,

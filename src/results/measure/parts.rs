@@ -5,6 +5,7 @@ use super::{
     result::{Outage, Parts, Phases},
     stats,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The sum of the phases and the outage may differ by this much at the median, milliseconds.
@@ -44,7 +45,7 @@ pub(super) fn of(phases: &Phases, first_loss_ms: f64, ripple_ms: f64) -> Option<
 }
 
 /// The phases of many trials: what each takes, and whether they add up.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseSums {
     /// Trials whose phases were seen.
     pub trials: usize,

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
 use crate::{lab::model::Alert, units::seed_as_text_or_null};
 
 /// One run, measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunResult {
     /// Version of this format.
     pub format: u32,
@@ -26,6 +27,7 @@ pub struct RunResult {
     pub kernel: Option<String>,
     /// Seed of everything random.
     #[serde(with = "seed_as_text_or_null")]
+    #[schemars(with = "Option<String>")]
     pub seed: Option<u64>,
     /// Timers ran this many times faster than the lab file says (`--fast`); absent: as it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,7 +84,7 @@ impl RunResult {
 }
 
 /// A way in which the result may be wrong.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Warning {
     /// Stable name, kebab-case.
     pub code: String,
@@ -95,7 +97,7 @@ pub struct Warning {
 }
 
 /// What monitoring that sees what the run saw would have raised.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertResult {
     /// Which.
     pub alert: Alert,
@@ -125,7 +127,7 @@ pub struct AlertResult {
 }
 
 /// What the scenario waited for did not come in time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitMissed {
     /// What.
     pub what: String,
@@ -134,7 +136,7 @@ pub struct WaitMissed {
 }
 
 /// Namespaces, links and tunnels came up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Build {
     /// Nodes, hosts included.
     pub nodes: usize,
@@ -151,7 +153,7 @@ pub struct Build {
 }
 
 /// The instrument on an unimpaired pair.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Instrument {
     /// Packets sent.
     pub sent: u64,
@@ -166,7 +168,7 @@ pub struct Instrument {
 }
 
 /// One direction of a link, measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkResult {
     /// The link.
     pub link: String,
@@ -195,7 +197,7 @@ pub struct LinkResult {
 }
 
 /// A link, or one direction of it, that was not measured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unmeasured {
     /// The link.
     pub link: String,
@@ -204,7 +206,7 @@ pub struct Unmeasured {
 }
 
 /// Everything that had to come up came up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Converged {
     /// Milliseconds from the command.
     pub ms: f64,
@@ -217,7 +219,7 @@ pub struct Converged {
 }
 
 /// A flow before the first fault.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Steady {
     /// The flow.
     pub flow: u16,
@@ -242,7 +244,7 @@ pub struct Steady {
 }
 
 /// A fault or a restore.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TransitionResult {
     /// The step's label.
     pub label: String,
@@ -270,7 +272,7 @@ pub struct TransitionResult {
 }
 
 /// One flow through one transition.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outage {
     /// The probe.
     pub probe: String,
@@ -378,7 +380,7 @@ pub struct Outage {
 }
 
 /// An outage as the sum of its phases, milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Parts {
     /// Before the event: packets that were on their way to it and were lost, less those that were
     /// on their way to the node where the paths part when it had changed. Negative: the first
@@ -397,7 +399,7 @@ pub struct Parts {
 }
 
 /// A flow when a transition has settled.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AtEnd {
     /// Packets sent.
     pub sent: u64,
@@ -415,7 +417,7 @@ impl AtEnd {
 }
 
 /// A neighbour that did not answer the node that had packets for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SilentNeighbour {
     /// The node.
     pub node: String,
@@ -426,7 +428,7 @@ pub struct SilentNeighbour {
 }
 
 /// A node that packets reached and that knew no way on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NoWay {
     /// The node.
     pub node: String,
@@ -440,7 +442,7 @@ pub struct NoWay {
 }
 
 /// RFC 3357 §5: an unbroken run of lost packets.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LossPeriod {
     /// First lost sequence number.
     pub start: u32,
@@ -455,7 +457,7 @@ pub struct LossPeriod {
 }
 
 /// A wire or tunnel that a packet passed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Hop {
     /// The link or tunnel.
     pub link: String,
@@ -469,7 +471,7 @@ pub struct Hop {
 }
 
 /// Phases of one direction; null where not seen.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Phases {
     /// The failure (or the return) was noticed.
     pub detected: Option<f64>,
@@ -482,7 +484,7 @@ pub struct Phases {
 }
 
 /// One thing a direction waited for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CriticalStep {
     /// When.
     pub at_ms: f64,
@@ -493,7 +495,7 @@ pub struct CriticalStep {
 }
 
 /// The parts of a failover by DNS, one after the other.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DnsShare {
     /// The name.
     pub name: String,
@@ -507,7 +509,7 @@ pub struct DnsShare {
 }
 
 /// The range in which the timers put detection of a cut at a random instant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Prediction {
     /// `bfd`, `hold`, `lacp` or `dns`.
     pub by: String,
@@ -528,7 +530,7 @@ pub struct Prediction {
 }
 
 /// Where a distribution has its middle and its tails, milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Quantiles {
     /// 5th percentile.
     pub p5_ms: f64,
@@ -539,7 +541,7 @@ pub struct Quantiles {
 }
 
 /// One-way delay. Quantiles interpolate linearly between order statistics.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DelayStats {
     /// Packets looked at.
     pub n: usize,
@@ -556,7 +558,7 @@ pub struct DelayStats {
 }
 
 /// One flow over the whole run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FlowResult {
     /// The flow.
     pub flow: u16,
@@ -595,7 +597,7 @@ pub struct FlowResult {
 }
 
 /// One expectation, judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExpectResult {
     /// Line of the lab file.
     pub line: u32,

@@ -1,6 +1,7 @@
 //! RFC 6412's benchmarks and what RFC 6413 §7 wants reported beside them, under their names. The
 //! terms are adopted: those documents benchmark one device, here it is a whole lab.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -24,7 +25,7 @@ pub const SUSTAINED_CONVERGENCE_VALIDATION: Span = Span::from_secs(1);
 pub const FORWARDING_DELAY_THRESHOLD: Span = Span::from_secs(2);
 
 /// RFC 6412's benchmarks of one flow in one transition; times in milliseconds. A flow is a route.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Rfc6412 {
     /// §3.6.5 Route Loss of Connectivity Period (Eq. 8).
     pub route_loss_of_connectivity_period_ms: f64,
@@ -70,7 +71,7 @@ pub struct Rfc6412 {
 }
 
 /// RFC 6413 §7's table of one transition, all flows together.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Benchmarks {
     /// How the Convergence Event is applied.
     pub how_applied: String,
@@ -108,7 +109,7 @@ pub struct Benchmarks {
 }
 
 /// What RFC 6413 §7 wants of a benchmark that each route has.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Spread {
     /// Smallest.
     pub min_ms: f64,
@@ -121,7 +122,7 @@ pub struct Spread {
 }
 
 /// The parameters under which it was measured (RFC 6413 §7, RFC 7747 §6).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Inputs {
     /// Routing protocol; null where the lab has none.
     pub routing_protocol: Option<String>,
@@ -146,7 +147,7 @@ pub struct Inputs {
 }
 
 /// Timers of a session as each end is configured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionTimers {
     /// Its name.
     pub session: String,
@@ -161,7 +162,7 @@ pub struct SessionTimers {
 }
 
 /// BFD as one end is configured (RFC 5880 §6.8.1).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BfdTimers {
     /// DesiredMinTxInterval.
     pub min_tx_ms: f64,
@@ -172,7 +173,7 @@ pub struct BfdTimers {
 }
 
 /// Files that have everything, and their hashes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Configuration {
     /// The lab file's copy in the run's directory, which has the policy; `config/` there has what
     /// each daemon was given.

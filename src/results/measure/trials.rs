@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -24,7 +25,7 @@ const ROUNDS: usize = 2000;
 const FEWEST: usize = 5;
 
 /// One flow's outage in one transition, over all trusted trials.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Distribution {
     /// The probe.
     pub probe: String,
@@ -71,19 +72,21 @@ pub struct Distribution {
 }
 
 /// What was asked of a series of trials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Terms {
     /// How many at most.
     pub trials: u32,
     /// Stop when half of every median's 95 % interval is no larger than this share of it.
+    #[schemars(with = "Option<String>")]
     pub until_ci: Option<Percent>,
     /// Seed of everything random.
     #[serde(with = "seed_as_text")]
+    #[schemars(with = "String")]
     pub seed: u64,
 }
 
 /// Why a series of trials ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "why", content = "text")]
 pub enum Ended {
     /// All were run.
@@ -97,7 +100,7 @@ pub enum Ended {
 }
 
 /// One start of the command, of several in which a series was measured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sitting {
     /// Its first trial.
     pub first_trial: u32,
@@ -112,7 +115,7 @@ pub struct Sitting {
 }
 
 /// `result.json` of a series of trials.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TrialsResult {
     /// Version of this format.
     pub format: u32,
@@ -144,7 +147,7 @@ pub struct TrialsResult {
 }
 
 /// One trial in brief; all of it is in its own `result.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trial {
     /// From 1.
     pub number: u32,
@@ -161,7 +164,7 @@ pub struct Trial {
 }
 
 /// An outage in brief.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TrialOutage {
     /// The probe.
     pub probe: String,
@@ -186,7 +189,7 @@ pub struct TrialOutage {
 }
 
 /// One warning over all trials.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WarningTally {
     /// Stable name, kebab-case.
     pub code: String,
@@ -199,7 +202,7 @@ pub struct WarningTally {
 }
 
 /// One expectation over all trials.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExpectTally {
     /// Line of the lab file.
     pub line: u32,
