@@ -17,6 +17,8 @@ mod common;
 mod conformance;
 #[path = "kernel/fib.rs"]
 mod fib;
+#[path = "kernel/fib_watch.rs"]
+mod fib_watch;
 #[path = "kernel/flow.rs"]
 mod flow;
 #[path = "kernel/frr_interop.rs"]

@@ -148,6 +148,7 @@ fn words(kind: &EventKind, cuts: bool) -> Option<String> {
             program,
             state,
             detail,
+            ..
         } if state == "exited" => format!(
             "{node}: {program} exited: {}",
             detail.as_deref().unwrap_or("no reason given")

@@ -28,6 +28,16 @@ impl EventSink {
         self.at(clock::mono_ns(), kind);
     }
 
+    /// Reports that CLOCK_REALTIME was stepped by so many nanoseconds. Whoever sees it says it in
+    /// the same words.
+    pub fn clock_stepped(&self, by_ns: i64) {
+        let by = by_ns as f64 / 1e6;
+        let text = format!(
+            "the wall clock was stepped by {by:+.1} ms, and the kernel's packet stamps with it; stop whatever sets the clock and run again"
+        );
+        self.warn("clock-step", text, true);
+    }
+
     /// Reports a named warning.
     pub fn warn(&self, code: &str, text: impl Into<String>, untrusted: bool) {
         self.now(EventKind::Warning {

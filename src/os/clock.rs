@@ -12,6 +12,9 @@ use nix::{
     time::{ClockId, ClockNanosleepFlags, clock_gettime, clock_nanosleep},
 };
 
+/// A change of the clocks' offset between two looks that no slewing explains, nanoseconds.
+pub const CLOCK_STEP_NS: u64 = 1_000_000;
+
 /// CLOCK_MONOTONIC, nanoseconds.
 pub fn mono_ns() -> u64 {
     read(ClockId::CLOCK_MONOTONIC)
@@ -112,11 +115,51 @@ impl ClockPair {
             })
     }
 
+    /// By how many nanoseconds CLOCK_REALTIME was stepped since `earlier`, ahead or back;
+    /// `None`: by no more than [`CLOCK_STEP_NS`] and both readings' errors, which slewing explains
+    /// where the two are fractions of a second apart.
+    pub fn stepped_since(&self, earlier: &Self) -> Option<i64> {
+        let moved = self.offset_ns.wrapping_sub(earlier.offset_ns);
+        let errors = self.error_ns.saturating_add(earlier.error_ns);
+        (moved.unsigned_abs() > CLOCK_STEP_NS.saturating_add(errors)).then_some(moved)
+    }
+
     /// Converts a REALTIME stamp to the monotonic clock.
     pub fn to_mono(&self, real_ns: u64) -> u64 {
         real_ns
             .cast_signed()
             .wrapping_sub(self.offset_ns)
             .cast_unsigned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn pair(offset_ns: i64, error_ns: u64) -> ClockPair {
+        ClockPair {
+            offset_ns,
+            error_ns,
+        }
+    }
+
+    #[test]
+    fn a_step_is_more_than_slewing_and_the_readings_errors() {
+        let before = pair(1_700_000_000_000_000_000, 200);
+        let after = |moved: i64, error_ns| pair(before.offset_ns + moved, error_ns);
+        for (moved, error_ns, step) in [
+            (0, 200, None),
+            // 500 ppm, NTP's fastest slewing, in a tenth of a second.
+            (50_000, 200, None),
+            (1_000_000, 200, None),
+            (1_000_401, 200, Some(1_000_401)),
+            (-5_000_000, 200, Some(-5_000_000)),
+            // Somebody was preempted between two readings.
+            (4_000_000, 3_500_000, None),
+            (3_600_000_000_000, 200, Some(3_600_000_000_000)),
+        ] {
+            assert_eq!(after(moved, error_ns).stepped_since(&before), step, "{moved}");
+        }
     }
 }

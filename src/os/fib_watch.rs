@@ -126,6 +126,9 @@ pub struct Hop {
     pub index: u32,
 }
 
+/// Bytes of news that a subscription has room for.
+pub const RECEIVE_BUFFER: u32 = 4 << 20;
+
 /// A subscription in one namespace.
 #[derive(Debug)]
 pub struct FibWatch {
@@ -133,9 +136,20 @@ pub struct FibWatch {
 }
 
 impl FibWatch {
-    /// Subscribes, then asks for everything that is there already: the first
-    /// notices are the present state.
+    /// Subscribes. What is there already is asked for by [`Self::snapshot`].
+    ///
+    /// # Errors
+    /// No socket can be had in that namespace.
     pub fn open(netns: &NetnsFd) -> io::Result<Self> {
+        Self::with_buffer(netns, RECEIVE_BUFFER)
+    }
+
+    /// The same with room for so many bytes of news; the kernel gives at most `rmem_max`, and at
+    /// least about two kilobytes.
+    ///
+    /// # Errors
+    /// No socket can be had in that namespace.
+    pub fn with_buffer(netns: &NetnsFd, bytes: u32) -> io::Result<Self> {
         let socket = netns.run(|| {
             let mut socket = Socket::new(NETLINK_ROUTE)?;
             socket.bind_auto()?;
@@ -143,7 +157,7 @@ impl FibWatch {
                 socket.add_membership(group)?;
             }
             // Refused above rmem_max in a user namespace; the default then serves.
-            let _ = socket.set_rx_buf_sz(4_u32 << 20);
+            let _ = socket.set_rx_buf_sz(bytes);
             Ok(socket)
         })?;
         let watch = Self { socket };
@@ -153,6 +167,9 @@ impl FibWatch {
 
     /// The links, nexthop objects and routes that exist now. To be called once, before
     /// the first [`Self::read`].
+    ///
+    /// # Errors
+    /// The kernel cannot be asked; ENOBUFS: news came faster than they could be taken in.
     pub fn snapshot(&mut self) -> io::Result<Vec<FibNotice>> {
         let mut notices = Vec::new();
         for (kind, length) in [

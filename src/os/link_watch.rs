@@ -80,6 +80,16 @@ impl LinkWatch {
         })
     }
 
+    /// The same with room for so many bytes of news, as far as the kernel allows it.
+    ///
+    /// # Errors
+    /// When no route socket can be had.
+    pub fn with_buffer(bytes: u32) -> io::Result<Self> {
+        let mut watch = Self::open()?;
+        watch.news.set_receive_buffer(bytes)?;
+        Ok(watch)
+    }
+
     /// The same, to be awaited in the current tokio runtime.
     ///
     /// # Errors

@@ -76,3 +76,19 @@ fn a_deleted_interface_is_lost() {
     sh(&a, "ip link del a0");
     assert!(watch.changes().unwrap().lost.contains(&100));
 }
+
+#[test]
+fn news_for_which_there_was_no_room_are_an_overflow_and_later_ones_are_heard() {
+    let (a, _b) = joined();
+    let mut watch = a.run(|| LinkWatch::with_buffer(1)).unwrap();
+    let many: String = (1..=100)
+        .map(|n| format!("addr add 192.0.2.{n}/32 dev a0\n"))
+        .collect();
+    sh(&a, &format!("ip -batch - <<EOF\n{many}EOF"));
+    let changes = watch.changes().unwrap();
+    assert!(changes.any && changes.overflow, "{changes:?}");
+    assert_eq!(watch.changes().unwrap(), Default::default());
+    sh(&a, "ip addr del 192.0.2.1/32 dev a0");
+    let changes = watch.changes().unwrap();
+    assert!(changes.any && !changes.overflow, "{changes:?}");
+}

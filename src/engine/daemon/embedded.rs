@@ -206,6 +206,7 @@ fn events(node: &NodeName, notice: Notice) -> Vec<EventKind> {
             program: "speaker".to_owned(),
             state: "ready".to_owned(),
             detail: None,
+            version: None,
         }],
         Notice::Bgp(SpeakerEvent::SessionUp { session: name, .. }) => {
             vec![session(name, "Established", None)]
@@ -236,6 +237,7 @@ fn events(node: &NodeName, notice: Notice) -> Vec<EventKind> {
                 program: "speaker".to_owned(),
                 state: "note".to_owned(),
                 detail: Some(format!("{name}: {text}")),
+                version: None,
                 node,
             }]
         }

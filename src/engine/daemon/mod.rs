@@ -18,4 +18,5 @@ pub use embedded::Embedded;
 pub use service::{SUBCOMMAND as SERVICE_SUBCOMMAND, Service};
 pub use suite::{Complaint, Installed, suite_facts};
 pub use version::{Version, known_defect};
+use version::release;
 pub use view::{BfdView, BgpView, NoAnswer, NodeView, RouteView};

@@ -83,6 +83,7 @@ fn event(node: &NodeName, notice: Notice) -> EventKind {
             program: "service".to_owned(),
             state: "ready".to_owned(),
             detail: None,
+            version: None,
         },
         Notice::Check {
             name,

@@ -40,6 +40,19 @@ impl fmt::Display for Version {
     }
 }
 
+/// The word behind `name` in what a running daemon says of itself: `8.4.4` of
+/// `FRRouting 8.4.4 (dc1) on Linux(6.1).`, `2.0.12` of `BIRD 2.0.12`.
+pub(super) fn release(said: &str, name: &str) -> Option<String> {
+    let mut lines = said.lines();
+    lines.find_map(|line| {
+        let mut words = line.split_whitespace();
+        words.find(|word| *word == name)?;
+        let release = words.next()?.trim_end_matches('.');
+        let is_one = release.starts_with(|c: char| c.is_ascii_digit());
+        is_one.then(|| release.to_owned())
+    })
+}
+
 /// A defect of this release that changes failover, in a sentence.
 pub fn known_defect(suite: Suite, version: Version) -> Option<&'static str> {
     match (suite, version) {
@@ -68,6 +81,23 @@ mod tests {
             ("no number", None),
         ] {
             assert_eq!(Version::parse(text), version, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_running_daemons_release_is_its_own_word() {
+        for (said, name, word) in [
+            (
+                "FRRouting 8.4.4 (dc1) on Linux(6.18.44).\nCopyright 1996-2005",
+                "FRRouting",
+                Some("8.4.4"),
+            ),
+            ("FRRouting 10.2-dev (vm).", "FRRouting", Some("10.2-dev")),
+            ("BIRD 2.0.12", "BIRD", Some("2.0.12")),
+            ("Router ID is 10.0.0.1", "BIRD", None),
+            ("BIRD is up", "BIRD", None),
+        ] {
+            assert_eq!(release(said, name).as_deref(), word, "{said}");
         }
     }
 

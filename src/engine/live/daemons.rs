@@ -130,6 +130,39 @@ impl Daemon {
         }
     }
 
+    /// Its release, as it says itself. Our own is backhoe's.
+    fn version(&self) -> anyhow::Result<String> {
+        Ok(match self {
+            Self::Embedded(_) | Self::Service(_) => env!("CARGO_PKG_VERSION").to_owned(),
+            Self::Frr(frr) => frr.version()?,
+            Self::Bird(bird) => bird.version()?,
+            Self::Charon(charon) => charon.version()?,
+        })
+    }
+
+    /// What the journal calls it.
+    const fn program(&self) -> &'static str {
+        match self {
+            Self::Embedded(_) => "speaker",
+            Self::Frr(_) => "frr",
+            Self::Bird(_) => "bird",
+            Self::Charon(_) => "charon",
+            Self::Service(_) => "service",
+        }
+    }
+
+    /// Tells the journal that it runs. One that does not say which release it is runs all the
+    /// same.
+    fn tell_started(&self, node: &NodeName, detail: Option<String>, live: &Live) {
+        live.sink().now(EventKind::Daemon {
+            node: node.to_string(),
+            program: self.program().to_owned(),
+            state: "started".to_owned(),
+            detail,
+            version: self.version().ok(),
+        });
+    }
+
     /// The same with their names.
     pub(super) fn programs(&self) -> Vec<(String, &PidFd)> {
         match self {
@@ -313,18 +346,7 @@ fn start(live: &Live, node: &NodePlan) -> anyhow::Result<Option<Daemon>> {
             Daemon::Service(Service::start(&node.name, holder()?, config, log, sink)?)
         }
     };
-    live.sink().now(EventKind::Daemon {
-        node: node.name.to_string(),
-        program: match daemon {
-            Daemon::Embedded(_) => "speaker".to_owned(),
-            Daemon::Frr(_) => "frr".to_owned(),
-            Daemon::Bird(_) => "bird".to_owned(),
-            Daemon::Charon(_) => "charon".to_owned(),
-            Daemon::Service(_) => "service".to_owned(),
-        },
-        state: "started".to_owned(),
-        detail: None,
-    });
+    daemon.tell_started(&node.name, None, live);
     Ok(Some(daemon))
 }
 
@@ -380,20 +402,17 @@ fn charons(
     let mut settled = BTreeMap::new();
     for (name, charon) in rising {
         let charon = charon.settled(live.sink().clone())?;
-        live.sink().now(EventKind::Daemon {
-            node: name.to_string(),
-            program: "charon".to_owned(),
-            state: "started".to_owned(),
-            detail: Some(charon.plan().backend.to_string()),
-        });
+        let detail = charon.plan().backend.to_string();
+        let charon = Daemon::Charon(charon);
+        charon.tell_started(&name, Some(detail), live);
         settled.insert(name, charon);
     }
-    for charon in settled.values() {
+    for charon in settled.values().filter_map(Daemon::charon) {
         charon.begin()?;
     }
     let daemons = settled.into_iter();
     Ok(daemons
-        .map(|(name, charon)| (name, Arc::new(Daemon::Charon(charon))))
+        .map(|(name, charon)| (name, Arc::new(charon)))
         .collect())
 }
 

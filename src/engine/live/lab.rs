@@ -30,7 +30,7 @@ use crate::{
         op::{Netns, Op},
         plan::Plan,
     },
-    os::{clock, kernel::Linux, netns::NetnsFd, process::PidFd},
+    os::{clock, fib_watch::RECEIVE_BUFFER, kernel::Linux, netns::NetnsFd, process::PidFd},
     results::event::{EventKind, MonoNs, WireFlowLog},
     units::NodeName,
 };
@@ -355,6 +355,7 @@ fn watch(plan: &Plan, namespaces: &Namespaces, sink: &EventSink) -> anyhow::Resu
                 netns,
                 links: plan.interfaces_of(&node.name),
                 tables: plan.table_names(&node.name),
+                buffer: RECEIVE_BUFFER,
             }))
         })
         .collect::<std::io::Result<Vec<_>>>()?;

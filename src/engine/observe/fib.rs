@@ -188,6 +188,44 @@ impl FibMirror {
         })
     }
 
+    /// The mirror of what `snapshot` says is there, and what has changed since this one was
+    /// right: after news were missed.
+    pub(super) fn read_again(
+        &self,
+        tables: BTreeMap<u32, String>,
+        snapshot: Vec<FibNotice>,
+    ) -> (Self, Vec<Change>) {
+        let mut fresh = Self::new(self.interest.clone(), tables);
+        for notice in snapshot {
+            fresh.handle(notice);
+        }
+        // A snapshot has no neighbours.
+        fresh.silent.clone_from(&self.silent);
+        let was = |index: &u32| self.links.get(index).map(|(_, up)| *up);
+        let carriers = fresh.links.iter().filter(|(index, (_, up))| {
+            was(index).is_some_and(|was| was != *up)
+        });
+        let mut changes: Vec<Change> = carriers
+            .map(|(_, (dev, up))| Change::Carrier {
+                dev: dev.clone(),
+                up: *up,
+            })
+            .collect();
+        let joined = |index: &u32| self.members.get(index).copied().unwrap_or(false);
+        let members = fresh.members.iter().filter(|(i, up)| joined(i) != **up);
+        changes.extend(members.map(|(index, up)| Change::Lacp {
+            dev: fresh.device(*index),
+            up: *up,
+        }));
+        let keys: BTreeSet<Key> = self.routes.keys().chain(fresh.routes.keys()).copied().collect();
+        let differs = |key: &Key| {
+            self.routes.contains_key(key) != fresh.routes.contains_key(key)
+                || self.resolve(key) != fresh.resolve(key)
+        };
+        changes.extend(fresh.report(keys.into_iter().filter(differs), true));
+        (fresh, changes)
+    }
+
     /// Every route with where it leads.
     pub(super) fn routes(&self) -> Vec<Change> {
         let all: Vec<Key> = self.routes.keys().copied().collect();
@@ -496,6 +534,61 @@ mod tests {
         assert_eq!(tell(false), [news(false)]);
         assert_eq!(tell(false), [], "asked again, in vain");
         assert_eq!(tell(true), [news(true)]);
+    }
+
+    #[test]
+    fn what_was_missed_is_told_when_the_tables_are_read_again() {
+        let route = |third: u8, index: Option<u32>| FibNotice::Route {
+            table: None,
+            prefix: IpNet::new(IpAddr::from([172, 16, third, 0]), 24).unwrap(),
+            gone: false,
+            hops: index.map(hop).into_iter().collect(),
+            nexthop: None,
+        };
+        let link = |index: u32, carrier: bool| FibNotice::Link {
+            index,
+            name: format!("eth{index}"),
+            gone: false,
+            carrier,
+            aggregated: None,
+            vrf: None,
+        };
+        let mut mirror = FibMirror::default();
+        for notice in [
+            link(1, true),
+            link(2, true),
+            route(1, Some(1)),
+            route(2, Some(1)),
+            route(3, Some(1)),
+        ] {
+            mirror.handle(notice);
+        }
+        // The second moved, the third went, a fourth came, and a light went out.
+        let snapshot = vec![
+            link(1, false),
+            link(2, true),
+            route(1, Some(1)),
+            route(2, Some(2)),
+            route(4, Some(2)),
+        ];
+        let (mut fresh, changes) = mirror.read_again(BTreeMap::new(), snapshot);
+        let told: Vec<String> = changes
+            .iter()
+            .map(|change| match change {
+                Change::Route { prefix, dev, .. } => format!("{prefix} {}", dev.join(" ")),
+                Change::Carrier { dev, up } => format!("{dev} {up}"),
+                other => format!("{other:?}"),
+            })
+            .collect();
+        let wanted = [
+            "eth1 false",
+            "172.16.2.0/24 eth2",
+            "172.16.3.0/24 ",
+            "172.16.4.0/24 eth2",
+        ];
+        assert_eq!(told, wanted);
+        // It goes on from there.
+        assert_eq!(fresh.handle(link(1, false)), []);
     }
 
     #[test]

@@ -13,16 +13,25 @@ use std::{
 };
 
 use anyhow::Context;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
 
 use super::fib::{Change, FibMirror};
 use crate::{
     engine::sink::EventSink,
-    os::{clock, fib_watch::FibWatch, netns::NetnsFd},
+    os::{
+        clock,
+        fib_watch::{FibNotice, FibWatch},
+        netns::NetnsFd,
+    },
     results::event::{EventKind, MonoNs},
     units::NodeName,
 };
 
+/// How often a node's FIB is tried to be read while news of it pour in.
+const SNAPSHOTS: u32 = 8;
 /// How long to wait for news before looking around.
 const PATIENCE_MS: u16 = 100;
 /// The kernel tells when a LAG's member begins or ceases to send, but not when one
@@ -41,6 +50,9 @@ pub struct NodeWatch {
     pub links: BTreeMap<String, String>,
     /// Names of tables by number that no VRF's device tells.
     pub tables: BTreeMap<u32, String>,
+    /// Bytes of news for which its socket has room, usually
+    /// [`RECEIVE_BUFFER`](crate::os::fib_watch::RECEIVE_BUFFER).
+    pub buffer: u32,
 }
 
 /// The listening thread; it ends when this is dropped.
@@ -69,16 +81,12 @@ impl Watcher {
         let mut watched = nodes
             .into_iter()
             .map(|node| {
-                let open = || -> io::Result<_> {
-                    let mut watch = FibWatch::open(&node.netns)?;
-                    let mut mirror = FibMirror::new(interest.to_vec(), node.tables.clone());
-                    for notice in watch.snapshot()? {
-                        mirror.handle(notice);
-                    }
-                    Ok((watch, mirror))
-                };
-                let (watch, mirror) =
-                    open().with_context(|| format!("watching the FIB of {}", node.node))?;
+                let (watch, snapshot) =
+                    open(&node).with_context(|| format!("watching the FIB of {}", node.node))?;
+                let mut mirror = FibMirror::new(interest.to_vec(), node.tables.clone());
+                for notice in snapshot {
+                    mirror.handle(notice);
+                }
                 Ok(Watched {
                     node,
                     watch,
@@ -121,6 +129,49 @@ impl Drop for Watcher {
     }
 }
 
+/// Subscribes, and reads what is there.
+fn open(node: &NodeWatch) -> io::Result<(FibWatch, Vec<FibNotice>)> {
+    let mut attempts = 0;
+    loop {
+        let mut watch = FibWatch::with_buffer(&node.netns, node.buffer)?;
+        attempts += 1;
+        match watch.snapshot() {
+            Ok(snapshot) => return Ok((watch, snapshot)),
+            // News came faster than they could be taken in.
+            Err(error) if is_overrun(&error) && attempts < SNAPSHOTS => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn is_overrun(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::ENOBUFS as i32)
+}
+
+impl Watched {
+    /// Reads everything anew, because nothing that was known need be true any more, and tells
+    /// what is different.
+    fn read_again(&mut self, sink: &EventSink) {
+        match open(&self.node) {
+            Ok((watch, snapshot)) => {
+                let at = clock::mono_ns();
+                let tables = self.node.tables.clone();
+                let (mirror, changes) = self.mirror.read_again(tables, snapshot);
+                (self.watch, self.mirror) = (watch, mirror);
+                for change in changes {
+                    report(&self.node, change, at, sink);
+                }
+            }
+            // The old one still hears what comes.
+            Err(error) => sink.warn(
+                "fib-watch-failed",
+                format!("{}: its FIB cannot be read again: {error}", self.node.node),
+                false,
+            ),
+        }
+    }
+}
+
 /// Waits for notices (or for a moment, to see a stop) and reports them.
 fn turn(watched: &mut [Watched], sink: &EventSink) {
     let patience = match ask_lags(watched) {
@@ -141,10 +192,14 @@ fn turn(watched: &mut [Watched], sink: &EventSink) {
         let at = clock::mono_ns();
         match watched.watch.read() {
             Ok(notices) => {
+                let missed = notices.contains(&FibNotice::Overrun);
                 for notice in notices {
                     for change in watched.mirror.handle(notice) {
                         report(&watched.node, change, at, sink);
                     }
+                }
+                if missed {
+                    watched.read_again(sink);
                 }
             }
             Err(error) => sink.warn(
@@ -237,7 +292,7 @@ fn report(node: &NodeWatch, change: Change, at: u64, sink: &EventSink) {
         Change::Overrun => sink.warn(
             "fib-watch-overrun",
             format!(
-                "{}: the kernel dropped FIB notices; FIB phases may be missing",
+                "{}: news of the FIB were missed (netlink overrun), so its FIB phase may be missing or late; free the host, raise net.core.rmem_max, or have fewer routes",
                 node.node
             ),
             false,

@@ -74,8 +74,8 @@ pub struct ProbeQuality {
     pub unstamped: u64,
     /// Largest error of an arrival time, microseconds.
     pub clock_error_us: f64,
-    /// CLOCK_REALTIME was stepped: arrival times are wrong.
-    pub clock_stepped: bool,
+    /// The largest step of CLOCK_REALTIME, nanoseconds: arrival times are wrong by it; 0: none.
+    pub clock_step_ns: u64,
     /// The sender ran with SCHED_FIFO.
     pub realtime: bool,
 }
@@ -281,7 +281,7 @@ impl Probes {
             strays: heard.strays,
             unstamped: heard.unstamped,
             clock_error_us: us(heard.clock_error_ns),
-            clock_stepped: heard.stepped,
+            clock_step_ns: heard.step_ns,
             realtime: sent.realtime,
         }
     }

@@ -32,8 +32,6 @@ const GATHER_NS: u64 = 1_000_000;
 const PRIORITY: u8 = 5;
 /// Time between two readings of both clocks.
 const CLOCK_PERIOD_NS: u64 = 100_000_000;
-/// A change of the clocks' offset within one period that no slewing explains.
-const CLOCK_STEP_NS: u64 = 1_000_000;
 
 /// One flow as the receiver sees it.
 pub(super) struct RecvFlow {
@@ -54,8 +52,8 @@ pub(super) struct Heard {
     pub(super) dropped: u64,
     /// Largest error of a converted stamp, nanoseconds.
     pub(super) clock_error_ns: u64,
-    /// CLOCK_REALTIME was stepped.
-    pub(super) stepped: bool,
+    /// The largest step of CLOCK_REALTIME, nanoseconds; 0: none.
+    pub(super) step_ns: u64,
 }
 
 /// Receives until `stop`, then takes what is left. `sockets` and `flows` are parallel.
@@ -98,7 +96,7 @@ pub(super) fn run(
         heard.dropped += u64::from(socket.dropped()?);
     }
     heard.clock_error_ns = clocks.error_ns;
-    heard.stepped = clocks.stepped;
+    heard.step_ns = clocks.step_ns;
     Ok(heard)
 }
 
@@ -139,7 +137,7 @@ struct Clocks {
     pair: ClockPair,
     sampled_at: u64,
     error_ns: u64,
-    stepped: bool,
+    step_ns: u64,
 }
 
 impl Clocks {
@@ -149,7 +147,7 @@ impl Clocks {
             pair,
             sampled_at: clock::mono_ns(),
             error_ns: pair.error_ns,
-            stepped: false,
+            step_ns: 0,
         }
     }
 
@@ -159,22 +157,16 @@ impl Clocks {
             return;
         }
         let fresh = ClockPair::sample();
-        let moved = fresh.offset_ns.abs_diff(self.pair.offset_ns);
-        if moved > CLOCK_STEP_NS {
-            if !self.stepped {
-                sink.warn(
-                    "clock-step",
-                    format!(
-                        "CLOCK_REALTIME moved by {:.3} ms during the run; the kernel stamps packets with it",
-                        moved as f64 / 1e6
-                    ),
-                    true,
-                );
+        match fresh.stepped_since(&self.pair) {
+            Some(step) => {
+                sink.clock_stepped(step);
+                self.step_ns = self.step_ns.max(step.unsigned_abs());
             }
-            self.stepped = true;
-        } else {
-            // A stamp is converted with a pair at most one period old.
-            self.error_ns = self.error_ns.max(fresh.error_ns + moved);
+            None => {
+                // A stamp is converted with a pair at most one period old.
+                let moved = fresh.offset_ns.abs_diff(self.pair.offset_ns);
+                self.error_ns = self.error_ns.max(fresh.error_ns + moved);
+            }
         }
         self.pair = fresh;
         self.sampled_at = now;

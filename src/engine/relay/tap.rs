@@ -178,16 +178,11 @@ pub(in crate::engine) fn believe(stamp: u64, now: u64) -> u64 {
     }
 }
 
-/// A jump of CLOCK_REALTIME between two looks that slewing cannot explain, nanoseconds.
-const CLOCK_STEP: u64 = 2_000_000;
-
 /// Samples the clocks anew; a step of CLOCK_REALTIME makes packet stamps wrong.
 pub(in crate::engine) fn follow(clock: &mut ClockPair, sink: &EventSink) {
     let now = ClockPair::sample();
-    let jump = now.offset_ns.abs_diff(clock.offset_ns);
-    if jump > CLOCK_STEP + now.error_ns + clock.error_ns {
-        let text = format!("CLOCK_REALTIME stepped by {} ms", jump / 1_000_000);
-        sink.warn("clock-step", text, true);
+    if let Some(step) = now.stepped_since(clock) {
+        sink.clock_stepped(step);
     }
     *clock = now;
 }

@@ -19,9 +19,6 @@ use crate::{
     },
 };
 
-/// A step of the wall clock is at least this large, or it would not be called one.
-const CLOCK_STEP_NS: u64 = 1_000_001;
-
 /// What a plan alone says to a measurement.
 pub struct Described {
     /// The lab.
@@ -86,11 +83,7 @@ pub(in crate::engine) fn quality(probes: &ProbeQuality, wires: Option<Lateness>)
         realtime: probes.realtime,
         pacing_p99_us: Some(probes.pacing_p99_us),
         pacing_max_us: Some(probes.pacing_max_us),
-        clock_step_ns: if probes.clock_stepped {
-            ((probes.clock_error_us * 1e3) as u64).max(CLOCK_STEP_NS)
-        } else {
-            0
-        },
+        clock_step_ns: probes.clock_step_ns,
         wire_late_p99_us: wires.map(|late| us(late.p99_ns)),
         wire_late_max_us: wires.map(|late| us(late.max_ns)),
         ..Quality::default()

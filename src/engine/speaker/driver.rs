@@ -285,7 +285,7 @@ impl Driver {
             return Ok(());
         }
         if changes.overflow {
-            let text = "interface news were missed; a short carrier loss may have gone unseen";
+            let text = "news of its interfaces were missed (netlink overrun), so a short carrier loss may have gone unseen; free the host";
             self.control
                 .tell_now(warning("link-overflow", text.to_owned()));
         }

@@ -135,6 +135,7 @@ impl Supervisor {
             program: program.to_owned(),
             state: "exited".to_owned(),
             detail: Some(exit.to_string()),
+            version: None,
         });
         if !self.live.is_disturbed() {
             let text = format!(

@@ -42,6 +42,12 @@ impl RouteSocket {
         Self::speaking(NETLINK_ROUTE, groups)
     }
 
+    /// Has room for so many bytes that wait to be read: at most `rmem_max`, at least about two
+    /// kilobytes.
+    pub(crate) fn set_receive_buffer(&mut self, bytes: u32) -> io::Result<()> {
+        self.socket.set_rx_buf_sz(bytes)
+    }
+
     fn speaking(protocol: isize, groups: u32) -> io::Result<Self> {
         let mut socket = Socket::new(protocol)?;
         socket.bind(&SocketAddr::new(0, groups))?;

@@ -432,6 +432,9 @@ pub enum EventKind {
         state: String,
         /// Detail (exit status, last log line).
         detail: Option<String>,
+        /// Its release, as it says itself once it is `started`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
     },
     /// Something that may make a result wrong.
     Warning {

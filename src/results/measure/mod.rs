@@ -24,6 +24,7 @@ mod names;
 mod outage;
 mod parts;
 mod phases;
+mod placed;
 mod predict;
 mod quality;
 mod records;
@@ -33,6 +34,7 @@ mod run;
 mod stats;
 mod topology;
 mod trials;
+mod versions;
 mod ways;
 mod window;
 
@@ -61,3 +63,4 @@ pub use trials::{
     Distribution, Ended, ExpectTally, Sitting, Terms, Trial, TrialOutage, TrialsResult,
     WarningTally, distributions, is_precise, largest_median, of_trial, summarise, trial_directory,
 };
+pub use versions::DaemonVersion;

@@ -6,6 +6,7 @@ use super::{
     flow::FlowView,
     input::{DropCause, Quality, RunInput, Transition, TunnelDrops},
     outage::{Scene, Told},
+    placed,
     result::{FlowResult, Outage, Warning},
     window::Window,
 };
@@ -81,9 +82,16 @@ pub(super) fn of_run(input: &RunInput, scene: &Scene<'_>, warnings: &mut Warning
         {
             let said = warnings.said.insert((code.clone(), None, text.clone()));
             if said {
+                let text = match placed::is_placed(code) {
+                    true => {
+                        let when = placed::when(scene.events, scene.windows, (code, text));
+                        format!("{text} ({when})")
+                    }
+                    false => text.clone(),
+                };
                 warnings.list.push(Warning {
                     code: code.clone(),
-                    text: text.clone(),
+                    text,
                     untrusted: *untrusted,
                     flow: None,
                 });

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     input::Transition,
     rfc::{Benchmarks, Inputs, Rfc6412},
+    versions::DaemonVersion,
 };
 use crate::{lab::model::Alert, units::seed_as_text_or_null};
 
@@ -25,6 +26,9 @@ pub struct RunResult {
     pub version: Option<String>,
     /// Kernel release.
     pub kernel: Option<String>,
+    /// The daemons that ran, with their releases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub daemons: Vec<DaemonVersion>,
     /// Seed of everything random.
     #[serde(with = "seed_as_text_or_null")]
     #[schemars(with = "Option<String>")]

@@ -13,6 +13,7 @@ use super::{
     },
     rfc,
     topology::Map,
+    versions,
     window::{self, Window},
 };
 use crate::results::event::{Event, EventKind, FlowLog, MonoNs};
@@ -116,6 +117,7 @@ fn from_events(lab: &str, scene: &Scene<'_>) -> RunResult {
         lab: lab.to_owned(),
         version: None,
         kernel: None,
+        daemons: versions::of(scene.events),
         seed: None,
         timers_scaled: None,
         trusted: true,

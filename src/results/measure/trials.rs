@@ -11,6 +11,7 @@ use super::{
     parts::{self, PhaseSums},
     result::{Outage, Prediction, RunResult, Warning},
     stats,
+    versions::{self, DaemonVersion},
 };
 use crate::{
     results::event::{Event, EventKind, MonoNs},
@@ -125,6 +126,9 @@ pub struct TrialsResult {
     pub version: Option<String>,
     /// Kernel release.
     pub kernel: Option<String>,
+    /// The daemons that ran in any trial, with their releases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub daemons: Vec<DaemonVersion>,
     /// Timers ran this many times faster than the lab file says (`--fast`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timers_scaled: Option<u32>,
@@ -250,6 +254,7 @@ pub fn summarise(trials: &[RunResult], terms: Terms, ended: Ended) -> TrialsResu
         lab: first.map(|run| run.lab.clone()).unwrap_or_default(),
         version: first.and_then(|run| run.version.clone()),
         kernel: first.and_then(|run| run.kernel.clone()),
+        daemons: versions::of_trials(trials),
         timers_scaled: first.and_then(|run| run.timers_scaled),
         asked: terms,
         ended,

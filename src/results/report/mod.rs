@@ -11,6 +11,7 @@ mod parquet;
 mod terminal;
 mod trials;
 mod trials_markdown;
+mod versions;
 mod why;
 mod words;
 

@@ -1,6 +1,6 @@
 //! The result on a terminal: one screen, aligned, in plain words.
 
-use super::{why, words};
+use super::{versions, why, words};
 use crate::{
     lab::model::scaled_words,
     results::measure::{LinkResult, Outage, RunResult, Steady, Transition, TransitionResult},
@@ -48,15 +48,17 @@ fn outages_of(result: &RunResult, transition: usize) -> impl Iterator<Item = &Ou
 
 fn bring_up(result: &RunResult, page: &mut Page) {
     if let Some(b) = &result.build {
+        let others = versions::foreign(&result.daemons);
         page.row(
             "up",
             &format!(
-                "{}, {}, {} in {}; {}",
+                "{}, {}, {} in {}; {}{}",
                 many(b.nodes, "node"),
                 many(b.links, "link"),
                 many(b.tunnels, "tunnel"),
                 words::span(b.ms),
-                b.wire
+                b.wire,
+                others.map_or_else(String::new, |others| format!("; {others}"))
             ),
         );
     }

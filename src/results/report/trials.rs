@@ -1,7 +1,7 @@
 //! A series of trials on a terminal: how the outages are distributed, and how that fits the
 //! timers.
 
-use super::{terminal::Page, words};
+use super::{terminal::Page, versions, words};
 use crate::{
     lab::model::scaled_words,
     results::{
@@ -23,6 +23,9 @@ pub fn trials(result: &TrialsResult, style: Style) -> String {
         page.line(&scaled_words(factor));
     }
     page.row("trials", &how_many(result));
+    if let Some(others) = versions::foreign(&result.daemons) {
+        page.wrapped("", &format!("with {others}"));
+    }
     if let Some(sittings) = sittings(result) {
         page.wrapped("", &format!("in {sittings}"));
     }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     engine::{
         daemon::{
-            NodeView, RouteView,
+            NodeView, RouteView, release,
             asker::Asker,
             starting::{root_of, wait_for},
         },
@@ -102,6 +102,16 @@ impl Bird {
     /// It does not answer.
     pub fn view(&self) -> anyhow::Result<NodeView> {
         ask(&self.root)
+    }
+
+    /// Its release, as it says itself.
+    ///
+    /// # Errors
+    /// It does not answer, or not with a release.
+    pub fn version(&self) -> anyhow::Result<String> {
+        let said = self.control()?.ask("show status")?;
+        let mut words = said.iter().filter_map(|line| release(&line.text, "BIRD"));
+        words.next().context("no release in its status")
     }
 
     /// The routes of both families, best path of each prefix first.

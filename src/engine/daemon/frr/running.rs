@@ -15,7 +15,7 @@ use super::{FrrInstall, Vty, VtyError, rib, start, view};
 use crate::{
     engine::{
         daemon::{
-            NodeView, RouteView,
+            NodeView, RouteView, release,
             asker::Asker,
             starting::{root_of, run_to_end, wait_for},
         },
@@ -114,6 +114,16 @@ impl Frr {
     pub fn view(&self) -> anyhow::Result<NodeView> {
         let with_bfd = self.processes.iter().any(|(name, _)| name == "bfdd");
         ask(&self.root, with_bfd)
+    }
+
+    /// Its release, as zebra says itself.
+    ///
+    /// # Errors
+    /// It does not answer, or not with a release.
+    pub fn version(&self) -> anyhow::Result<String> {
+        let said = self.command("zebra", "show version")?;
+        let word = release(&said, "FRRouting");
+        word.with_context(|| format!("no release in `{}`", said.trim()))
     }
 
     /// The routes of both families, best path of each prefix first.

@@ -130,6 +130,17 @@ impl Charon {
         self.initiator.begin()
     }
 
+    /// Its release, as it says itself.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn version(&self) -> io::Result<String> {
+        let mut vici = Vici::connect(&self.root.join(SOCKET))?;
+        let answer = vici.request("version", &Section::default())?;
+        let version = answer.text("version").map(str::to_owned);
+        version.ok_or_else(|| io::Error::other("charon does not say its version"))
+    }
+
     /// What it says of its SAs.
     ///
     /// # Errors
@@ -342,6 +353,7 @@ impl Ear {
                     program: "charon".to_owned(),
                     state: event.to_owned(),
                     detail: None,
+                    version: None,
                 },
             ),
             _ => {}
@@ -374,6 +386,7 @@ impl Ear {
                 program: "charon".to_owned(),
                 state: "ended".to_owned(),
                 detail: None,
+                version: None,
             },
         );
     }

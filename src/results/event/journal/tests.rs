@@ -256,6 +256,14 @@ fn every_kind() -> Vec<EventKind> {
             program: s("bgpd"),
             state: s("exited"),
             detail: Some(s("status 1")),
+            version: None,
+        },
+        EventKind::Daemon {
+            node: s("dc1"),
+            program: s("frr"),
+            state: s("started"),
+            detail: None,
+            version: Some(s("8.4.4")),
         },
         EventKind::Warning {
             code: s("no-realtime"),

@@ -6,4 +6,5 @@ mod cases;
 mod cutters;
 mod isolated;
 pub(in crate::results) mod lab;
+mod placed;
 mod trust;

@@ -12,8 +12,8 @@ use crate::{
     lab::model::scaled_words,
     results::{
         event::EventKind,
-        measure::{RunInput, RunResult, Transition, Warning},
-        report::words,
+        measure::{DaemonVersion, RunInput, RunResult, Transition, Warning},
+        report::{versions, words},
     },
     units::seed_text,
 };
@@ -37,15 +37,18 @@ pub(super) fn footer(page: &mut Markup) {
     );
 }
 
-pub(super) fn versions(
+pub(super) fn releases(
     version: Option<&str>,
-    kernel: Option<&str>,
+    (kernel, daemons): (Option<&str>, &[DaemonVersion]),
     seed: Option<u64>,
     scaled: Option<u32>,
     page: &mut Markup,
 ) {
     page.fact("backhoe", version.unwrap_or("–"));
     page.fact("kernel", kernel.unwrap_or("–"));
+    if let Some(daemons) = versions::all(daemons) {
+        page.fact("daemons", &daemons);
+    }
     page.fact("seed", &seed.map_or_else(|| "–".to_owned(), seed_text));
     if let Some(factor) = scaled {
         page.fact("timers", &scaled_words(factor));

@@ -76,9 +76,9 @@ fn header(input: &RunInput, result: &RunResult, page: &mut Markup) {
     if let Some(ns) = when {
         page.fact("date", &words::date(ns));
     }
-    parts::versions(
+    parts::releases(
         result.version.as_deref(),
-        result.kernel.as_deref(),
+        (result.kernel.as_deref(), &result.daemons),
         result.seed,
         result.timers_scaled,
         page,

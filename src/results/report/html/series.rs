@@ -99,9 +99,9 @@ fn header(result: &TrialsResult, trials: &[RunResult], page: &mut Markup) {
     if let Some(ns) = first.and_then(|t| t.realtime_ns) {
         page.fact("date", &words::date(ns));
     }
-    parts::versions(
+    parts::releases(
         result.version.as_deref(),
-        result.kernel.as_deref(),
+        (result.kernel.as_deref(), &result.daemons),
         Some(result.asked.seed),
         result.timers_scaled,
         page,
