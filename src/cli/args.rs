@@ -534,6 +534,9 @@ pub(super) struct CompareArgs {
     /// Tables in Markdown on stdout
     #[arg(long, conflicts_with = "json")]
     pub(super) markdown: bool,
+    /// Also write a page for a browser, in one file that loads nothing
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) html: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: Output,
 }

@@ -21,7 +21,11 @@ use super::{
     run,
 };
 use crate::{
-    lab::{plan::Plan, spec},
+    lab::{
+        graph::{self, Format},
+        plan::Plan,
+        spec,
+    },
     os::clock,
     results::{
         measure::{
@@ -41,6 +45,8 @@ struct Candidate {
     name: String,
     text: String,
     plan: Plan,
+    /// The lab as an SVG.
+    picture: String,
     /// Below the bench's directory; of its files also the stem.
     directory: String,
     trials: Vec<(String, RunResult)>,
@@ -125,6 +131,7 @@ fn candidates(args: &BenchArgs) -> Result<Vec<Candidate>, Exit> {
             name,
             text: varied.text,
             plan,
+            picture: graph::render(&lab, Format::Svg),
             directory: format!("{:02}", index + 1),
             trials: Vec::new(),
         });
@@ -263,6 +270,7 @@ fn conclude(
     out_dir: &Path,
 ) -> Result<BenchResult, Exit> {
     let mut variants = Vec::new();
+    let picture = candidates.first().map(|first| first.picture.clone());
     for candidate in candidates.into_iter().filter(|c| !c.trials.is_empty()) {
         let series = series(&candidate, &asked, interrupted);
         let file = out_dir.join(&candidate.directory).join("result.json");
@@ -281,6 +289,8 @@ fn conclude(
     let result = BenchResult::new(asked, interrupted, variants);
     let text = serde_json::to_vec_pretty(&result).context("the bench")?;
     fs::write(out_dir.join("bench.json"), text)?;
+    let page = report::html_of_bench(&result, picture.as_deref());
+    fs::write(out_dir.join("report.html"), page)?;
     Ok(result)
 }
 

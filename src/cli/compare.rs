@@ -15,6 +15,11 @@ pub(super) fn run(args: &CompareArgs) -> Result<(), Exit> {
     let found = compare(&baseline, &compared, limit, seed);
     let shown = [&args.baseline, &args.compared].map(|path| path.display().to_string());
     let names = [shown[0].as_str(), shown[1].as_str()];
+    if let Some(file) = &args.html {
+        let page = report::html_of_comparison(names, [&baseline, &compared], &found, limit);
+        fs::write(file, page)
+            .map_err(|error| Exit::Usage(format!("cannot write {}: {error}", file.display())))?;
+    }
     if args.output.json {
         output::json(&found)?;
     } else if args.markdown {

@@ -6,11 +6,14 @@ use std::{
 };
 
 use super::{Exit, args::ReportArgs, output, told::Told};
-use crate::results::{
-    event::read_journal,
-    measure::measure,
-    replay::{Replay, ReplayError},
-    report,
+use crate::{
+    engine::api::{self, Client},
+    results::{
+        event::read_journal,
+        measure::measure,
+        replay::{Replay, ReplayError},
+        report,
+    },
 };
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Exit> {
@@ -80,7 +83,11 @@ impl Kept {
         let text = String::from_utf8_lossy(&bytes);
         let events = read_journal(&text).map_err(|error| wrong(error.to_string()))?;
         let replay = Replay::new(events).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { replay, directory })
+        let running = is_written(&replay, &directory);
+        Ok(Self {
+            replay: replay.still_running(running),
+            directory,
+        })
     }
 
     /// `report.html` of all of it, or of one trial.
@@ -111,4 +118,20 @@ impl Kept {
             fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
         }
     }
+}
+
+/// Whether a lab that is up writes into the directory.
+fn is_written(replay: &Replay, directory: &Path) -> bool {
+    let (Some(name), Ok(directory)) = (replay.lab(), fs::canonicalize(directory)) else {
+        return false;
+    };
+    // Without a list nothing is known to run.
+    let labs = api::list().unwrap_or_default();
+    let mut alike = labs
+        .into_iter()
+        .filter(|lab| lab.as_str().starts_with(&name));
+    alike.any(|lab| {
+        let summary = Client::new(lab).summary();
+        summary.is_ok_and(|lab| Path::new(&lab.out_dir).starts_with(&directory))
+    })
 }

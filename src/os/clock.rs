@@ -159,7 +159,11 @@ mod tests {
             (4_000_000, 3_500_000, None),
             (3_600_000_000_000, 200, Some(3_600_000_000_000)),
         ] {
-            assert_eq!(after(moved, error_ns).stepped_since(&before), step, "{moved}");
+            assert_eq!(
+                after(moved, error_ns).stepped_since(&before),
+                step,
+                "{moved}"
+            );
         }
     }
 }

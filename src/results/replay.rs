@@ -53,6 +53,8 @@ pub struct Replay {
     sittings: Vec<SittingLog>,
     /// Trials that are over, by their number: the sitting, and where in it the record is.
     trials: BTreeMap<u32, (usize, usize)>,
+    /// Somebody still writes it.
+    running: bool,
 }
 
 /// What one start of the command left.
@@ -95,7 +97,24 @@ impl Replay {
                 }
             }
         }
-        Ok(Self { sittings, trials })
+        Ok(Self {
+            sittings,
+            trials,
+            running: false,
+        })
+    }
+
+    /// The same as whoever still writes the journal would tell it now: the journal alone cannot
+    /// say whether it was cut short or only has no end yet.
+    #[must_use]
+    pub fn still_running(mut self, running: bool) -> Self {
+        self.running = running;
+        self
+    }
+
+    /// The lab of the latest sitting.
+    pub fn lab(&self) -> Option<String> {
+        self.sittings.last().map(SittingLog::lab)
     }
 
     /// What the latest sitting was to measure.
@@ -236,6 +255,7 @@ impl Replay {
             }
             match terms.until_ci {
                 Some(share) if is_precise(results, share, terms.seed) => Ended::Precise,
+                _ if self.running => Ended::Running,
                 _ => Ended::Interrupted,
             }
         })
@@ -262,7 +282,13 @@ impl Replay {
                 _ => None,
             })
         });
-        failed.unwrap_or_else(|| "the run was ended from outside".to_owned())
+        failed.unwrap_or_else(|| {
+            let why = match self.running {
+                true => "the run is still going on",
+                false => "the run was ended from outside",
+            };
+            why.to_owned()
+        })
     }
 }
 

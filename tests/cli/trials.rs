@@ -91,6 +91,11 @@ fn interrupted_trials_tell_what_was_done() {
     let file = lab("known-outage");
     let args = ["run", &file, "--name", &name, "--out", "out", "--json"];
     let run = bench.start_until(&[&args[..], &["--trials", "50"]].concat(), "trial 1 of 50");
+    // Whoever looks meanwhile is told that it goes on.
+    let so_far = bench.json(&["report", "out", "--json"]);
+    assert_eq!(so_far["ended"]["why"], "running", "{so_far}");
+    let text = bench.ok(&["report", "out"]);
+    assert!(text.contains(" of 50, still running; "), "{text}");
     run.process().terminate().unwrap();
     let output = run.finished();
     let (out, err) = words(&output);

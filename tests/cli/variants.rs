@@ -54,6 +54,10 @@ fn variants_take_turns_and_are_set_side_by_side() {
     // Three trials are not enough for an interval.
     assert_eq!(effect["difference_ci95_ms"], Value::Null, "{effect}");
     assert!(read("02.yaml").contains("packets: 60"));
+    assert!(read("report.html").contains("<h1>lab.yaml</h1>"));
+    bench.ok(&["compare", "out/01", "out/02", "--html", "both.html"]);
+    let page = fs::read_to_string(bench.dir.path().join("both.html")).unwrap();
+    assert!(page.contains("<h1>out/02 beside out/01</h1>"), "{page}");
 
     let compare = |args: &[&str]| {
         let output = bench.run(&[&["compare"], args].concat());

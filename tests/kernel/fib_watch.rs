@@ -98,9 +98,14 @@ fn a_node_whose_news_were_missed_is_named_and_its_fib_is_known_again() {
     // What was told last of each is what is there.
     for n in 0..200 {
         let prefix = format!("172.16.{n}.0/24");
-        let last = told.iter().rev().find_map(|event| match &event.kind {
-            EventKind::Fib { prefix: of, dev, .. } if of.to_string() == prefix => Some(dev),
-            _ => None,
+        let last = told.iter().rev().find_map(|event| {
+            let EventKind::Fib {
+                prefix: of, dev, ..
+            } = &event.kind
+            else {
+                return None;
+            };
+            (of.to_string() == prefix).then_some(dev)
         });
         let unseen = Vec::new();
         let dev = last.unwrap_or(&unseen);

@@ -17,6 +17,6 @@ pub mod wireguard;
 pub use embedded::Embedded;
 pub use service::{SUBCOMMAND as SERVICE_SUBCOMMAND, Service};
 pub use suite::{Complaint, Installed, suite_facts};
-pub use version::{Version, known_defect};
 use version::release;
+pub use version::{Version, known_defect};
 pub use view::{BfdView, BgpView, NoAnswer, NodeView, RouteView};

@@ -202,9 +202,10 @@ impl FibMirror {
         // A snapshot has no neighbours.
         fresh.silent.clone_from(&self.silent);
         let was = |index: &u32| self.links.get(index).map(|(_, up)| *up);
-        let carriers = fresh.links.iter().filter(|(index, (_, up))| {
-            was(index).is_some_and(|was| was != *up)
-        });
+        let carriers = fresh
+            .links
+            .iter()
+            .filter(|(index, (_, up))| was(index).is_some_and(|was| was != *up));
         let mut changes: Vec<Change> = carriers
             .map(|(_, (dev, up))| Change::Carrier {
                 dev: dev.clone(),
@@ -217,7 +218,12 @@ impl FibMirror {
             dev: fresh.device(*index),
             up: *up,
         }));
-        let keys: BTreeSet<Key> = self.routes.keys().chain(fresh.routes.keys()).copied().collect();
+        let keys: BTreeSet<Key> = self
+            .routes
+            .keys()
+            .chain(fresh.routes.keys())
+            .copied()
+            .collect();
         let differs = |key: &Key| {
             self.routes.contains_key(key) != fresh.routes.contains_key(key)
                 || self.resolve(key) != fresh.resolve(key)
@@ -577,7 +583,9 @@ mod tests {
             .map(|change| match change {
                 Change::Route { prefix, dev, .. } => format!("{prefix} {}", dev.join(" ")),
                 Change::Carrier { dev, up } => format!("{dev} {up}"),
-                other => format!("{other:?}"),
+                Change::Lacp { .. } | Change::Neighbour { .. } | Change::Overrun => {
+                    format!("{change:?}")
+                }
             })
             .collect();
         let wanted = [

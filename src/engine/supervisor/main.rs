@@ -1,6 +1,7 @@
 //! From birth to exit status.
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{
         Arc,
@@ -30,7 +31,7 @@ use crate::{
         scenario::describe,
         sink::EventSink,
     },
-    lab::plan::Plan,
+    lab::{op::Op, plan::Plan},
     os::{
         clock,
         netns::{self, MountNsFd},
@@ -200,6 +201,39 @@ fn links_seed(options: &RunOptions) -> u64 {
     options.seed.wrapping_add(before.wrapping_mul(APART))
 }
 
+/// TCP's settings in the lab's nodes: a new namespace has those that this one, which is as new,
+/// has, but for what the plan sets.
+fn tcp_settings(plan: &Plan) -> BTreeMap<String, String> {
+    const NAMES: [&str; 12] = [
+        "ip_no_pmtu_disc",
+        "tcp_congestion_control",
+        "tcp_ecn",
+        "tcp_mtu_probing",
+        "tcp_retries2",
+        "tcp_rmem",
+        "tcp_sack",
+        "tcp_slow_start_after_idle",
+        "tcp_syn_retries",
+        "tcp_timestamps",
+        "tcp_window_scaling",
+        "tcp_wmem",
+    ];
+    let read = |name: &&str| {
+        let text = std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).ok()?;
+        let words: Vec<&str> = text.split_whitespace().collect();
+        Some((format!("net.ipv4.{name}"), words.join(" ")))
+    };
+    let mut all: BTreeMap<String, String> = NAMES.iter().filter_map(read).collect();
+    for op in &plan.ops {
+        if let Op::Sysctl { key, value, .. } = op
+            && key.starts_with("net.ipv4.tcp_")
+        {
+            all.insert(key.clone(), value.clone());
+        }
+    }
+    all
+}
+
 fn planned(sink: &EventSink, plan: &Plan, options: &RunOptions) {
     let Some(origin) = &options.origin else {
         return;
@@ -214,6 +248,7 @@ fn planned(sink: &EventSink, plan: &Plan, options: &RunOptions) {
         topology: described.topology,
         isolated: described.isolated,
         expectations: described.expectations,
+        tcp: tcp_settings(plan),
         notes: described.notes,
     })));
 }

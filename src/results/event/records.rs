@@ -34,6 +34,9 @@ pub struct Planned {
     pub isolated: BTreeMap<String, (u32, Isolated)>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
+    /// TCP's settings (sysctl) in the nodes, as far as the kernel shows them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tcp: BTreeMap<String, String>,
     /// Sentences of the plan that every report repeats.
     pub notes: Vec<String>,
 }

@@ -63,4 +63,4 @@ pub use trials::{
     Distribution, Ended, ExpectTally, Sitting, Terms, Trial, TrialOutage, TrialsResult,
     WarningTally, distributions, is_precise, largest_median, of_trial, summarise, trial_directory,
 };
-pub use versions::DaemonVersion;
+pub use versions::{DaemonVersion, all_daemons};

@@ -1,6 +1,8 @@
 //! RFC 6412's benchmarks and what RFC 6413 §7 wants reported beside them, under their names. The
 //! terms are adopted: those documents benchmark one device, here it is a whole lab.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -142,7 +144,10 @@ pub struct Inputs {
     pub header_fields: String,
     /// Timers of each session.
     pub sessions: Vec<SessionTimers>,
-    /// Where the exact policy, authentication and TCP settings are; absent in older journals.
+    /// TCP's settings (sysctl) in the nodes, under the sessions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tcp: BTreeMap<String, String>,
+    /// Where the exact policy and authentication are; absent in older journals.
     pub configuration: Option<Configuration>,
 }
 
@@ -349,15 +354,14 @@ pub(super) fn inputs(input: &RunInput, flows: &[FlowResult], events: &[Event]) -
             }),
         })
         .collect();
-    let configuration = events.iter().find_map(|event| {
-        let EventKind::Planned(planned) = &event.kind else {
-            return None;
-        };
-        Some(Configuration {
-            lab_file: planned.lab_file.path.clone(),
-            lab_file_sha256: planned.lab_file.sha256.clone(),
-            plan_sha256: planned.plan_sha256.clone(),
-        })
+    let planned = events.iter().find_map(|event| match &event.kind {
+        EventKind::Planned(planned) => Some(planned),
+        _ => None,
+    });
+    let configuration = planned.map(|planned| Configuration {
+        lab_file: planned.lab_file.path.clone(),
+        lab_file_sha256: planned.lab_file.sha256.clone(),
+        plan_sha256: planned.plan_sha256.clone(),
     });
     Some(Inputs {
         routing_protocol: (!sessions.is_empty()).then(|| "BGP-4".to_owned()),
@@ -371,6 +375,9 @@ pub(super) fn inputs(input: &RunInput, flows: &[FlowResult], events: &[Event]) -
                         number, a sequence number and the send time"
             .to_owned(),
         sessions,
+        tcp: planned
+            .map(|planned| planned.tcp.clone())
+            .unwrap_or_default(),
         configuration,
     })
 }

@@ -11,7 +11,7 @@ use super::{
     parts::{self, PhaseSums},
     result::{Outage, Prediction, RunResult, Warning},
     stats,
-    versions::{self, DaemonVersion},
+    versions::{DaemonVersion, all_daemons},
 };
 use crate::{
     results::event::{Event, EventKind, MonoNs},
@@ -86,7 +86,7 @@ pub struct Terms {
     pub seed: u64,
 }
 
-/// Why a series of trials ended.
+/// Why a series of trials ended, if it has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "why", content = "text")]
 pub enum Ended {
@@ -96,6 +96,8 @@ pub enum Ended {
     Precise,
     /// From outside.
     Interrupted,
+    /// It has not: there will be more.
+    Running,
     /// A trial could not be run.
     Failed(String),
 }
@@ -254,7 +256,7 @@ pub fn summarise(trials: &[RunResult], terms: Terms, ended: Ended) -> TrialsResu
         lab: first.map(|run| run.lab.clone()).unwrap_or_default(),
         version: first.and_then(|run| run.version.clone()),
         kernel: first.and_then(|run| run.kernel.clone()),
-        daemons: versions::of_trials(trials),
+        daemons: all_daemons(trials.iter().flat_map(|run| &run.daemons)),
         timers_scaled: first.and_then(|run| run.timers_scaled),
         asked: terms,
         ended,

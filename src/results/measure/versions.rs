@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::result::RunResult;
 use crate::results::event::{Event, EventKind};
 
 /// A program that ran, in one release.
@@ -36,10 +35,10 @@ pub(super) fn of(events: &[Event]) -> Vec<DaemonVersion> {
     all
 }
 
-/// Every one of all trials.
-pub(super) fn of_trials(trials: &[RunResult]) -> Vec<DaemonVersion> {
+/// All of several runs or series, each release once.
+pub fn all_daemons<'a>(each: impl IntoIterator<Item = &'a DaemonVersion>) -> Vec<DaemonVersion> {
     let mut all = Vec::new();
-    for daemon in trials.iter().flat_map(|run| &run.daemons) {
+    for daemon in each {
         add(&mut all, (&daemon.program, &daemon.version), &daemon.nodes);
     }
     all
@@ -50,9 +49,7 @@ fn add(
     (program, version): (&str, &Option<String>),
     nodes: &[String],
 ) {
-    let same = |known: &&mut DaemonVersion| {
-        known.program == program && known.version == *version
-    };
+    let same = |known: &&mut DaemonVersion| known.program == program && known.version == *version;
     let nodes = nodes.iter().cloned();
     match all.iter_mut().find(same) {
         Some(known) => {

@@ -28,6 +28,7 @@ fn planned(trials: u32, first_trial: u32) -> Planned {
         topology: input.topology,
         isolated: input.isolated,
         expectations: input.expectations,
+        tcp: BTreeMap::new(),
         notes: input.notes,
     }
 }
@@ -206,6 +207,21 @@ fn a_single_run_is_measured_again_to_the_last_digit() {
     assert_eq!(text(&*run), text(&directory.results[0]));
     assert!(run.trusted, "{:?}", run.warnings);
     assert_eq!(run.outages[0].lost, 742);
+}
+
+#[test]
+fn a_journal_that_is_still_written_is_of_a_series_that_goes_on() {
+    let mut directory = Directory::default();
+    directory.begin(20);
+    directory.trial(0, (true, "completed"));
+    let replay = || Replay::new(read_journal(&directory.journal).unwrap()).unwrap();
+    let ended = |replay: &Replay| {
+        let mut read = |path: &str| Ok(directory.files[path].clone());
+        series(replay.result(&mut read).unwrap()).ended
+    };
+    assert_eq!(ended(&replay().still_running(true)), Ended::Running);
+    assert_eq!(ended(&replay().still_running(false)), Ended::Interrupted);
+    assert_eq!(replay().lab().as_deref(), Some("dx-vpn-backup"));
 }
 
 #[test]

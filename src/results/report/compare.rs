@@ -95,7 +95,7 @@ fn step(label: &str, transition: Transition) -> String {
 }
 
 /// `-622 (-660 to -580)`.
-fn difference(effect: &Effect) -> String {
+pub(super) fn difference(effect: &Effect) -> String {
     let text = signed(effect.difference_ms);
     match effect.difference_ci95_ms {
         Some((low, high)) => format!("{text} ({} to {})", signed(low), signed(high)),
@@ -116,7 +116,7 @@ fn share(of_one: f64) -> String {
     format!("{:.0} %", of_one * 100.0)
 }
 
-fn verdict(comparison: &Comparison, limit: Option<Limit>) -> String {
+pub(super) fn verdict(comparison: &Comparison, limit: Option<Limit>) -> String {
     if comparison.effects.is_empty() {
         return "nothing to compare: the two have no outage in common".to_owned();
     }
@@ -219,7 +219,7 @@ fn asked(result: &BenchResult) -> String {
     text
 }
 
-fn failings(result: &BenchResult) -> Vec<String> {
+pub(super) fn failings(result: &BenchResult) -> Vec<String> {
     let fails = result.variants.iter().filter_map(|variant| {
         let all = &variant.series.trials;
         let bad = all.iter().filter(|trial| !trial.succeeded).count();
@@ -237,7 +237,7 @@ fn failings(result: &BenchResult) -> Vec<String> {
 }
 
 /// Steps with something to tell, in the order in which the trials met them.
-fn steps(result: &BenchResult) -> Vec<(&str, Transition)> {
+pub(super) fn steps(result: &BenchResult) -> Vec<(&str, Transition)> {
     let mut all = Vec::new();
     for series in result.variants.iter().map(|variant| &variant.series) {
         for outage in series.trials.iter().flat_map(|trial| &trial.outages) {
@@ -252,7 +252,7 @@ fn steps(result: &BenchResult) -> Vec<(&str, Transition)> {
 }
 
 /// The flows of a step that any variant tells of.
-fn flows<'a>(
+pub(super) fn flows<'a>(
     result: &'a BenchResult,
     (label, transition): (&str, Transition),
 ) -> Vec<&'a Distribution> {
@@ -268,7 +268,7 @@ fn flows<'a>(
     all
 }
 
-fn same(a: &Distribution, b: &Distribution) -> bool {
+pub(super) fn same(a: &Distribution, b: &Distribution) -> bool {
     let key = |d: &Distribution| {
         let names = [&d.label, &d.probe, &d.from, &d.to].map(Clone::clone);
         (names, d.transition)

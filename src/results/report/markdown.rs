@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{why, words};
+use super::{rfc, terminal::by_transition, why, words};
 use crate::{
     lab::model::scaled_words,
     results::measure::{RunResult, Transition},
@@ -79,6 +79,16 @@ fn write(result: &RunResult, out: &mut String) -> std::fmt::Result {
         if let Some(predicted) = words::predicted(o) {
             let flow = escape(&words::flow(several, o));
             writeln!(out, "- {flow}: {}", escape(&predicted))?;
+        }
+    }
+    for (transition, outages) in by_transition(result) {
+        if let Some(benchmarks) = rfc::told(transition, &outages) {
+            let restore = match transition.transition {
+                Transition::Initial => "",
+                Transition::Reversion => "restore ",
+            };
+            let label = escape(&transition.label);
+            writeln!(out, "- {restore}{label}, RFC 6412: {benchmarks}")?;
         }
     }
     if !result.alerts.is_empty() {

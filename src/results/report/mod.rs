@@ -8,6 +8,7 @@ mod json;
 mod markdown;
 mod otg;
 mod parquet;
+mod rfc;
 mod terminal;
 mod trials;
 mod trials_markdown;
@@ -20,7 +21,7 @@ mod tests;
 
 pub use brief::{headline, shortfalls};
 pub use compare::{bench, bench_markdown, comparison, comparison_markdown};
-pub use html::{html, html_of_series};
+pub use html::{html, html_of_bench, html_of_comparison, html_of_series};
 pub use json::json;
 pub use markdown::markdown;
 pub use otg::{ConvergenceMetric, Otg, OtgEvent, OtgTransition, otg};

@@ -1,6 +1,6 @@
 //! The result on a terminal: one screen, aligned, in plain words.
 
-use super::{versions, why, words};
+use super::{rfc, versions, why, words};
 use crate::{
     lab::model::scaled_words,
     results::measure::{LinkResult, Outage, RunResult, Steady, Transition, TransitionResult},
@@ -26,12 +26,14 @@ pub fn terminal(result: &RunResult, style: Style) -> String {
         page.line(&scaled_words(factor));
     }
     bring_up(result, &mut page);
-    for (index, transition) in result.transitions.iter().enumerate() {
+    for (transition, outages) in by_transition(result) {
         page.gap();
-        let outages: Vec<&Outage> = outages_of(result, index).collect();
         match transition.transition {
             Transition::Initial => initial(transition, &outages, &mut page),
             Transition::Reversion => reversion(transition, &outages, &mut page),
+        }
+        if let Some(benchmarks) = rfc::told(transition, &outages) {
+            page.wrapped("RFC 6412", &benchmarks);
         }
     }
     page.gap();
@@ -39,11 +41,15 @@ pub fn terminal(result: &RunResult, style: Style) -> String {
     page.text
 }
 
-/// The outages of one transition. Labels may repeat, so they are told apart by their order:
+/// Each transition with its outages. Labels may repeat, so they are told apart by their order:
 /// every transition has as many outages as there are flows.
-fn outages_of(result: &RunResult, transition: usize) -> impl Iterator<Item = &Outage> {
+pub(super) fn by_transition(
+    result: &RunResult,
+) -> impl Iterator<Item = (&TransitionResult, Vec<&Outage>)> {
     let flows = result.flows.len();
-    result.outages.iter().skip(transition * flows).take(flows)
+    let of = move |nth: usize| result.outages.iter().skip(nth * flows).take(flows);
+    let all = result.transitions.iter().enumerate();
+    all.map(move |(nth, transition)| (transition, of(nth).collect()))
 }
 
 fn bring_up(result: &RunResult, page: &mut Page) {

@@ -85,8 +85,10 @@ pub(super) fn how_many(result: &TrialsResult) -> String {
     if let Ended::Failed(why) = &result.ended {
         text += &format!(", then: {why}");
     }
-    if result.ended == Ended::Interrupted {
-        text += ", interrupted";
+    match result.ended {
+        Ended::Interrupted => text += ", interrupted",
+        Ended::Running => text += ", still running",
+        Ended::Completed | Ended::Precise | Ended::Failed(_) => {}
     }
     let trusted = result.trials.iter().filter(|trial| trial.trusted).count();
     format!(

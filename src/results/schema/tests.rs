@@ -60,6 +60,7 @@ fn every_document_is_what_its_schema_says() {
         Ended::Completed,
         Ended::Precise,
         Ended::Interrupted,
+        Ended::Running,
         Ended::Failed("for a test".to_owned()),
     ] {
         let series = summarise(&runs, terms(), ended);

@@ -16,8 +16,9 @@ use super::{
 use crate::{
     engine::{
         daemon::{
-            NodeView, RouteView, release,
+            NodeView, RouteView,
             asker::Asker,
+            release,
             starting::{root_of, wait_for},
         },
         sink::EventSink,

@@ -15,8 +15,9 @@ use super::{FrrInstall, Vty, VtyError, rib, start, view};
 use crate::{
     engine::{
         daemon::{
-            NodeView, RouteView, release,
+            NodeView, RouteView,
             asker::Asker,
+            release,
             starting::{root_of, run_to_end, wait_for},
         },
         sink::EventSink,

@@ -21,16 +21,36 @@ fn texts(input: &RunInput, code: &str) -> Vec<String> {
 #[test]
 fn an_overrun_says_at_which_node_and_when() {
     let mut input = lab::clean_silent_cut(false);
-    warned(&mut input, CUT + ms(412.3), "fib-watch-overrun", "dc1: missed");
+    warned(
+        &mut input,
+        CUT + ms(412.3),
+        "fib-watch-overrun",
+        "dc1: missed",
+    );
     let wanted = ["dc1: missed (412.3 ms after cut)"];
     assert_eq!(texts(&input, "fib-watch-overrun"), wanted);
     // One burst is one occurrence.
-    warned(&mut input, CUT + ms(600.0), "fib-watch-overrun", "dc1: missed");
+    warned(
+        &mut input,
+        CUT + ms(600.0),
+        "fib-watch-overrun",
+        "dc1: missed",
+    );
     assert_eq!(texts(&input, "fib-watch-overrun"), wanted);
-    warned(&mut input, CUT - ms(9_000.0), "fib-watch-overrun", "dc1: missed");
+    warned(
+        &mut input,
+        CUT - ms(9_000.0),
+        "fib-watch-overrun",
+        "dc1: missed",
+    );
     let wanted = ["dc1: missed (2 times, first before the first fault)"];
     assert_eq!(texts(&input, "fib-watch-overrun"), wanted);
-    warned(&mut input, CUT + ms(1.0), "fib-watch-overrun", "vgw: missed");
+    warned(
+        &mut input,
+        CUT + ms(1.0),
+        "fib-watch-overrun",
+        "vgw: missed",
+    );
     assert_eq!(texts(&input, "fib-watch-overrun").len(), 2);
     assert!(measure(&input).trusted);
 }

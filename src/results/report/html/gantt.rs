@@ -122,7 +122,7 @@ fn spoken(outage: &Outage) -> String {
 }
 
 /// A distance of ticks that gives four to eight of them.
-fn step(longest: f64) -> f64 {
+pub(super) fn step(longest: f64) -> f64 {
     let power = 10_f64.powf((longest / 4.0).log10().floor());
     let round = [5.0, 2.0, 1.0].map(|n| n * power);
     round

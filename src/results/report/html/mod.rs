@@ -5,18 +5,22 @@
 //! distributions are drawn by uPlot (vendored below `vendor/`), from data that is in the page once,
 //! as JSON. A lab file's texts are not trusted: [`markup`] escapes whatever is not this program's.
 
+mod bench;
 mod gantt;
 mod lanes;
 mod markup;
 mod page;
 mod parts;
+mod rfc;
 mod run;
 mod series;
+mod sums;
 mod table;
 mod traffic;
 
 #[cfg(test)]
 mod tests;
 
+pub use bench::{html_of_bench, html_of_comparison};
 pub use run::html;
 pub use series::html_of_series;

@@ -183,6 +183,28 @@
     }), uPlot.join(tables)];
   }
 
+  // Every variant's distribution; more than six share colours, and are dashed.
+  function variants(index) {
+    var tables = [], series = [{ label: "at most", value: fixed(" ms", 1) }];
+    data.groups[index].variants.forEach(function (variant, i) {
+      var xs = [], ys = [], values = variant.outages_ms, n = values.length;
+      values.forEach(function (v, k) { if (xs[xs.length - 1] === v) { ys[ys.length - 1] = (k + 1) / n; } else { xs.push(v); ys.push((k + 1) / n); } });
+      if (n) { xs.unshift(xs[0] - 1e-6); ys.unshift(0); }
+      tables.push([xs, ys]);
+      var turn = Math.floor(i / 6);
+      series.push({
+        label: variant.name, stroke: colour("s" + i % 6), width: 2, dash: turn ? [2 + 4 * turn, 4] : null, spanGaps: true,
+        paths: uPlot.paths.stepped({ align: 1 }), points: { show: false },
+        value: function (u, v) { return v == null ? "–" : (100 * v).toFixed(1) + " %"; }
+      });
+    });
+    return [options(260, {
+      scales: { x: { time: false }, y: { range: [0, 1.02] } },
+      axes: [below("milliseconds"), axis("share of trials", { values: function (u, v) { return v.map(function (y) { return Math.round(100 * y) + " %"; }); } })],
+      series: series
+    }), uPlot.join(tables)];
+  }
+
   function strip(index) {
     var d = data.distributions[index], values = d.values, n = values.length;
     var low = values[0][1], high = values[n - 1][1];
@@ -253,7 +275,7 @@
 
   // ---- drawing
 
-  var KINDS = { timeline: timeline, delays: delays, lanes: lanes, ecdf: ecdf, strip: strip, phases: phases };
+  var KINDS = { timeline: timeline, delays: delays, lanes: lanes, ecdf: ecdf, strip: strip, phases: phases, variants: variants };
   var figures = Array.prototype.slice.call(document.querySelectorAll("figure.chart"));
 
   function draw(figure) {

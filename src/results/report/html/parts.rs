@@ -158,6 +158,11 @@ pub(super) fn picture(svg: Option<&str>, page: &mut Markup) {
     page.picture(svg).raw("</div>\n</section>\n");
 }
 
+/// How charts are used.
+pub(super) fn hint(page: &mut Markup) {
+    page.raw("<p class=\"hint dim\">Drag to zoom, double-click to zoom out; with the keyboard: arrows, +, −, 0.</p>\n");
+}
+
 /// A place for the script to draw in. `told` says what it is.
 pub(super) fn chart(kind: &'static str, index: usize, told: &str, page: &mut Markup) {
     page.raw("<figure class=\"chart\" data-kind=\"")

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{
     gantt, lanes,
     markup::Markup,
-    page, parts,
+    page, parts, rfc, sums,
     table::{Cell, Column, Table},
     traffic,
 };
@@ -283,6 +283,7 @@ fn phases(result: &RunResult, several: bool, page: &mut Markup) {
         );
     }
     table.write(page);
+    sums::of_run(result, several, page);
     page.raw("</section>\n");
 }
 
@@ -496,38 +497,21 @@ fn details(result: &RunResult, page: &mut Markup) {
         Column::words("trusted").of("trusted"),
         Column::words("accounted for").of("wire_agrees"),
     ];
-    const RFC: &[Column] = &[
-        Column::words("direction"),
-        Column::words("step").of("label"),
-        Column::words("transition").of("transition"),
-        Column::numbers("route loss of connectivity, ms")
-            .of("rfc6412/route_loss_of_connectivity_period_ms"),
-        Column::numbers("first route convergence, ms")
-            .of("rfc6412/first_route_convergence_time_ms"),
-        Column::numbers("full convergence, ms").of("rfc6412/full_convergence_time_ms"),
-        Column::numbers("reordered").of("reordered"),
-        Column::numbers("duplicated").of("duplicated"),
-        Column::numbers("delay before p50, ms").of("delay_before/p50_ms"),
-        Column::numbers("p99, ms").of("delay_before/p99_ms"),
-        Column::numbers("delay after p50, ms").of("delay_after/p50_ms"),
-        Column::numbers("p99, ms").of("delay_after/p99_ms"),
-    ];
     if result.outages.is_empty() {
         return;
     }
     let several = words::several(result);
     page.raw("<section aria-labelledby=\"figures\">\n<h2 id=\"figures\">Figures</h2>\n");
     let mut loss = Table::new("Outages", "/outages", LOSS);
-    let mut rfc = Table::new("Convergence (RFC 6412) and delay", "/outages", RFC);
     for (index, o) in result.outages.iter().enumerate() {
         let [flow, label] = [Cell::text(words::flow(several, o)), Cell::text(&o.label)];
         let transition = Cell::text(parts::transition(o.transition));
         loss.row(
             index,
             [
-                flow.clone(),
-                label.clone(),
-                transition.clone(),
+                flow,
+                label,
+                transition,
                 Cell::number(o.duration_ms, 1),
                 Cell::number(o.resolution_ms, 2),
                 Cell::count(o.sent),
@@ -540,27 +524,11 @@ fn details(result: &RunResult, page: &mut Markup) {
                 Cell::yes(o.wire_agrees),
             ],
         );
-        let delay = |d: Option<crate::results::measure::DelayStats>| {
-            [
-                Cell::number(d.map(|d| d.p50_ms), 3),
-                Cell::number(d.map(|d| d.p99_ms), 3),
-            ]
-        };
-        let mut cells = vec![
-            flow,
-            label,
-            transition,
-            Cell::number(o.rfc6412.route_loss_of_connectivity_period_ms, 1),
-            Cell::number(o.rfc6412.first_route_convergence_time_ms, 1),
-            Cell::number(o.rfc6412.full_convergence_time_ms, 1),
-            Cell::count(o.reordered),
-            Cell::count(o.duplicated),
-        ];
-        cells.extend([o.delay_before, o.delay_after].into_iter().flat_map(delay));
-        rfc.row(index, cells);
     }
     loss.write(page);
-    rfc.write(page);
+    rfc::transitions(result, page);
+    rfc::routes(result, several, page);
+    rfc::delays(result, several, page);
     parts::loss_periods(result, page);
     parts::alerts(result, page);
     page.raw("</section>\n");

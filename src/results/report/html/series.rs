@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{
     gantt,
     markup::Markup,
-    page, parts,
+    page, parts, sums,
     table::{Cell, Column, Table},
     traffic::rounded,
 };
@@ -112,6 +112,7 @@ fn header(result: &TrialsResult, trials: &[RunResult], page: &mut Markup) {
         Ended::Completed => {}
         Ended::Precise => told = format!("{done}: every median is known well enough"),
         Ended::Interrupted => told += ", interrupted",
+        Ended::Running => told += ", still running",
         Ended::Failed(why) => told += &format!(", then: {why}"),
     }
     page.fact("trials", &told);
@@ -297,8 +298,9 @@ fn distributions(
     }
     page.raw("<section aria-labelledby=\"distributions\">\n<h2 id=\"distributions\">Distributions</h2>\n");
     table(told, several, page);
+    sums::of_series(told, several, page);
     fits(told, several, page);
-    page.raw("<p class=\"hint dim\">Drag to zoom, double-click to zoom out; with the keyboard: arrows, +, −, 0.</p>\n");
+    parts::hint(page);
     for (index, ((_, d), chart)) in told.iter().zip(&charts.distributions).enumerate() {
         page.element("h3", &chart.name);
         if d.max_ms > 0.0 {

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::results::measure::{
-    Ended, RunInput, RunResult, Terms, TrialsResult, measure, summarise, tests::lab,
+    BenchResult, BenchTerms, Ended, RunInput, RunResult, Terms, TrialsResult, Variant, Varied,
+    compare as beside, measure, summarise, tests::lab,
 };
 
 const PICTURE: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\"><title>x</title></svg>";
@@ -128,6 +129,89 @@ fn every_number_of_a_series_tables_is_the_results() {
     let page = html_of_series(&result, &runs, Some(PICTURE));
     let compared = compare(&page, &serde_json::to_value(&result).unwrap());
     assert!(compared > 700, "{compared}");
+}
+
+/// Variants that are so much slower than the first, milliseconds; twelve trials each.
+fn bench(slower: &[f64]) -> BenchResult {
+    let variant = |(nth, slower): (usize, &f64)| {
+        let (_, mut runs) = series(12);
+        for outage in runs.iter_mut().flat_map(|run| &mut run.outages) {
+            if outage.lost > 0 {
+                outage.duration_ms += slower;
+            }
+        }
+        let terms = Terms {
+            trials: 12,
+            until_ci: None,
+            seed: 7,
+        };
+        Variant {
+            name: format!("bfd={}00ms/3", nth + 1),
+            file: format!("{:02}.yaml", nth + 1),
+            directory: format!("{:02}", nth + 1),
+            series: summarise(&runs, terms, Ended::Completed),
+            effect: None,
+        }
+    };
+    let asked = BenchTerms {
+        lab_file: "labs/dx-vpn-backup.yaml".to_owned(),
+        vary: vec![Varied {
+            key: "sessions.prod.bfd".to_owned(),
+            values: vec!["100ms/3".to_owned(), "200ms/3".to_owned()],
+        }],
+        trials: 12,
+        blocks: 5,
+        seed: 7,
+    };
+    let variants = slower.iter().enumerate().map(variant).collect();
+    BenchResult::new(asked, false, variants)
+}
+
+/// A comparison as a page and as the document whose figures it shows.
+fn comparison() -> (String, Value) {
+    let bench = bench(&[0.0, 120.0]);
+    let [a, b] = [0, 1].map(|n| &bench.variants[n].series);
+    let limit = Some("10%".parse().unwrap());
+    let found = beside(a, b, limit, 7);
+    let page = html_of_comparison(["main", "branch"], [a, b], &found, limit);
+    let mut value = serde_json::to_value(&found).unwrap();
+    value["baseline"] = serde_json::to_value(a).unwrap();
+    value["compared"] = serde_json::to_value(b).unwrap();
+    (page, value)
+}
+
+#[test]
+fn every_number_of_a_benchs_and_of_a_comparisons_tables_is_the_documents() {
+    let result = bench(&[0.0, 120.0, -300.0]);
+    let page = html_of_bench(&result, Some(PICTURE));
+    let compared = compare(&page, &serde_json::to_value(&result).unwrap());
+    assert!(compared > 70, "{compared}");
+    let (page, value) = comparison();
+    let compared = compare(&page, &value);
+    assert!(compared > 40, "{compared}");
+    assert!(page.contains("slower than the baseline by more than 10%"));
+}
+
+#[test]
+fn what_a_page_of_a_bench_holds() {
+    let page = html_of_bench(&bench(&[0.0, 120.0, -300.0]), Some(PICTURE));
+    insta::assert_snapshot!(outline(&page));
+    // Half of the axis is left and right of no difference, as the variants are.
+    let document = Document::parse(main_of(&page)).unwrap();
+    let places = |class: &str| -> Vec<f64> {
+        let marks = document
+            .descendants()
+            .filter(|n| n.attribute("class") == Some(class));
+        let styles = marks.filter_map(|n| n.attribute("style")?.strip_prefix("left:"));
+        let left = styles.filter_map(|style| style.split('%').next()?.parse().ok());
+        left.collect()
+    };
+    let (zero, estimates) = (places("zero"), places("estimate"));
+    assert_eq!(zero.len(), estimates.len(), "{page}");
+    assert!(
+        estimates[0] > zero[0] && estimates[1] < zero[1],
+        "{zero:?} {estimates:?}"
+    );
 }
 
 #[test]
@@ -276,8 +360,17 @@ fn pages_of_every_size() {
         ("trials-1", of(1)),
         ("trials-50", of(50)),
         ("trials-1000", of(1_000)),
+        (
+            "bench",
+            html_of_bench(
+                &bench(&[0.0, 120.0, -300.0, 40.0, 0.0, 7.0, 90.0]),
+                Some(picture),
+            ),
+        ),
+        ("compare", comparison().0),
     ];
-    for ((name, page), most) in pages.iter().zip([300_000, 200_000, 300_000, 2_000_000]) {
+    let most = [300_000, 200_000, 300_000, 2_000_000, 300_000, 300_000];
+    for ((name, page), most) in pages.iter().zip(most) {
         assert!(page.len() < most, "{name}: {} bytes", page.len());
         if let Ok(directory) = std::env::var("BACKHOE_REPORT_PAGES") {
             std::fs::write(format!("{directory}/{name}.html"), page).unwrap();
