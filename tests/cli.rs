@@ -39,6 +39,8 @@ mod report;
 mod schemas;
 #[path = "cli/test.rs"]
 mod test;
+#[path = "cli/together.rs"]
+mod together;
 #[path = "cli/trials.rs"]
 mod trials;
 #[path = "cli/unanswered.rs"]

@@ -7,7 +7,7 @@ use clap::{
 };
 
 use crate::{
-    engine::{capture::Capture, wire::WireChoice},
+    engine::{capture::Capture, deal::Dealt, scenario::Phase, wire::WireChoice},
     lab::{graph::Format, model::How, spec},
     results::measure::{Limit, Varied},
     units::{LabName, Percent, parse_seed},
@@ -380,6 +380,16 @@ pub(super) struct RunArgs {
     /// to this: `ci:5%` is half of its 95 % confidence interval
     #[arg(long, value_name = "ci:SHARE", value_parser = until)]
     pub(super) until: Option<Percent>,
+    /// Measure the trials in so many labs at once, while the host keeps time with them; else in
+    /// fewer [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(super) jobs: Option<u32>,
+    /// When within the timers' intervals cuts come: in step with BFD for a check of the check
+    #[arg(long, hide = true, value_name = "PHASE", value_enum, default_value_t)]
+    pub(super) phase: PhaseArg,
+    /// Of one of several labs: its first trial, its place, and where numbers are taken
+    #[arg(long, hide = true, value_name = "TRIAL:PLACE:DIR", value_parser = dealt)]
+    pub(super) dealt: Option<(u32, Dealt)>,
     /// Go on with the trials in --out DIR that was interrupted or killed: the same lab, the same
     /// seed, as many trials as were asked for then unless --trials says otherwise
     #[arg(long, requires = "out")]
@@ -395,6 +405,16 @@ pub(super) struct RunArgs {
     pub(super) fast: Fast,
     #[command(flatten)]
     pub(super) output: Output,
+}
+
+/// The parts of `7:2:/path`.
+fn dealt(text: &str) -> Result<(u32, Dealt), String> {
+    let wrong = || "not meant to be typed".to_owned();
+    let mut parts = text.splitn(3, ':');
+    let mut number = || parts.next()?.parse::<u32>().ok();
+    let (first, lab) = (number().ok_or_else(wrong)?, number().ok_or_else(wrong)?);
+    let directory = parts.next().ok_or_else(wrong)?.into();
+    Ok((first, Dealt { directory, lab }))
 }
 
 /// The share of `ci:5%`.
@@ -562,6 +582,36 @@ pub(super) enum WireArg {
     Relay,
     /// The kernel's netem; an error where it lacks something
     Kernel,
+}
+
+/// When within the timers' intervals cuts come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum PhaseArg {
+    /// At random
+    #[default]
+    Random,
+    /// Right behind a BFD packet
+    BehindBfd,
+}
+
+impl From<PhaseArg> for Phase {
+    fn from(arg: PhaseArg) -> Self {
+        match arg {
+            PhaseArg::Random => Self::Random,
+            PhaseArg::BehindBfd => Self::BehindBfd,
+        }
+    }
+}
+
+impl CaptureArg {
+    /// As it is typed.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Control => "control",
+            Self::All => "all",
+        }
+    }
 }
 
 impl WireArg {

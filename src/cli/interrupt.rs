@@ -19,7 +19,7 @@ use crate::os::process::PidFd;
 /// How long an orderly end may take.
 const ORDERLY: Duration = Duration::from_secs(10);
 
-/// The signals caught since, and the lab that ends with them.
+/// The signals caught since, and the labs that end with them.
 #[derive(Debug, Clone)]
 pub(super) struct Interrupts(Arc<State>);
 
@@ -27,7 +27,7 @@ pub(super) struct Interrupts(Arc<State>);
 struct State {
     /// The first signal's number; 0: none.
     caught: AtomicU8,
-    lab: Mutex<Option<PidFd>>,
+    labs: Mutex<Vec<PidFd>>,
 }
 
 impl Interrupts {
@@ -66,10 +66,13 @@ impl Interrupts {
         Ok(interrupts)
     }
 
-    /// The lab's outer process, with which all of it ends.
+    /// A lab's outer process, or a command's that has labs of its own: all of it ends with that.
     pub(super) fn lab(&self, pid: i32) {
+        let mut labs = self.0.lock();
         // A process that is gone needs no end.
-        *self.0.lock() = PidFd::open(pid).ok();
+        labs.retain(|lab| !lab.ended_within(Duration::ZERO).unwrap_or(true));
+        labs.extend(PidFd::open(pid));
+        drop(labs);
         if self.caught().is_some() {
             self.0.end(PidFd::terminate);
         }
@@ -96,12 +99,12 @@ pub(super) fn no_lab(interrupts: &Interrupts, error: anyhow::Error) -> Exit {
 }
 
 impl State {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<PidFd>> {
-        self.lab.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<PidFd>> {
+        self.labs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn end(&self, how: fn(&PidFd) -> io::Result<()>) {
-        if let Some(lab) = &*self.lock() {
+        for lab in &*self.lock() {
             // Gone already is as good.
             let _ = how(lab);
         }

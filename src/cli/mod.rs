@@ -36,6 +36,7 @@ mod schema;
 mod status;
 mod table;
 mod test;
+mod together;
 mod told;
 mod up;
 

@@ -53,6 +53,19 @@ impl From<ReplayError> for Exit {
     }
 }
 
+/// What one of several labs left that measured a series; nothing, if it was killed too soon.
+fn lab_of_several(directory: &Path) -> Result<Option<Replay>, Exit> {
+    let journal = directory.join("journal.jsonl");
+    let bytes = match fs::read(&journal) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Exit::Usage(format!("{}: {error}", journal.display()))),
+    };
+    let events = read_journal(&String::from_utf8_lossy(&bytes))
+        .map_err(|error| Exit::Usage(format!("{}: {error}", journal.display())))?;
+    Ok(Replay::new(events).ok())
+}
+
 /// A run's directory, with its journal.
 pub(super) struct Kept {
     /// The journal, taken apart.
@@ -82,7 +95,15 @@ impl Kept {
         // A run that was killed may have left half a character.
         let text = String::from_utf8_lossy(&bytes);
         let events = read_journal(&text).map_err(|error| wrong(error.to_string()))?;
-        let replay = Replay::new(events).map_err(|error| wrong(error.to_string()))?;
+        let mut labs = Vec::new();
+        for lab in Replay::labs(&events) {
+            labs.extend(lab_of_several(&directory.join(lab))?.map(|one| (lab.to_owned(), one)));
+        }
+        let replay = match Replay::together(events.clone(), labs) {
+            Some(replay) => Ok(replay),
+            None => Replay::new(events),
+        };
+        let replay = replay.map_err(|error| wrong(error.to_string()))?;
         let running = is_written(&replay, &directory);
         Ok(Self {
             replay: replay.still_running(running),
@@ -91,7 +112,7 @@ impl Kept {
     }
 
     /// `report.html` of all of it, or of one trial.
-    fn page(&self, trial: Option<u32>) -> Result<String, Exit> {
+    pub(super) fn page(&self, trial: Option<u32>) -> Result<String, Exit> {
         // Only the picture is not in the journal; a lab from a ready-made plan has none.
         let picture = fs::read_to_string(self.directory.join("topology.svg")).ok();
         let number = match (trial, self.replay.is_series()) {

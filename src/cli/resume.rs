@@ -1,6 +1,7 @@
 //! `backhoe run --resume`: a series of trials taken up where it was left.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, OpenOptions},
     path::{Path, PathBuf},
 };
@@ -11,7 +12,7 @@ use super::{Exit, args::RunArgs, report::Kept, told::Told};
 use crate::{
     engine::{init::Origin, wire::WireChoice},
     results::{
-        event::{Planned, sha256},
+        event::{Dealing, FileRecord, sha256},
         measure::{Ended, Terms, TrialsResult, trial_directory},
         replay::Replayed,
         report,
@@ -25,6 +26,16 @@ pub(super) enum Resumed {
     Done(Told),
     /// The run's directory, and what was asked, of which some is done.
     Further(PathBuf, Terms),
+    /// The same of a series that several labs measure: so many of them, and the trials done.
+    Together(PathBuf, Terms, (u32, BTreeSet<u32>)),
+}
+
+/// What a series was begun with.
+struct Begun<'a> {
+    terms: Terms,
+    lab_file: &'a FileRecord,
+    plan_sha256: &'a str,
+    wire: &'a str,
 }
 
 /// Looks at what is in `out`, which must be of the same lab, and makes it ready to be gone on
@@ -35,21 +46,29 @@ pub(super) fn take_up(
     (lab, name, origin): (&[u8], &LabName, &mut Origin),
 ) -> Result<Resumed, Exit> {
     let kept = Kept::open(out)?;
+    if let Some(dealing) = kept.replay.dealing() {
+        return together(args, (out, &kept), (lab, origin, dealing));
+    }
     let Some(planned) = kept.replay.planned().filter(|_| kept.replay.is_series()) else {
         let out = out.display();
         return Err(Exit::Usage(format!(
             "{out} is of a single run: only a series of trials can be taken up again"
         )));
     };
-    must_be_the_same(args, (planned, out), (lab, origin))?;
-    let asked = Terms {
-        trials: args.series().unwrap_or(planned.terms.trials),
-        until_ci: match args.series() {
-            Some(_) => args.until,
-            None => planned.terms.until_ci,
-        },
-        seed: planned.terms.seed,
+    if args.jobs.is_some_and(|jobs| jobs > 1) {
+        return Err(Exit::Usage(format!(
+            "{} was begun in one lab: go on with it without --jobs, or begin a new series with another --out",
+            out.display()
+        )));
+    }
+    let begun = Begun {
+        terms: planned.terms,
+        lab_file: &planned.lab_file,
+        plan_sha256: &planned.plan_sha256,
+        wire: &planned.wire,
     };
+    must_be_the_same(args, (&begun, out), (lab, origin))?;
+    let asked = asked(args, planned.terms);
     let finished = kept.replay.finished();
     if finished == 0 {
         return Ok(Resumed::Further(
@@ -68,6 +87,51 @@ pub(super) fn take_up(
     origin.trials_before = finished;
     origin.earlier = earlier(&so_far, &kept, finished);
     Ok(Resumed::Further(fs::canonicalize(out)?, asked))
+}
+
+/// Takes up what several labs measured.
+fn together(
+    args: &RunArgs,
+    (out, kept): (&Path, &Kept),
+    (lab, origin, dealing): (&[u8], &Origin, &Dealing),
+) -> Result<Resumed, Exit> {
+    let begun = Begun {
+        terms: dealing.terms,
+        lab_file: &dealing.lab_file,
+        plan_sha256: &dealing.plan_sha256,
+        wire: &dealing.wire,
+    };
+    must_be_the_same(args, (&begun, out), (lab, origin))?;
+    let asked = asked(args, dealing.terms);
+    let all = kept.replay.numbers();
+    let done: BTreeSet<u32> = all.filter(|n| kept.replay.is_finished(*n)).collect();
+    if !done.is_empty()
+        && let Replayed::Series(so_far) = kept.replay.result(&mut kept.reader())?
+    {
+        let is_precise = so_far.ended == Ended::Precise && asked == so_far.asked;
+        let mut wanted = 1..=asked.trials;
+        if wanted.all(|number| done.contains(&number)) || is_precise {
+            return Ok(Resumed::Done(Told::Series(so_far)));
+        }
+    }
+    let jobs = args.jobs.unwrap_or(dealing.jobs);
+    Ok(Resumed::Together(
+        fs::canonicalize(out)?,
+        asked,
+        (jobs, done),
+    ))
+}
+
+/// What is asked now of a series that was begun on these terms.
+fn asked(args: &RunArgs, begun: Terms) -> Terms {
+    Terms {
+        trials: args.series().unwrap_or(begun.trials),
+        until_ci: match args.series() {
+            Some(_) => args.until,
+            None => begun.until_ci,
+        },
+        seed: begun.seed,
+    }
 }
 
 /// The sittings so far, without a trial that was interrupted and is run again.
@@ -89,7 +153,7 @@ fn earlier(
 
 fn must_be_the_same(
     args: &RunArgs,
-    (before, out): (&Planned, &Path),
+    (before, out): (&Begun<'_>, &Path),
     (lab, now): (&[u8], &Origin),
 ) -> Result<(), Exit> {
     let file = args.lab.display();

@@ -1,6 +1,7 @@
 //! `backhoe run`: the main job.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -15,6 +16,7 @@ use super::{
     load, ls, output,
     progress::Progress,
     resume::{self, Resumed},
+    together,
     told::Told,
 };
 use crate::{
@@ -34,6 +36,14 @@ use crate::{
     },
     units::LabName,
 };
+
+/// A series of trials that is to be measured.
+pub(super) struct Series {
+    pub(super) lab: LabName,
+    pub(super) terms: Terms,
+    pub(super) out_dir: PathBuf,
+    pub(super) origin: Origin,
+}
 
 /// What is known of a run that comes to no result.
 #[derive(Debug, Default)]
@@ -81,6 +91,10 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
         .iter()
         .any(|step| matches!(step, StepKind::Fault { .. }));
     so_far.lab = Some(lab.clone());
+    if args.jobs.is_some_and(|jobs| jobs > 1) && args.series().is_none() && !args.resume {
+        let why = "--jobs is of a series of trials: say how many with --trials, or until when with --until";
+        return Err(Exit::Usage(why.to_owned()));
+    }
     must_be_free(&lab)?;
     let text = fs::read(&args.lab)?;
     let mut origin = origin(&args.lab, &text, &plan)?;
@@ -89,6 +103,10 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
         until_ci: args.until,
         seed: args.seed.unwrap_or_else(clock::real_ns),
     };
+    let mut at_once = args
+        .jobs
+        .filter(|&jobs| jobs > 1)
+        .map(|jobs| (jobs, BTreeSet::new()));
     let out_dir = match args.out.as_deref().filter(|_| args.resume) {
         None => out_dir(args.out.as_deref(), &lab)?,
         Some(out) => match resume::take_up(args, out, (&text, &lab, &mut origin))? {
@@ -99,6 +117,13 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
                 terms = asked;
                 out_dir
             }
+            Resumed::Together(out_dir, asked, (jobs, done)) => {
+                let (n, all) = (done.len(), asked.trials);
+                output::talk(&format!("resumed with {n} of {all} trials done"));
+                terms = asked;
+                at_once = Some((jobs, done));
+                out_dir
+            }
         },
     };
     fs::write(out_dir.join(&origin.lab_file.path), text)?;
@@ -106,6 +131,18 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
     if let Some(model) = model {
         let picture = graph::render(&model, Format::Svg);
         fs::write(out_dir.join(TOPOLOGY), picture).context(TOPOLOGY)?;
+    }
+    if let Some((jobs, done)) = &at_once {
+        let series = Series {
+            lab,
+            terms,
+            out_dir,
+            origin,
+        };
+        return together::measure(args, series, (*jobs, done), &interrupts);
+    }
+    if let Some((first, _)) = &args.dealt {
+        origin.trials_before = first - 1;
     }
     let spec = LaunchSpec {
         plan,
@@ -120,6 +157,8 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
             capture: args.capture(terms.trials > 1),
             command_started,
             origin: Some(origin),
+            phase: args.phase.into(),
+            dealt: args.dealt.as_ref().map(|(_, dealt)| dealt.clone()),
         },
     };
     let series = terms.trials > 1;
@@ -135,6 +174,10 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
     let status = launched.wait()?;
     if let Some(caught) = interrupts.caught() {
         return Err(interrupted(caught, &out_dir, (args.output.json, series))?);
+    }
+    if args.dealt.is_some() {
+        // Who deals tells of all of it.
+        return failure.map_or(Ok(()), |why| Err(Exit::Failed(why)));
     }
     let text = match (failure, fs::read_to_string(out_dir.join("result.json"))) {
         (None, Ok(text)) => text,
@@ -170,7 +213,7 @@ fn origin(path: &Path, text: &[u8], plan: &Plan) -> Result<Origin, Exit> {
     })
 }
 
-fn tell(told: &Told, json: bool) -> Result<(), Exit> {
+pub(super) fn tell(told: &Told, json: bool) -> Result<(), Exit> {
     match json {
         true => told.print_json()?,
         false => told.print()?,
@@ -187,7 +230,11 @@ fn verdict(told: &Told) -> Result<(), Exit> {
 }
 
 /// Tells what was measured until a signal came, where anything was; how the command ends.
-fn interrupted(caught: Exit, out_dir: &Path, (json, series): (bool, bool)) -> Result<Exit, Exit> {
+pub(super) fn interrupted(
+    caught: Exit,
+    out_dir: &Path,
+    (json, series): (bool, bool),
+) -> Result<Exit, Exit> {
     let journal = ls::present(&out_dir.join("journal.jsonl"));
     output::talk(&format!(
         "the lab is down; what was seen until then: {journal}"
@@ -301,7 +348,15 @@ fn fresh(path: &Path) -> io::Result<PathBuf> {
     ] {
         forget(fs::remove_file(path.join(name)))?;
     }
-    for name in ["packets", "captures", "logs", "config", "trials"] {
+    for name in [
+        "packets",
+        "captures",
+        "logs",
+        "config",
+        "trials",
+        together::LABS,
+        together::DEAL,
+    ] {
         forget(fs::remove_dir_all(path.join(name)))?;
     }
     // Somebody else's directory can be there and yet take no file.

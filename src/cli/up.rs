@@ -17,6 +17,7 @@ use crate::{
         api::{Client, ClientError},
         capture::Capture,
         init::{self, Goal, LaunchSpec, Launched, Mode, RunOptions, Timings},
+        scenario::Phase,
         supervisor::{NOT_CONVERGED, STANDS},
     },
     lab::{
@@ -64,6 +65,8 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
             Mode::Background
         },
         options: RunOptions {
+            dealt: None,
+            phase: Phase::Random,
             goal: Goal::StayUp,
             trials: 1,
             until_ci: None,

@@ -5,6 +5,7 @@ pub mod board;
 pub mod capture;
 pub mod conformance;
 pub mod daemon;
+pub mod deal;
 pub mod deploy;
 pub mod doctor;
 pub mod init;

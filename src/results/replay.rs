@@ -9,9 +9,12 @@
 use std::collections::BTreeMap;
 
 use super::{
-    event::{Event, EventKind, FileRecord, FlowLog, MEASURED, Planned, Recorded, WireFlowLog},
+    event::{
+        Dealing, Event, EventKind, FileRecord, FlowLog, MEASURED, Planned, Recorded, WireFlowLog,
+    },
     measure::{
-        Ended, RunInput, RunResult, Sitting, TrialsResult, is_precise, measure, of_trial, summarise,
+        Ended, RunInput, RunResult, Sitting, Terms, TrialsResult, WarningTally, is_precise,
+        measure, of_trial, summarise,
     },
 };
 
@@ -55,6 +58,16 @@ pub struct Replay {
     trials: BTreeMap<u32, (usize, usize)>,
     /// Somebody still writes it.
     running: bool,
+    /// The series' own journal, where several labs measured it.
+    together: Option<Together>,
+}
+
+/// What the journal of a series says that several labs measured, each with a journal of its own.
+#[derive(Debug)]
+struct Together {
+    lab: String,
+    dealing: Box<Dealing>,
+    events: Vec<Event>,
 }
 
 /// What one start of the command left.
@@ -62,6 +75,8 @@ pub struct Replay {
 struct SittingLog {
     events: Vec<Event>,
     planned: Box<Planned>,
+    /// Where its files are, below the run's directory: empty, but for one of several labs.
+    directory: String,
 }
 
 impl Replay {
@@ -81,7 +96,11 @@ impl Replay {
             });
             // One that was killed before has left nothing.
             if let Some(planned) = planned {
-                sittings.push(SittingLog { events, planned });
+                sittings.push(SittingLog {
+                    events,
+                    planned,
+                    directory: String::new(),
+                });
             }
         }
         if sittings.is_empty() {
@@ -101,6 +120,7 @@ impl Replay {
             sittings,
             trials,
             running: false,
+            together: None,
         })
     }
 
@@ -114,7 +134,69 @@ impl Replay {
 
     /// The lab of the latest sitting.
     pub fn lab(&self) -> Option<String> {
-        self.sittings.last().map(SittingLog::lab)
+        let together = self.together.as_ref().map(|together| together.lab.clone());
+        together.or_else(|| Some(lab_of(&self.sittings.last()?.events)))
+    }
+
+    /// Where the journals are of the labs that measured the series of this journal together.
+    /// Empty: it is a journal of one lab.
+    pub fn labs(events: &[Event]) -> Vec<&str> {
+        let begun = events.iter().filter_map(|event| match &event.kind {
+            EventKind::LabBegun { directory } => Some(directory.as_str()),
+            _ => None,
+        });
+        begun.collect()
+    }
+
+    /// Puts the journals of several labs together that measured one series: its own, and theirs
+    /// with the directories they are in, in the order in which they began. `None`: it is of no
+    /// such series.
+    pub fn together(events: Vec<Event>, labs: Vec<(String, Self)>) -> Option<Self> {
+        let dealing = events.iter().rev().find_map(|event| match &event.kind {
+            EventKind::Dealing(dealing) => Some(dealing.clone()),
+            _ => None,
+        })?;
+        let lab = lab_of(&events);
+        let mut all = Self {
+            sittings: Vec::new(),
+            trials: BTreeMap::new(),
+            running: false,
+            together: Some(Together {
+                lab,
+                dealing,
+                events,
+            }),
+        };
+        for (directory, one) in labs {
+            let before = all.sittings.len();
+            let sittings = one.sittings.into_iter();
+            all.sittings.extend(sittings.map(|sitting| SittingLog {
+                directory: directory.clone(),
+                ..sitting
+            }));
+            // What was run again counts in place of what was cut short.
+            let trials = one.trials.into_iter();
+            all.trials
+                .extend(trials.map(|(number, (which, at))| (number, (before + which, at))));
+        }
+        Some(all)
+    }
+
+    /// What several labs measure together; `None`: there is one lab.
+    pub fn dealing(&self) -> Option<&Dealing> {
+        self.together.as_ref().map(|together| &*together.dealing)
+    }
+
+    /// The terms of the whole.
+    fn terms(&self) -> Option<Terms> {
+        let together = self.dealing().map(|dealing| dealing.terms);
+        together.or_else(|| self.planned().map(|planned| planned.terms))
+    }
+
+    /// Whether trial `number` ran to its own end.
+    pub fn is_finished(&self, number: u32) -> bool {
+        let record = self.record(number);
+        record.is_some_and(|record| record.outcome == "completed")
     }
 
     /// What the latest sitting was to measure.
@@ -124,8 +206,10 @@ impl Replay {
 
     /// Whether it is a series of trials.
     pub fn is_series(&self) -> bool {
-        self.planned()
-            .is_some_and(|planned| planned.terms.trials > 1)
+        self.together.is_some()
+            || self
+                .planned()
+                .is_some_and(|planned| planned.terms.trials > 1)
     }
 
     /// Numbers of the trials that are over, ascending.
@@ -136,12 +220,9 @@ impl Replay {
     /// How many trials ran to their own end, from the first on without a gap: a series is taken
     /// up again after them.
     pub fn finished(&self) -> u32 {
-        let whole = (1..).zip(self.trials.keys()).take_while(|(n, number)| {
-            n == *number
-                && self
-                    .record(**number)
-                    .is_some_and(|r| r.outcome == "completed")
-        });
+        let whole = (1..)
+            .zip(self.trials.keys())
+            .take_while(|(n, number)| n == *number && self.is_finished(**number));
         u32::try_from(whole.count()).unwrap_or(u32::MAX)
     }
 
@@ -167,6 +248,7 @@ impl Replay {
             return Err(ReplayError::NotMeasured);
         };
         let planned = &sitting.planned;
+        let read = &mut |name: &str| read(&sitting.below(name));
         let mut flows = Vec::new();
         for flow in &record.flows {
             let table = checked(&flow.packets, read)?;
@@ -178,7 +260,7 @@ impl Replay {
         let wires: Vec<WireFlowLog> = serde_json::from_slice(&wires)
             .map_err(|error| ReplayError::File(format!("{}: {error}", record.wires.path)))?;
         Ok(RunInput {
-            lab: sitting.lab(),
+            lab: lab_of(&sitting.events),
             events: sitting.events_of(record, at),
             flows,
             wires,
@@ -218,9 +300,21 @@ impl Replay {
     /// # Errors
     /// It is of no scenario.
     pub fn series(&self, trials: &[RunResult]) -> Result<TrialsResult, ReplayError> {
-        let planned = self.planned().ok_or(ReplayError::NotMeasured)?;
-        let ended = self.ended(trials, planned);
-        Ok(summarise(trials, planned.terms, ended).measured_in(self.sittings()))
+        let terms = self.terms().ok_or(ReplayError::NotMeasured)?;
+        let ended = self.ended(trials, terms);
+        let all = summarise(trials, terms, ended).measured_in(self.sittings());
+        let Some(together) = &self.together else {
+            return Ok(all);
+        };
+        let places = self.trials.iter().filter_map(|(number, (which, _))| {
+            let directory = &self.record(*number)?.directory;
+            Some((*number, self.sittings.get(*which)?.below(directory)))
+        });
+        let mut all = all.placed(&places.collect::<Vec<_>>());
+        all.lab.clone_from(&together.lab);
+        all.jobs = Some(together.dealing.jobs);
+        all.warnings.extend(together.warnings(trials.len()));
+        Ok(all)
     }
 
     /// Measures all of it again.
@@ -237,18 +331,15 @@ impl Replay {
     }
 
     /// Why there are no more trials; a journal that does not say was cut short.
-    fn ended(&self, results: &[RunResult], planned: &Planned) -> Ended {
-        let said = self.sittings.last().and_then(|sitting| {
-            sitting
-                .events
-                .iter()
-                .rev()
-                .find_map(|event| match &event.kind {
-                    EventKind::SeriesEnded(end) => Some(end.ended.clone()),
-                    _ => None,
-                })
+    fn ended(&self, results: &[RunResult], terms: Terms) -> Ended {
+        let together = self.together.as_ref().map(Together::latest);
+        let events = together.or_else(|| Some(self.sittings.last()?.events.as_slice()));
+        let said = events.and_then(|events| {
+            events.iter().rev().find_map(|event| match &event.kind {
+                EventKind::SeriesEnded(end) => Some(end.ended.clone()),
+                _ => None,
+            })
         });
-        let terms = planned.terms;
         said.unwrap_or_else(|| {
             if results.len() >= terms.trials as usize {
                 return Ended::Completed;
@@ -263,12 +354,15 @@ impl Replay {
 
     /// The sittings that have trials.
     pub fn sittings(&self) -> Vec<Sitting> {
+        if let Some(together) = &self.together {
+            return together.sittings(self);
+        }
         let each = self.sittings.iter().enumerate();
         each.filter_map(|(which, sitting)| {
             let mut mine = self.trials.iter().filter(|(_, (of, _))| *of == which);
             let first = *mine.next()?.0;
             let last = mine.next_back().map_or(first, |(number, _)| *number);
-            sitting.described((first, last))
+            described(&sitting.events, (first, last))
         })
         .collect()
     }
@@ -292,13 +386,57 @@ impl Replay {
     }
 }
 
-impl SittingLog {
-    fn lab(&self) -> String {
-        let lab = self.events.iter().find_map(|event| match &event.kind {
-            EventKind::RunStarted { lab, .. } => Some(lab.clone()),
+impl Together {
+    /// What the latest start of the command left.
+    fn latest(&self) -> &[Event] {
+        let is_start = |event: &Event| matches!(event.kind, EventKind::RunStarted { .. });
+        let start = self.events.iter().rposition(is_start).unwrap_or(0);
+        self.events.get(start..).unwrap_or_default()
+    }
+
+    /// What was said of the series as a whole: of all its `trials`.
+    fn warnings(&self, trials: usize) -> Vec<WarningTally> {
+        let said = self.events.iter().filter_map(|event| match &event.kind {
+            EventKind::Warning {
+                code,
+                text,
+                untrusted,
+            } => Some(WarningTally {
+                code: code.clone(),
+                text: text.clone(),
+                untrusted: *untrusted,
+                trials,
+            }),
             _ => None,
         });
-        lab.unwrap_or_default()
+        said.collect()
+    }
+
+    /// Each start of the command, with the first and the last of the trials that count of it.
+    fn sittings(&self, all: &Replay) -> Vec<Sitting> {
+        let each = by_sitting(self.events.clone()).into_iter();
+        let told = each.filter_map(|events| {
+            let labs = Replay::labs(&events);
+            let is_of_it = |which: usize| {
+                let sitting = all.sittings.get(which);
+                sitting.is_some_and(|sitting| labs.contains(&sitting.directory.as_str()))
+            };
+            let mut mine = all.trials.iter().filter(|(_, (which, _))| is_of_it(*which));
+            let first = *mine.next()?.0;
+            let last = mine.next_back().map_or(first, |(number, _)| *number);
+            described(&events, (first, last))
+        });
+        told.collect()
+    }
+}
+
+impl SittingLog {
+    /// The path of something of its own, below the run's directory.
+    fn below(&self, name: &str) -> String {
+        match self.directory.as_str() {
+            "" => name.to_owned(),
+            directory => format!("{directory}/{name}"),
+        }
     }
 
     /// The journal as the measurement of the trial, whose record is event `at`, saw it.
@@ -323,24 +461,33 @@ impl SittingLog {
         });
         own
     }
+}
 
-    fn described(&self, trials: (u32, u32)) -> Option<Sitting> {
-        self.events.iter().find_map(|event| match &event.kind {
-            EventKind::RunStarted {
-                version,
-                kernel,
-                realtime_ns,
-                ..
-            } => Some(Sitting {
-                first_trial: trials.0,
-                last_trial: trials.1,
-                began_realtime_ns: *realtime_ns,
-                version: version.clone(),
-                kernel: kernel.clone(),
-            }),
-            _ => None,
-        })
-    }
+fn lab_of(events: &[Event]) -> String {
+    let lab = events.iter().find_map(|event| match &event.kind {
+        EventKind::RunStarted { lab, .. } => Some(lab.clone()),
+        _ => None,
+    });
+    lab.unwrap_or_default()
+}
+
+/// The start of the command that these events are of, with its first and its last trial.
+fn described(events: &[Event], trials: (u32, u32)) -> Option<Sitting> {
+    events.iter().find_map(|event| match &event.kind {
+        EventKind::RunStarted {
+            version,
+            kernel,
+            realtime_ns,
+            ..
+        } => Some(Sitting {
+            first_trial: trials.0,
+            last_trial: trials.1,
+            began_realtime_ns: *realtime_ns,
+            version: version.clone(),
+            kernel: kernel.clone(),
+        }),
+        _ => None,
+    })
 }
 
 /// The events of each start of the command. Clocks of different ones do not compare: the host may

@@ -20,7 +20,7 @@ use super::{
     spec::{LaunchSpec, Mode},
 };
 use crate::{
-    engine::api,
+    engine::{api, deal::Deal},
     os::{
         process::{self, Exit, Tend},
         userns::{self, Owner},
@@ -76,6 +76,9 @@ fn outer(mut line: UnixStream) -> anyhow::Result<Exit> {
     let listener = bind(owner, &spec.plan.lab)?;
     let run_dir = RunDir::open(&spec.out_dir)
         .with_context(|| format!("cannot open {}", spec.out_dir.display()))?;
+    let dealt = spec.options.dealt.as_ref();
+    let deal = dealt.map(Deal::open).transpose();
+    let deal = deal.context("cannot open the deal of trials")?;
     let (guard, guarded) = UnixStream::pair()?;
     let (gate, inner_gate) = UnixStream::pair()?;
     let tend = Tend::begin()?;
@@ -85,6 +88,7 @@ fn outer(mut line: UnixStream) -> anyhow::Result<Exit> {
         init_pid: 0,
         outer_pid: std::process::id(),
         run_dir,
+        deal,
         listener,
         reporter: Reporter::new(line),
         guardian: guardian::Guardian::new(guarded),

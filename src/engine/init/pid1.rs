@@ -10,7 +10,7 @@ use anyhow::Context as _;
 
 use super::{Guardian, report::Reporter, run_dir::RunDir, spec::LaunchSpec};
 use crate::{
-    engine::supervisor,
+    engine::{deal::Deal, supervisor},
     os::{
         mount,
         process::{self, Tend},
@@ -31,6 +31,8 @@ pub struct Context {
     pub outer_pid: u32,
     /// Where everything is written.
     pub run_dir: RunDir,
+    /// The trials that are left, where other labs measure the same series.
+    pub deal: Option<Deal>,
     /// The API's socket, in the host's network namespace.
     pub listener: UnixListener,
     /// The line to the command.

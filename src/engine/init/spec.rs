@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::{capture::Capture, wire::WireChoice},
+    engine::{capture::Capture, deal::Dealt, scenario::Phase, wire::WireChoice},
     lab::plan::Plan,
     results::{
         event::{FileRecord, MonoNs},
@@ -61,6 +61,12 @@ pub struct RunOptions {
     /// Of a scenario: what its journal says it was run from.
     #[serde(default)]
     pub origin: Option<Origin>,
+    /// When within the timers' intervals cuts come.
+    #[serde(default)]
+    pub phase: Phase,
+    /// Other labs measure trials of the same series: which are left for this one.
+    #[serde(default)]
+    pub dealt: Option<Dealt>,
 }
 
 /// What a scenario is run from.
@@ -72,7 +78,7 @@ pub struct Origin {
     pub plan_sha256: String,
     /// Earlier sittings of the same series that have trials.
     pub earlier: Vec<Sitting>,
-    /// Trials of them; this sitting begins with the next.
+    /// Trials of them, or of other labs; this sitting begins with the next.
     pub trials_before: u32,
 }
 
@@ -90,7 +96,7 @@ impl RunOptions {
         }
     }
 
-    /// Trials of earlier sittings.
+    /// Trials of earlier sittings, or of other labs.
     pub fn trials_before(&self) -> u32 {
         self.origin
             .as_ref()

@@ -21,7 +21,7 @@ pub(in crate::engine) use handle::{lane_seed, open_rings};
 pub use lateness::Lateness;
 pub(in crate::engine) use lateness::Punctuality;
 pub(in crate::engine) use links::Links;
-pub(in crate::engine) use observe::{Passage, Watcher, ethernet};
+pub(in crate::engine) use observe::{Passage, Transport, Watcher, ethernet};
 pub use tap::TapConfig;
 pub(in crate::engine) use tap::{Tap, believe, ethernet_link, follow, open as open_taps};
 pub(in crate::engine) use wire::{ProbeId, probe_of};

@@ -7,16 +7,17 @@ use crate::{
     lab::{
         model::{Expect, ExpectAfter, Isolated, Shape},
         op::{Inbound, Netns, Op},
-        plan::{Plan, ServicePlan, TunnelBy},
+        plan::{DaemonPlan, Plan, ServicePlan, TunnelBy},
     },
     results::{
         event::FlowLog,
         measure::{
-            BEFORE, DeclaredShape, DnsInput, Expectation, FlowAddresses, HostInput, LagInput,
-            LinkInput, Quality, RunInput, ServiceInput, SessionInput, Topology, Transition,
-            TunnelInput,
+            BEFORE, BgpTiming, DeclaredShape, DnsInput, Expectation, FlowAddresses, HostInput,
+            LagInput, LinkInput, Quality, RunInput, ServiceInput, SessionInput, Topology,
+            Transition, TunnelInput,
         },
     },
+    units::{NodeName, Percent},
 };
 
 /// What a plan alone says to a measurement.
@@ -106,6 +107,33 @@ fn no_transit(plan: &Plan) -> BTreeSet<String> {
     plan.ops.iter().filter_map(of).collect()
 }
 
+/// How a node's daemon times keepalives and its hold timer, from their sources: FRR jitters
+/// neither (bgpd's keepalive thread), BIRD both (`bgp_start_timer`), the embedded speaker
+/// keepalives alone. A configuration of the user's may have any interval.
+fn timing(plan: &Plan, node: &NodeName) -> Option<BgpTiming> {
+    let node = plan.nodes.iter().find(|one| one.name == *node)?;
+    // RFC 4271 §10.
+    let (quarter, none) = (Percent::from_millionths(250_000)?, Percent::default());
+    let (keepalive_jitter, hold_jitter) = match &node.daemon {
+        DaemonPlan::Embedded(_) => (quarter, none),
+        DaemonPlan::Frr {
+            own_config: false, ..
+        } => (none, none),
+        DaemonPlan::Bird {
+            own_config: false, ..
+        } => (quarter, quarter),
+        DaemonPlan::None
+        | DaemonPlan::Frr { .. }
+        | DaemonPlan::Bird { .. }
+        | DaemonPlan::Charon(_)
+        | DaemonPlan::Service(_) => return None,
+    };
+    Some(BgpTiming {
+        keepalive_jitter,
+        hold_jitter,
+    })
+}
+
 /// The lab as far as a measurement must know it.
 pub fn topology(plan: &Plan) -> Topology {
     let wired = plan.wires.iter().map(|wire| LinkInput {
@@ -175,6 +203,8 @@ pub fn topology(plan: &Plan) -> Topology {
                 modelled: session.modelled,
                 bfd: session.bfd,
                 hold: session.hold,
+                keepalive: session.keepalive,
+                timing: session.ends.each_ref().map(|end| timing(plan, &end.node)),
             })
             .collect(),
         services: plan.services.iter().map(service).collect(),

@@ -2,6 +2,7 @@
 //! watch the recovery, restore, watch the reversion, collect.
 
 mod collect;
+mod lock;
 mod phase;
 mod run;
 mod steady;
@@ -11,5 +12,6 @@ mod watch;
 pub(in crate::engine) use collect::quality;
 pub use collect::topology;
 pub use collect::{Described, describe};
+pub use phase::Phase;
 pub use run::{Bench, LAST_LOOK, Options, converge};
 pub use stop::Stop;

@@ -5,11 +5,23 @@
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
 
 use crate::lab::{
     model::{Fault, How},
     plan::{LagPlan, Medium, Plan, SessionPlan},
 };
+
+/// Where a cut meets the timers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Anywhere.
+    #[default]
+    Random,
+    /// Right behind a BFD packet: a cutter in step, to see that it is found out.
+    BehindBfd,
+}
 
 /// Never wait longer than this for the sake of phase.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -80,7 +92,7 @@ fn loses_a_member(lag: &LagPlan, fault: &Fault) -> bool {
     }
 }
 
-fn concerns(plan: &Plan, session: &SessionPlan, fault: &Fault) -> bool {
+pub(super) fn concerns(plan: &Plan, session: &SessionPlan, fault: &Fault) -> bool {
     let over = |link: &str| match &session.over {
         Medium::Link(name) => {
             name.as_str() == link || plan.links_of(name).iter().any(|l| l.as_str() == link)

@@ -7,7 +7,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    collect, phase, steady,
+    collect, lock,
+    phase::{self, Phase},
+    steady,
     stop::Stop,
     watch::{flows_of, pass, until_delivering},
 };
@@ -37,6 +39,8 @@ pub struct Options {
     pub command_started: MonoNs,
     /// How long sessions may take to come up.
     pub converge_within: Duration,
+    /// When within the timers' intervals cuts come.
+    pub phase: Phase,
 }
 
 const MS: u64 = 1_000_000;
@@ -62,6 +66,7 @@ pub struct Bench<'a> {
     stop: &'a Stop,
     seed: u64,
     converge_within: Duration,
+    phase: Phase,
 }
 
 impl<'a> Bench<'a> {
@@ -76,6 +81,7 @@ impl<'a> Bench<'a> {
             stop,
             seed: options.seed,
             converge_within: options.converge_within,
+            phase: options.phase,
         })
     }
 
@@ -97,6 +103,7 @@ impl<'a> Bench<'a> {
             probes,
             live: self.live,
             rng: &mut rng,
+            phase: self.phase,
             converge_within: self.converge_within,
             stopped,
             last_change: clock::mono_ns(),
@@ -224,6 +231,7 @@ struct Experiment<'a> {
     live: &'a Live,
     probes: Probes,
     rng: &'a mut ChaCha12Rng,
+    phase: Phase,
     converge_within: Duration,
     stopped: &'a (dyn Fn() -> bool + Sync),
     /// When the latest fault or restore was complete.
@@ -254,6 +262,14 @@ impl Experiment<'_> {
             phase::draw(self.live.plan(), fault, self.rng).as_nanos() as u64,
             self.stopped,
         );
+        if self.phase == Phase::BehindBfd && !(self.stopped)() {
+            self.live.sink().warn(
+                "phase-locked",
+                "cuts come right behind a BFD packet, as --phase behind-bfd asks, and not at random: what is measured is no sample of what an outage may be",
+                false,
+            );
+            lock::next_packet(self.live, fault, self.stopped)?;
+        }
         if (self.stopped)() {
             return Ok(());
         }

@@ -6,7 +6,7 @@ use super::scenario::CONVERGE_WITHIN;
 use crate::{
     engine::{
         live::Live,
-        scenario::{self, Options},
+        scenario::{self, Options, Phase},
     },
     results::event::{EventKind, MonoNs},
 };
@@ -28,6 +28,7 @@ pub(super) fn start(
                 seed,
                 command_started,
                 converge_within: CONVERGE_WITHIN,
+                phase: Phase::Random,
             };
             match scenario::converge(&live, &options) {
                 Ok(()) => live.sink().now(EventKind::Progress {

@@ -72,6 +72,7 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
         init_pid,
         outer_pid,
         run_dir,
+        deal,
         listener,
         guardian,
         ..
@@ -143,6 +144,8 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
                 terms: spec.options.terms(),
                 command_started: started,
                 origin: spec.options.origin,
+                phase: spec.options.phase,
+                deal,
             };
             Some(scenario::start(work, ask)?)
         }

@@ -12,9 +12,10 @@ use super::log::Log;
 use crate::{
     engine::{
         api::Request,
+        deal::Deal,
         init::{Origin, RunDir, TOPOLOGY},
         live::Live,
-        scenario::{Bench, Options, Stop},
+        scenario::{Bench, Options, Phase, Stop},
     },
     os::clock,
     results::{
@@ -47,6 +48,10 @@ pub(super) struct Work {
     pub(super) command_started: MonoNs,
     /// What it is run from.
     pub(super) origin: Option<Origin>,
+    /// When within the timers' intervals cuts come.
+    pub(super) phase: Phase,
+    /// Of a series that several labs measure: what is left of it.
+    pub(super) deal: Option<Deal>,
 }
 
 /// Starts the scenario; its end, once everything is written, is a request like any other.
@@ -57,7 +62,7 @@ pub(super) fn start(work: Work, ask: Sender<Request>) -> std::io::Result<Arc<Sto
         .name("scenario".to_owned())
         .spawn(move || {
             let ended = match work.terms.trials {
-                0 | 1 => work.once(&asked),
+                0 | 1 if work.deal.is_none() => work.once(&asked),
                 _ => work.series(&asked),
             };
             // A supervisor that has gone has taken the lab with it.
@@ -85,9 +90,9 @@ impl Work {
         let before = trials.len();
         let bench = Bench::begin(&self.live, &self.options(), stop)?;
         let first = clock::mono_ns();
+        let mut number = self.origin.as_ref().map_or(0, |o| o.trials_before) + 1;
         let ended = loop {
-            let number = trials.len() as u32 + 1;
-            if number as usize > before + 1 {
+            if trials.len() > before {
                 self.live.begin_captures(&trial_directory(number));
             }
             match self.trial(&bench, (number, first), stop) {
@@ -96,12 +101,13 @@ impl Work {
                 Err(error) if trials.len() == before => return Err(error),
                 Err(error) => break Ended::Failed(format!("trial {number}: {error:#}")),
             }
-            self.tell_trial(&trials, before, first);
+            self.tell_trial(number, &trials, (before, first));
             if stop.is_asked() {
                 break Ended::Interrupted;
             }
-            if number >= self.terms.trials {
-                break Ended::Completed;
+            match self.next_after(number)? {
+                Some(next) => number = next,
+                None => break Ended::Completed,
             }
             let share = self.terms.until_ci;
             if share.is_some_and(|share| is_precise(&trials, share, self.terms.seed)) {
@@ -122,6 +128,10 @@ impl Work {
             ended: ended.clone(),
         };
         self.live.sink().now(EventKind::SeriesEnded(ended_by));
+        if self.deal.is_some() {
+            // Who deals tells of all of it.
+            return Ok(());
+        }
         let sittings = self.sittings(before as u32 + 1, trials.len() as u32);
         let all = summarise(&trials, self.terms, ended).measured_in(sittings);
         let text = report::json(&all).context("writing result.json")?;
@@ -129,6 +139,14 @@ impl Work {
         let page = report::html_of_series(&all, &trials, self.picture().as_deref());
         self.live.run_dir().write(PAGE, page.as_bytes())?;
         Ok(())
+    }
+
+    /// The number of the trial after trial `number`; `None`: there is none for this lab.
+    fn next_after(&self, number: u32) -> anyhow::Result<Option<u32>> {
+        match &self.deal {
+            Some(deal) => deal.next(self.terms.trials).context("the deal of trials"),
+            None => Ok((number < self.terms.trials).then_some(number + 1)),
+        }
     }
 
     /// The lab's picture, where there is one.
@@ -139,6 +157,9 @@ impl Work {
 
     /// What earlier sittings measured; the command has made sure that it is there.
     fn earlier(&self) -> anyhow::Result<Vec<RunResult>> {
+        if self.deal.is_some() {
+            return Ok(Vec::new());
+        }
         let before = self.origin.as_ref().map_or(0, |o| o.trials_before);
         let each = (1..=before).map(|number| {
             let path = Path::new(&trial_directory(number)).join("result.json");
@@ -194,16 +215,17 @@ impl Work {
         self.conclude(input, own, &moment)
     }
 
-    fn tell_trial(&self, trials: &[RunResult], before: usize, first: MonoNs) {
+    fn tell_trial(&self, trial: u32, trials: &[RunResult], (before, first): (usize, MonoNs)) {
         let passed = clock::mono_ns().saturating_sub(first) as f64 / 1e9;
         let each = passed / trials.len().saturating_sub(before).max(1) as f64;
-        let left = f64::from(self.terms.trials) - trials.len() as f64;
+        let left = f64::from(self.terms.trials) - f64::from(trial);
+        let alone = self.terms.until_ci.is_none() && self.deal.is_none();
         self.live.sink().now(EventKind::TrialFinished {
-            trial: trials.len() as u32,
+            trial,
             of: self.terms.trials,
             succeeded: trials.last().is_some_and(RunResult::succeeded),
             median_ms: largest_median(trials),
-            left_s: (self.terms.until_ci.is_none() && left > 0.0).then_some(each * left),
+            left_s: (alone && left > 0.0).then_some(each * left),
         });
     }
 
@@ -212,6 +234,7 @@ impl Work {
             seed: self.terms.seed,
             command_started: self.command_started,
             converge_within: CONVERGE_WITHIN,
+            phase: self.phase,
         }
     }
 

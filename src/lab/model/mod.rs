@@ -28,7 +28,9 @@ pub use ipsec::{
 };
 pub use lag::{Lag, MAX_MEMBERS};
 pub use link::{DEFAULT_MTU, Link, MAX_MTU, MIN_MTU, Shape};
-pub use node::{Daemon, External, Host, Kind, Node, OwnConfig, Scope, StaticRoute, Tags, Via, Vrf};
+pub use node::{
+    Daemon, External, Host, KNOWN_DEFECT, Kind, Node, OwnConfig, Scope, StaticRoute, Tags, Via, Vrf,
+};
 pub use routing::{Announce, Routing, Rules, Shorthand};
 pub use scenario::{
     Alert, Bounds, Endpoint, Expect, ExpectAfter, Fault, How, Isolated, Probe, Step, StepKind, Tag,

@@ -217,6 +217,9 @@ pub struct External {
     pub config: Option<OwnConfig>,
 }
 
+/// How a plan's note begins that is of a defect of the installed release that changes failover.
+pub const KNOWN_DEFECT: &str = "known defect: ";
+
 /// A daemon's configuration that the user wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnConfig {

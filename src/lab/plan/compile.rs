@@ -232,6 +232,11 @@ fn session(net: &Net<'_>, leg: &Leg) -> SessionPlan {
         vlan: net.vlans.get(&leg.session).map(|vlan| vlan.id),
         ends: leg.ends.clone(),
         hold: leg.timers.map(|timers| timers.hold),
+        keepalive: leg
+            .timers
+            .iter()
+            .any(|timers| timers.keepalive.as_nanos() * 3 != timers.hold.as_nanos())
+            .then(|| leg.timers.map(|timers| timers.keepalive)),
         bfd: leg.bfd,
         modelled: leg.modelled,
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{facts::HostFacts, mss, net::Net, routing::Leg};
-use crate::lab::model::{Daemon, LIBIPSEC_MTU, Service, ServiceBy, SessionKind};
+use crate::lab::model::{Daemon, KNOWN_DEFECT, LIBIPSEC_MTU, Service, ServiceBy, SessionKind};
 
 /// The notes, and apart from them what stands in for something else.
 pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<String>, Vec<String>) {
@@ -89,7 +89,10 @@ pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<Strin
             && let Some(facts) = host.suite(external.suite, external.install.as_deref())
             && let Some(bad) = &facts.known_bad
         {
-            note(format!("{} {}: {bad}", facts.suite, facts.version));
+            note(format!(
+                "{KNOWN_DEFECT}{} {}: {bad}; install another release, or name this one with the number",
+                facts.suite, facts.version
+            ));
         }
     }
     for text in strangers(net, legs) {

@@ -210,3 +210,25 @@ fn an_own_configuration_without_a_sessions_peer_is_remarked_on() {
     assert_eq!(remarks(all.collect()), 0);
     assert_eq!(remarks("neighbor 169.254.1.1 as 64512;".to_owned()), 2);
 }
+
+#[test]
+fn a_release_with_a_known_defect_is_named_as_that() {
+    let mut lab = labs::dx_vpn_backup();
+    lab.nodes.get_mut(&labs::name("dc1")).unwrap().daemon = Daemon::External(External {
+        suite: Suite::Frr,
+        install: None,
+        config: None,
+    });
+    let host = HostFacts {
+        suites: vec![SuiteFacts {
+            suite: Suite::Frr,
+            install: None,
+            version: "10.4.1".to_owned(),
+            known_bad: Some("the teardown is late".to_owned()),
+        }],
+        ..HostFacts::default()
+    };
+    let notes = plan(&lab, &host).unwrap().notes;
+    let said = "known defect: FRR 10.4.1: the teardown is late; install another release, or name this one with the number";
+    assert!(notes.iter().any(|note| note == said), "{notes:?}");
+}

@@ -333,6 +333,9 @@ pub struct SessionPlan {
     pub ends: [SessionEnd; 2],
     /// Hold time offered by each end.
     pub hold: [Span; 2],
+    /// Time between keepalives each end would have; absent: a third of the hold time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keepalive: Option<[Span; 2]>,
     /// BFD timers of each end, where BFD runs.
     pub bfd: Option<[BfdConfig; 2]>,
     /// Part of AWS's inside, whose real behaviour is not published.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Planned, Recorded, SeriesEnd};
+use super::{Dealing, Planned, Recorded, SeriesEnd};
 use crate::units::seed_as_text;
 
 /// Nanoseconds on CLOCK_MONOTONIC: the run's one clock.
@@ -402,6 +402,13 @@ pub enum EventKind {
         /// Of a load: how much of it would fit, bits a second.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room_bps: Option<u64>,
+    },
+    /// The trials of a series are dealt to several labs at once, each with a journal of its own.
+    Dealing(Box<Dealing>),
+    /// One of those labs begins.
+    LabBegun {
+        /// Where its journal and all else of it is, below the run's directory.
+        directory: String,
     },
     /// A trial, or a single run's only one, is over, and its packets are in files.
     TrialRecorded(Box<Recorded>),

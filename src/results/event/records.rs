@@ -41,6 +41,21 @@ pub struct Planned {
     pub notes: Vec<String>,
 }
 
+/// What several labs at once measure together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dealing {
+    /// What was asked of all of them.
+    pub terms: Terms,
+    /// How many labs at once, as asked.
+    pub jobs: u32,
+    /// The lab file, as it was given.
+    pub lab_file: FileRecord,
+    /// SHA-256 of the plan made from it, in JSON, under the lab's own name.
+    pub plan_sha256: String,
+    /// What was asked to carry the links.
+    pub wire: String,
+}
+
 /// What a trial left behind, beside the journal's own events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recorded {

@@ -4,13 +4,14 @@
 //! intervals that are jittered between three quarters and the whole of the timer (RFC 5880
 //! §6.8.7), so this age has the density `(1 − F(x)) / mean` of a renewal process, where `F` is
 //! the distribution of the intervals. Detection comes a multiple of the timer after that packet
-//! arrived.
+//! arrived. Keepalives and hold timers differ from daemon to daemon in what they take off at
+//! random: off the interval, off the timer, off neither.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    result::{Prediction, Quantiles},
+    result::{Prediction, Quantiles, Spread},
     stats,
 };
 
@@ -46,40 +47,58 @@ pub struct Goodness {
 /// The model of one timer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Model {
-    /// A packet was on its way at the instant of the cut: the latest detection, milliseconds.
+    /// A packet was on its way at the instant of the cut, and the timer took its whole time: the
+    /// latest detection, milliseconds.
     latest: f64,
-    /// The interval without jitter, milliseconds.
-    interval: f64,
+    /// How packets and timer are spaced.
+    spread: Spread,
 }
 
 impl Model {
     fn of(predicted: &Prediction) -> Option<Self> {
-        let interval = predicted.max_ms - predicted.delay_ms - predicted.min_ms;
+        let spread = predicted.spread.or_else(|| assumed(predicted))?;
         // With a multiplier of 1 the jitter is another, and the shortest detection 0.
-        let jitters = matches!(predicted.by.as_str(), "bfd" | "hold");
-        let known = jitters && interval > 0.0 && predicted.min_ms > 0.0;
+        let known = spread.interval_ms > 0.0 && predicted.min_ms > 0.0;
         known.then_some(Self {
             latest: predicted.max_ms,
-            interval,
+            spread,
         })
+    }
+
+    /// From the earliest detection to the latest.
+    fn width(self) -> f64 {
+        self.spread.interval_ms + self.spread.timeout_jitter_ms
     }
 
     /// The probability of an age of at most `x`.
     fn age(self, x: f64) -> f64 {
-        let (whole, short) = (self.interval, self.interval * (1.0 - JITTER));
-        let mean = (whole + short) / 2.0;
+        let whole = self.spread.interval_ms;
+        let short = whole - self.spread.interval_jitter_ms;
+        let mean = f64::midpoint(whole, short);
         let flat = x.clamp(0.0, short);
         let y = x.clamp(short, whole) - short;
-        (flat + y - y * y / (2.0 * (whole - short))) / mean
+        let bent = match y > 0.0 {
+            true => y - y * y / (2.0 * (whole - short)),
+            false => 0.0,
+        };
+        (flat + bent) / mean
     }
 
     /// The probability of detection after at most `t`.
     fn cdf(self, t: f64) -> f64 {
-        1.0 - self.age(self.latest - t)
+        /// Points of the timer's own jitter: the age's distribution is smooth.
+        const POINTS: u32 = 64;
+        let early = self.latest - t;
+        let jitter = self.spread.timeout_jitter_ms;
+        if jitter <= 0.0 {
+            return 1.0 - self.age(early);
+        }
+        let at = |n: u32| self.age(early - jitter * (f64::from(n) + 0.5) / f64::from(POINTS));
+        1.0 - (0..POINTS).map(at).sum::<f64>() / f64::from(POINTS)
     }
 
     fn quantile(self, q: f64) -> f64 {
-        let (mut low, mut high) = (self.latest - self.interval, self.latest);
+        let (mut low, mut high) = (self.latest - self.width(), self.latest);
         for _ in 0..60 {
             let middle = f64::midpoint(low, high);
             if self.cdf(middle) < q {
@@ -92,8 +111,19 @@ impl Model {
     }
 }
 
-/// How detection spreads over the predicted range. Keepalives are taken to be jittered as RFC
-/// 4271 §10 has it; a daemon that does not jitter them detects a fiftieth sooner at the median.
+/// Of BFD everybody's intervals are jittered; of keepalives that is only what RFC 4271 §10 has.
+fn assumed(predicted: &Prediction) -> Option<Spread> {
+    let interval_ms = predicted.max_ms - predicted.delay_ms - predicted.min_ms;
+    matches!(predicted.by.as_str(), "bfd" | "hold").then_some(Spread {
+        interval_ms,
+        interval_jitter_ms: interval_ms * JITTER,
+        timeout_jitter_ms: 0.0,
+    })
+}
+
+/// How detection spreads over the predicted range. Keepalives of a daemon of which nothing is
+/// known are taken to be jittered as RFC 4271 §10 has it; one that does not jitter them detects a
+/// fiftieth sooner at the median.
 pub(super) fn quantiles(predicted: &Prediction) -> Option<Quantiles> {
     let model = Model::of(predicted)?;
     Some(Quantiles {
@@ -110,7 +140,7 @@ pub fn predicted_curve(predicted: &Prediction) -> Option<Vec<(f64, f64)>> {
     const POINTS: u32 = 40;
     let model = Model::of(predicted)?;
     let at = |n: u32| {
-        let ms = model.latest - model.interval * (1.0 - f64::from(n) / f64::from(POINTS));
+        let ms = model.latest - model.width() * (1.0 - f64::from(n) / f64::from(POINTS));
         (ms, model.cdf(ms))
     };
     Some((0..=POINTS).map(at).collect())
@@ -123,11 +153,13 @@ pub(super) fn is_within(detected_ms: f64, predicted: &Prediction) -> bool {
 }
 
 /// Compares detection times, milliseconds, with what is predicted of each. `None` where the
-/// prediction has no distribution: only BFD's intervals are known to be jittered by everybody.
+/// prediction has no distribution, or only an assumed one: how a hold timer spreads depends on the
+/// daemons at both ends.
 pub(super) fn goodness(detected: &[f64], predicted: &Prediction) -> Option<Goodness> {
-    let model = Model::of(predicted).filter(|_| predicted.by == "bfd")?;
+    let known = predicted.by == "bfd" || predicted.spread.is_some();
+    let model = Model::of(predicted).filter(|_| known)?;
     let sorted = stats::sorted(detected.to_vec());
-    let range = (model.latest - model.interval - PROCESSING_MS)..=(model.latest + PROCESSING_MS);
+    let range = (model.latest - model.width() - PROCESSING_MS)..=(model.latest + PROCESSING_MS);
     let outside = sorted.iter().filter(|t| !range.contains(t)).count();
     let enough = sorted.len() >= FEWEST;
     let ks = enough.then(|| distance(&sorted, |t| model.cdf(t)));
@@ -183,6 +215,11 @@ mod tests {
             max_ms: interval * times + delay_ms,
             delay_ms,
             without_bfd_ms: None,
+            spread: Some(Spread {
+                interval_ms: interval,
+                interval_jitter_ms: interval / 4.0,
+                timeout_jitter_ms: 0.0,
+            }),
             quantiles: None,
         }
     }
@@ -225,6 +262,7 @@ mod tests {
         assert!(curve[0].1.abs() < 1e-9, "{curve:?}");
         let lacp = Prediction {
             by: "lacp".to_owned(),
+            spread: None,
             ..model
         };
         assert_eq!(predicted_curve(&lacp), None);
@@ -266,8 +304,63 @@ mod tests {
     fn other_timers_have_a_range_and_no_distribution() {
         let hold = Prediction {
             by: "hold".to_owned(),
+            spread: None,
             ..bfd(30_000.0, 3.0, 0.0)
         };
         assert_eq!(goodness(&[70_000.0], &hold), None);
+    }
+
+    /// A hold timer of `hold` and keepalives every third of it, with these jitters.
+    fn hold(hold: f64, jitters: [f64; 2]) -> Prediction {
+        let [keepalive, timer] = jitters;
+        Prediction {
+            by: "hold".to_owned(),
+            timers: "hold".to_owned(),
+            min_ms: hold * (2.0 / 3.0 - timer),
+            max_ms: hold,
+            delay_ms: 0.0,
+            without_bfd_ms: None,
+            spread: Some(Spread {
+                interval_ms: hold / 3.0,
+                interval_jitter_ms: hold / 3.0 * keepalive,
+                timeout_jitter_ms: hold * timer,
+            }),
+            quantiles: None,
+        }
+    }
+
+    fn expired(n: usize, time: f64, [keepalive, timer]: [f64; 2], seed: u64) -> Vec<f64> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut one = || {
+            let cut = time * random.random_range(50.0..100.0);
+            let (mut last, mut next) = (0.0, 0.0);
+            while next <= cut {
+                last = next;
+                next += time / 3.0 * (1.0 - random.random_range(0.0..=keepalive));
+            }
+            last + time * (1.0 - random.random_range(0.0..=timer)) - cut
+        };
+        (0..n).map(|_| one()).collect()
+    }
+
+    /// Each way of timing agrees with its own model, and is told from the others by 400 trials.
+    #[test]
+    fn hold_timers_are_told_apart_by_what_they_jitter() {
+        let ways = [[0.25, 0.0], [0.0, 0.0], [0.25, 0.25]];
+        for (seed, way) in (0..).zip(ways) {
+            let values = expired(400, 3_000.0, way, seed);
+            for model in ways {
+                let fits = goodness(&values, &hold(3_000.0, model)).unwrap();
+                // 0.75 to 1 and no jitter at all differ by some fiftieths: not by this many trials.
+                let apart = (way[1] > 0.0) != (model[1] > 0.0);
+                if way == model || apart {
+                    assert_eq!(
+                        fits.agrees,
+                        Some(way == model),
+                        "{way:?} {model:?} {fits:?}"
+                    );
+                }
+            }
+        }
     }
 }

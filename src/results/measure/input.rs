@@ -203,6 +203,21 @@ pub struct SessionInput {
     pub bfd: Option<[BfdConfig; 2]>,
     /// Hold time each end offers; zero means none.
     pub hold: [Span; 2],
+    /// Time between keepalives each end would have; absent: a third of the hold time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keepalive: Option<[Span; 2]>,
+    /// How each end times keepalives and its hold timer; null where nothing is known of it.
+    #[serde(default)]
+    pub timing: [Option<BgpTiming>; 2],
+}
+
+/// What a BGP speaker takes at random off its timers: up to this share of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpTiming {
+    /// Off the time between keepalives.
+    pub keepalive_jitter: Percent,
+    /// Off the hold timer.
+    pub hold_jitter: Percent,
 }
 
 impl SessionInput {

@@ -198,6 +198,7 @@ fn predict(window: &Window, dns: &DnsInput, delay_ns: u64) -> Option<Prediction>
         max_ms: most + round_trip,
         delay_ms: round_trip,
         without_bfd_ms: None,
+        spread: None,
         quantiles: None,
     })
 }

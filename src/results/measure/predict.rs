@@ -2,9 +2,10 @@
 
 use super::{
     goodness,
-    input::{LagInput, SessionInput},
-    result::Prediction,
+    input::{BgpTiming, LagInput, SessionInput},
+    result::{Prediction, Spread},
 };
+use crate::units::Percent;
 
 /// Detection as [`timers`] have it, with how it spreads.
 pub fn detection(
@@ -24,11 +25,12 @@ pub fn detection(
 /// BFD (RFC 5880 §6.8.4): the interval is the larger of what the peer wants to send and `node`
 /// wants to receive, times the peer's multiplier, counted from the last packet received, which
 /// left the peer up to one interval before the cut. The hold timer likewise, with keepalives at
-/// a third of it (RFC 4271 §4.4).
+/// a third of it (RFC 4271 §4.4); some daemons jitter the hold timer as well.
 fn timers(session: &SessionInput, node: &str, delay_ns: u64, by_bfd: bool) -> Option<Prediction> {
     let here = session.nodes.iter().position(|n| n == node)?;
     let ms = |ns: u64| ns as f64 / 1e6;
-    let hold = hold_ms(session).map(|hold| (hold * 2.0 / 3.0, hold + ms(delay_ns)));
+    let keepalive = |hold: f64| keepalive_ms(session, 1 - here, hold);
+    let hold = hold_ms(session).map(|hold| (hold - keepalive(hold), hold + ms(delay_ns)));
     if by_bfd {
         let [a, b] = session.bfd.as_ref()?;
         let (own, peer) = if here == 0 { (a, b) } else { (b, a) };
@@ -41,19 +43,37 @@ fn timers(session: &SessionInput, node: &str, delay_ns: u64, by_bfd: bool) -> Op
             max_ms: ms(interval * times + delay_ns),
             delay_ms: ms(delay_ns),
             without_bfd_ms: hold,
+            spread: None,
             quantiles: None,
         });
     }
     let (min_ms, max_ms) = hold?;
+    let hold_ms = hold_ms(session)?;
+    let own = session.timing.get(here).copied().flatten();
+    let peer = session.timing.get(1 - here).copied().flatten();
+    let spread = own
+        .zip(peer)
+        .map(|(own, peer)| hold_spread((hold_ms, keepalive(hold_ms)), own, peer));
     Some(Prediction {
         by: "hold".to_owned(),
-        timers: format!("hold {} s", hold_ms(session)? / 1000.0),
-        min_ms,
+        timers: format!("hold {} s", hold_ms / 1000.0),
+        min_ms: min_ms - spread.map_or(0.0, |spread| spread.timeout_jitter_ms),
         max_ms,
         delay_ms: ms(delay_ns),
         without_bfd_ms: None,
+        spread,
         quantiles: None,
     })
+}
+
+/// The spread of a hold timer at a speaker that times like `own` and hears keepalives of `peer`.
+fn hold_spread((hold_ms, interval_ms): (f64, f64), own: BgpTiming, peer: BgpTiming) -> Spread {
+    let share = |share: Percent| f64::from(share.millionths()) / 1e6;
+    Spread {
+        interval_ms,
+        interval_jitter_ms: interval_ms * share(peer.keepalive_jitter),
+        timeout_jitter_ms: hold_ms * share(own.hold_jitter),
+    }
 }
 
 /// Detection by LACP at `node`, an end of `lag`, of a member that fell silent: its timeout after
@@ -70,8 +90,20 @@ pub(super) fn lacp(lag: &LagInput, node: &str, delay_ns: u64) -> Option<Predicti
         max_ms: ms(timeout + delay_ns),
         delay_ms: ms(delay_ns),
         without_bfd_ms: None,
+        spread: None,
         quantiles: None,
     })
+}
+
+/// Time between keepalives of the end at `position`, without jitter: its own, and at most a third
+/// of the hold time.
+fn keepalive_ms(session: &SessionInput, position: usize, hold_ms: f64) -> f64 {
+    let own = session
+        .keepalive
+        .as_ref()
+        .and_then(|ends| ends.get(position));
+    let own = own.map_or(f64::INFINITY, |own| own.as_nanos() as f64 / 1e6);
+    own.min(hold_ms / 3.0)
 }
 
 /// The negotiated hold time: the smaller offer; zero turns the timer off.
@@ -101,6 +133,8 @@ mod tests {
                 })
             }),
             hold: hold.map(Span::from_secs),
+            keepalive: None,
+            timing: [None, None],
         }
     }
 
@@ -131,6 +165,32 @@ mod tests {
                 assert!((found - expected).abs() <= tolerance, "{found} {expected}");
             }
         }
+    }
+
+    /// One end jitters keepalives and hold timer, the other neither.
+    #[test]
+    fn a_hold_timer_spreads_by_its_own_daemon_and_the_peers_keepalives() {
+        let quarter: Percent = "25%".parse().unwrap();
+        let timing = |share| BgpTiming {
+            keepalive_jitter: share,
+            hold_jitter: share,
+        };
+        let session = SessionInput {
+            timing: [Some(timing(quarter)), Some(timing(Percent::default()))],
+            ..session(None, [3, 3])
+        };
+        let at = |node| detection(&session, node, 4_000_000, false).unwrap();
+        let (dc1, east) = (at("dc1"), at("east"));
+        assert_eq!((dc1.min_ms, dc1.max_ms), (1_250.0, 3_004.0));
+        assert_eq!((east.min_ms, east.max_ms), (2_000.0, 3_004.0));
+        let spread = |p: &Prediction| {
+            let s = p.spread.unwrap();
+            (s.interval_ms, s.interval_jitter_ms, s.timeout_jitter_ms)
+        };
+        assert_eq!(spread(&dc1), (1_000.0, 0.0, 750.0));
+        assert_eq!(spread(&east), (1_000.0, 250.0, 0.0));
+        let median = dc1.quantiles.unwrap().p50_ms;
+        assert!((median - 2_129.0).abs() < 2.0, "{median}");
     }
 
     #[test]

@@ -10,7 +10,10 @@ use super::{
     result::{FlowResult, Outage, Warning},
     window::Window,
 };
-use crate::results::event::{Event, EventKind, MonoNs};
+use crate::{
+    lab::model::KNOWN_DEFECT,
+    results::event::{Event, EventKind, MonoNs},
+};
 
 /// A REALTIME clock that moved by this much against MONOTONIC spoils kernel stamps.
 const CLOCK_STEP_NS: u64 = 1_000_000;
@@ -32,7 +35,7 @@ impl Warnings {
         let known = flow.is_none() && self.list.iter().any(|w| w.code == code && w.flow.is_none());
         let repeats = matches!(
             code,
-            "modelled" | "stand-in" | "note" | "tunnel-overflow" | "tunnel-drops"
+            "modelled" | "stand-in" | "note" | "known-defect" | "tunnel-overflow" | "tunnel-drops"
         );
         if (!known || repeats) && self.said.insert((code.to_owned(), flow, text.clone())) {
             self.list.push(Warning {
@@ -132,7 +135,10 @@ pub(super) fn of_run(input: &RunInput, scene: &Scene<'_>, warnings: &mut Warning
         }
     }
     for note in &input.notes {
-        warnings.run("note", false, note.as_str());
+        match note.strip_prefix(KNOWN_DEFECT) {
+            Some(defect) => warnings.run("known-defect", false, defect),
+            None => warnings.run("note", false, note.as_str()),
+        }
     }
     if let Some(first) = scene.windows.first() {
         bfd_before(scene, first.before, warnings);
@@ -178,7 +184,7 @@ fn of_instrument(quality: &Quality, input: &RunInput, warnings: &mut Warnings) {
             "capture-drops",
             false,
             format!(
-                "the capture of control traffic missed {} packets, so a phase may be missing or late; loss counts do not depend on it",
+                "the capture of control traffic missed {} packets, so a phase may be missing or late; loss counts do not depend on it; free the host",
                 quality.capture_drops
             ),
         );

@@ -528,9 +528,23 @@ pub struct Prediction {
     pub delay_ms: f64,
     /// What the hold timer alone would do, where BFD runs: shortest and longest.
     pub without_bfd_ms: Option<(f64, f64)>,
+    /// What makes them spread; absent where nothing is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Spread>,
     /// How cuts at random instants spread between the two; absent where nothing is known of it.
     #[serde(default)]
     pub quantiles: Option<Quantiles>,
+}
+
+/// How the packets that a timer waits for are spaced, and how the timer itself is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// They leave at most so far apart.
+    pub interval_ms: f64,
+    /// And up to so much less, at random.
+    pub interval_jitter_ms: f64,
+    /// The timer runs up to so much less than its time, at random.
+    pub timeout_jitter_ms: f64,
 }
 
 /// Where a distribution has its middle and its tails, milliseconds.

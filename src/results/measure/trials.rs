@@ -136,6 +136,9 @@ pub struct TrialsResult {
     pub timers_scaled: Option<u32>,
     /// What was asked.
     pub asked: Terms,
+    /// So many labs were to measure at once; absent: one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<u32>,
     /// Why there are no more.
     pub ended: Ended,
     /// Absent: it was measured in one go.
@@ -241,6 +244,24 @@ impl TrialsResult {
         self
     }
 
+    /// The same with its trials' own numbers and directories, in order: of a series that several
+    /// labs measured, or of which some trials are missing.
+    #[must_use]
+    pub fn placed(mut self, places: &[(u32, String)]) -> Self {
+        for expect in &mut self.expect {
+            if let Some((number, _)) = &mut expect.first_miss
+                && let Some((own, _)) = places.get(*number as usize - 1)
+            {
+                *number = *own;
+            }
+        }
+        for (trial, (number, directory)) in self.trials.iter_mut().zip(places) {
+            trial.number = *number;
+            trial.directory.clone_from(directory);
+        }
+        self
+    }
+
     /// The distributions in which something was lost, or else of every fault.
     pub fn worth_telling(&self) -> impl Iterator<Item = &Distribution> {
         let told = |d: &&Distribution| d.transition == Transition::Initial || d.max_ms > 0.0;
@@ -259,6 +280,7 @@ pub fn summarise(trials: &[RunResult], terms: Terms, ended: Ended) -> TrialsResu
         daemons: all_daemons(trials.iter().flat_map(|run| &run.daemons)),
         timers_scaled: first.and_then(|run| run.timers_scaled),
         asked: terms,
+        jobs: None,
         ended,
         sittings: Vec::new(),
         trials: (1..).zip(trials).map(|(n, run)| trial(n, run)).collect(),

@@ -90,6 +90,9 @@ pub(super) fn how_many(result: &TrialsResult) -> String {
         Ended::Running => text += ", still running",
         Ended::Completed | Ended::Precise | Ended::Failed(_) => {}
     }
+    if let Some(jobs) = result.jobs {
+        text += &format!(", by {jobs} labs at once");
+    }
     let trusted = result.trials.iter().filter(|trial| trial.trusted).count();
     format!(
         "{text}; {trusted} trusted; seed {}",

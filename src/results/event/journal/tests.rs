@@ -309,7 +309,11 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::Warning { .. }
             | EventKind::RunFinished { .. } => {}
             // Of these the tests of `replay` make sure.
-            EventKind::Planned(_) | EventKind::TrialRecorded(_) | EventKind::SeriesEnded(_) => {}
+            EventKind::Planned(_)
+            | EventKind::TrialRecorded(_)
+            | EventKind::SeriesEnded(_)
+            | EventKind::Dealing(_)
+            | EventKind::LabBegun { .. } => {}
         }
     }
     one_of_each

@@ -502,6 +502,8 @@ fn session(name: &str, kind: &str, over: &str, nodes: [&str; 2]) -> SessionInput
         modelled: kind == "modelled",
         bfd: (name == "prod").then_some([end; 2]),
         hold: [Span::from_secs(90); 2],
+        keepalive: None,
+        timing: [None, None],
     }
 }
 

@@ -8,3 +8,4 @@ mod isolated;
 pub(in crate::results) mod lab;
 mod placed;
 mod trust;
+mod warnings;
