@@ -429,10 +429,11 @@ impl<'a> Table<'a> {
                 .lines()
                 .rev()
                 .find(|line| line.contains("trials-ended"))?;
-            match serde_json::from_str::<Event>(line).ok()?.kind {
-                EventKind::Warning { text, .. } => Some(text),
-                _ => None,
-            }
+            let EventKind::Warning { text, .. } = serde_json::from_str::<Event>(line).ok()?.kind
+            else {
+                return None;
+            };
+            Some(text)
         });
         all.next()
             .unwrap_or_else(|| "a lab ended before its trial did".to_owned())

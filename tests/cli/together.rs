@@ -46,7 +46,7 @@ fn two_labs_share_a_series_which_is_taken_up_again_after_an_end_and_after_a_kill
     let file = known_outage();
     let args = ["run", &file, "--name", &name, "--out", "out"];
     let begun = [&args[..], &["--trials", "40", "--jobs", "2"]].concat();
-    let run = bench.start_until(&begun, "trial 2 of 40");
+    let run = bench.start_until(&begun, "trial 1 of 40");
     run.process().terminate().unwrap();
     let output = run.finished();
     let (out, err) = words(&output);
@@ -57,28 +57,29 @@ fn two_labs_share_a_series_which_is_taken_up_again_after_an_end_and_after_a_kill
         "{out}{err}"
     );
     let all = bench.json(&["report", "out", "--json"]);
-    assert_eq!((&all["jobs"], labs(&all)), (&Value::from(2), 2), "{all}");
+    assert_eq!(all["jobs"], 2, "{all}");
     let seed = all["asked"]["seed"].clone();
 
     // Killed, as many trials as were over are still told.
     let more = [&args[..], &["--resume"]].concat();
-    let run = bench.start_until(&more, "trial 5 of 40");
+    let run = bench.start_until(&more, "trial 3 of 40");
     run.process().kill().unwrap();
     run.finished();
     until("every process gone", || bench.left().is_empty());
     let all = bench.json(&["report", "out", "--json"]);
-    assert!(all["trials"].as_array().unwrap().len() >= 5, "{all}");
+    assert!(all["trials"].as_array().unwrap().len() >= 3, "{all}");
 
     // The rest of fewer: what was cut short is measured anew, and no number is missing.
-    let last = [&args[..], &["--resume", "--trials", "8", "--json"]].concat();
+    let last = [&args[..], &["--resume", "--trials", "5", "--json"]].concat();
     let all = bench.json(&last);
     let done = numbers(&bench, &all);
-    assert!(done.len() >= 8, "{done:?}");
-    assert!((1..=8).all(|number| done.contains(&number)), "{done:?}");
+    assert!(done.len() >= 5, "{done:?}");
+    assert!((1..=5).all(|number| done.contains(&number)), "{done:?}");
     assert_eq!(all["asked"]["seed"], seed);
     assert_eq!(all["ended"]["why"], "completed", "{all}");
     assert_eq!(all["lab"], name.as_str());
     assert_eq!(all["sittings"].as_array().unwrap().len(), 3, "{all}");
+    assert!(labs(&all) > 1, "{all}");
     is_told_again(&bench, "out", None);
     assert!(!bench.dir.path().join("out/deal").exists());
     assert_eq!(bench.json(&last), all, "nothing is left to do");
