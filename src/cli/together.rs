@@ -393,7 +393,7 @@ impl<'a> Table<'a> {
         };
         let outcome = match &ended {
             Ended::Completed | Ended::Precise => "completed",
-            Ended::Interrupted => "interrupted",
+            Ended::Interrupted | Ended::Running => "interrupted",
             Ended::Failed(_) => "failed",
         };
         self.say(EventKind::SeriesEnded(SeriesEnd { ended }))?;

@@ -537,7 +537,7 @@ pub struct Prediction {
 }
 
 /// How the packets that a timer waits for are spaced, and how the timer itself is.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Spread {
     /// They leave at most so far apart.
     pub interval_ms: f64,
