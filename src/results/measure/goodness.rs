@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    result::{Prediction, Quantiles, Spread},
+    result::{Prediction, Quantiles, Spacing},
     stats,
 };
 
@@ -51,7 +51,7 @@ struct Model {
     /// latest detection, milliseconds.
     latest: f64,
     /// How packets and timer are spaced.
-    spread: Spread,
+    spread: Spacing,
 }
 
 impl Model {
@@ -112,9 +112,9 @@ impl Model {
 }
 
 /// Of BFD everybody's intervals are jittered; of keepalives that is only what RFC 4271 §10 has.
-fn assumed(predicted: &Prediction) -> Option<Spread> {
+fn assumed(predicted: &Prediction) -> Option<Spacing> {
     let interval_ms = predicted.max_ms - predicted.delay_ms - predicted.min_ms;
-    matches!(predicted.by.as_str(), "bfd" | "hold").then_some(Spread {
+    matches!(predicted.by.as_str(), "bfd" | "hold").then_some(Spacing {
         interval_ms,
         interval_jitter_ms: interval_ms * JITTER,
         timeout_jitter_ms: 0.0,
@@ -215,7 +215,7 @@ mod tests {
             max_ms: interval * times + delay_ms,
             delay_ms,
             without_bfd_ms: None,
-            spread: Some(Spread {
+            spread: Some(Spacing {
                 interval_ms: interval,
                 interval_jitter_ms: interval / 4.0,
                 timeout_jitter_ms: 0.0,
@@ -320,7 +320,7 @@ mod tests {
             max_ms: hold,
             delay_ms: 0.0,
             without_bfd_ms: None,
-            spread: Some(Spread {
+            spread: Some(Spacing {
                 interval_ms: hold / 3.0,
                 interval_jitter_ms: hold / 3.0 * keepalive,
                 timeout_jitter_ms: hold * timer,

@@ -3,7 +3,7 @@
 use super::{
     goodness,
     input::{BgpTiming, LagInput, SessionInput},
-    result::{Prediction, Spread},
+    result::{Prediction, Spacing},
 };
 use crate::units::Percent;
 
@@ -67,9 +67,9 @@ fn timers(session: &SessionInput, node: &str, delay_ns: u64, by_bfd: bool) -> Op
 }
 
 /// The spread of a hold timer at a speaker that times like `own` and hears keepalives of `peer`.
-fn hold_spread((hold_ms, interval_ms): (f64, f64), own: BgpTiming, peer: BgpTiming) -> Spread {
+fn hold_spread((hold_ms, interval_ms): (f64, f64), own: BgpTiming, peer: BgpTiming) -> Spacing {
     let share = |share: Percent| f64::from(share.millionths()) / 1e6;
-    Spread {
+    Spacing {
         interval_ms,
         interval_jitter_ms: interval_ms * share(peer.keepalive_jitter),
         timeout_jitter_ms: hold_ms * share(own.hold_jitter),

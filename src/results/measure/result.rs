@@ -530,7 +530,7 @@ pub struct Prediction {
     pub without_bfd_ms: Option<(f64, f64)>,
     /// What makes them spread; absent where nothing is known of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub spread: Option<Spread>,
+    pub spread: Option<Spacing>,
     /// How cuts at random instants spread between the two; absent where nothing is known of it.
     #[serde(default)]
     pub quantiles: Option<Quantiles>,
@@ -538,7 +538,7 @@ pub struct Prediction {
 
 /// How the packets that a timer waits for are spaced, and how the timer itself is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Spread {
+pub struct Spacing {
     /// They leave at most so far apart.
     pub interval_ms: f64,
     /// And up to so much less, at random.
