@@ -1,6 +1,6 @@
 //! Many runs of one scenario as distributions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -481,11 +481,39 @@ pub fn is_precise(trials: &[RunResult], share: Percent, seed: u64) -> bool {
 /// `first`: how the lab came up, what state everything was in, and the trial itself; not what
 /// was done and said in earlier trials.
 pub fn of_trial(mut events: Vec<Event>, first: MonoNs, begun: MonoNs) -> Vec<Event> {
+    let standing = standing(&events, begun);
     events.retain(|event| {
         let of_another = (first..begun).contains(&event.at);
-        !(of_another && belongs_to_one(&event.kind))
+        let is_alert = matches!(event.kind, EventKind::Alert { .. });
+        let stands = is_alert && standing.contains(&event.at);
+        !(of_another && belongs_to_one(&event.kind)) || stands
     });
     events
+}
+
+/// When the alerts were raised that stand at `begun`: nobody raises them again.
+fn standing(events: &[Event], begun: MonoNs) -> BTreeSet<MonoNs> {
+    let mut raised: BTreeMap<_, MonoNs> = BTreeMap::new();
+    let mut before: Vec<&Event> = events.iter().filter(|event| event.at < begun).collect();
+    before.sort_by_key(|event| event.at);
+    for event in before {
+        let EventKind::Alert {
+            alert,
+            state,
+            about,
+            probe,
+            ..
+        } = &event.kind
+        else {
+            continue;
+        };
+        let key = (alert, about, probe);
+        match state.as_str() {
+            "raised" => raised.insert(key, event.at),
+            _ => raised.remove(&key),
+        };
+    }
+    raised.into_values().collect()
 }
 
 fn belongs_to_one(kind: &EventKind) -> bool {
@@ -504,7 +532,10 @@ fn belongs_to_one(kind: &EventKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{super::tests::lab, *};
-    use crate::results::measure::measure;
+    use crate::{
+        lab::model::Alert,
+        results::measure::{BEFORE, measure},
+    };
 
     fn terms() -> Terms {
         Terms {
@@ -590,5 +621,45 @@ mod tests {
         let kept = of_trial(all, 10, 20);
         let at: Vec<MonoNs> = kept.iter().map(|event| event.at).collect();
         assert_eq!(at, [1, 13, 22]);
+    }
+
+    /// Of three alerts raised in the first trial one is cleared before the second begins, one is
+    /// cleared and raised again, and one stands all the while.
+    #[test]
+    fn an_alert_that_stands_between_trials_stands_in_the_next() {
+        let event = |at: MonoNs, state: &str, about: &str| Event {
+            at,
+            kind: EventKind::Alert {
+                alert: Alert::LoadExceedsBackup.word().to_owned(),
+                state: state.to_owned(),
+                about: about.to_owned(),
+                probe: None,
+                metric: None,
+                load_bps: Some(12_000_000),
+                room_bps: Some(10_000_000),
+            },
+        };
+        let all = vec![
+            event(12, "raised", "over"),
+            event(13, "raised", "again"),
+            event(14, "raised", "standing"),
+            event(15, "cleared", "over"),
+            event(16, "cleared", "again"),
+            event(17, "raised", "again"),
+            event(25, "cleared", "standing"),
+        ];
+        let kept = of_trial(all, 10, 20);
+        let at: Vec<MonoNs> = kept.iter().map(|event| event.at).collect();
+        assert_eq!(at, [14, 17, 25]);
+        // It was there when the trial's first packet was sent.
+        let mut input = lab::clean_silent_cut(false);
+        input.events.extend(kept);
+        let start = EventKind::ProbesStarted { flows: 2, rate: 1 };
+        lab::at(&mut input, lab::START, start);
+        let result = measure(&input);
+        let mut loads = result.alerts.iter();
+        let one = loads.find(|one| one.about == "again").unwrap();
+        assert_eq!((one.label.as_str(), one.raised_ms), (BEFORE, 0.0));
+        assert_eq!(one.cleared_ns, None);
     }
 }
