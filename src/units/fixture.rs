@@ -2,7 +2,7 @@
 
 use super::{
     Asn, Family, Match, NodeName, PeerConfig, Policy, RouteChoice, Rule, SessionName, Set, Span,
-    SpeakerConfig, Verdict,
+    SpeakerConfig, StaticHop, StaticPath, Verdict,
 };
 
 pub(crate) fn asn(number: u32) -> Asn {
@@ -72,4 +72,15 @@ pub(crate) fn accepting(matches: Vec<Match>, set: Vec<Set>) -> Policy {
             set,
         }],
     }
+}
+
+/// Static routes to a prefix by way of each of these.
+pub(crate) fn over_tunnels(prefix: &str, hops: &[&str], floating: bool) -> Vec<StaticPath> {
+    let path = |hop: &&str| StaticPath {
+        prefix: prefix.parse().expect("a prefix"),
+        to: StaticHop::Via(hop.parse().expect("an address")),
+        propagated: None,
+        floating,
+    };
+    hops.iter().map(path).collect()
 }

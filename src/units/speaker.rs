@@ -38,6 +38,33 @@ pub struct SpeakerConfig {
     pub peers: Vec<PeerConfig>,
 }
 
+impl SpeakerConfig {
+    /// The static routes of one family.
+    pub fn statics_of(&self, family: Family) -> impl Iterator<Item = &StaticPath> {
+        let of = move |route: &&StaticPath| Family::of(&route.prefix) == family;
+        self.statics.iter().filter(of)
+    }
+
+    /// Its static routes, each with the number of those to the same prefix that are preferred to
+    /// it: with a multipath of one they are used one after the other, otherwise at once.
+    pub fn ranked_statics(&self) -> Vec<(&StaticPath, u8)> {
+        let rank = |index: usize, route: &StaticPath| {
+            let before = self.statics.iter().take(index);
+            let same = before.filter(|other| other.prefix == route.prefix).count();
+            match self.multipath {
+                0 | 1 => u8::try_from(same).unwrap_or(u8::MAX).min(MAX_RANK),
+                _ => 0,
+            }
+        };
+        let all = self.statics.iter().enumerate();
+        all.map(|(index, route)| (route, rank(index, route)))
+            .collect()
+    }
+}
+
+/// Daemons have no room for more preferences.
+const MAX_RANK: u8 = 9;
+
 /// A table of a gateway that has several. Each chooses for itself among the paths that are
 /// propagated into it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,14 +12,16 @@ mod filter;
 mod tests;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt::{self, Write as _},
 };
 
 use ipnet::IpNet;
 
 use self::filter::Filter;
-use crate::units::{Family, Origination, PeerConfig, SessionName, SpeakerConfig};
+use crate::units::{
+    Family, Origination, PeerConfig, SessionName, SpeakerConfig, StaticHop, StaticPath,
+};
 
 /// What a [`SpeakerConfig`] asks for and `bird.conf` cannot say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +61,11 @@ const METRIC: u32 = 20;
 const REACHED: &str = "reached";
 /// The static protocol of prefixes that are null-routed.
 const NULL: &str = "null";
+
+/// BIRD's own preference of static routes; BGP's have 100.
+const STATIC_PREFERENCE: u8 = 200;
+/// Of floating ones.
+const FLOATING_PREFERENCE: u8 = 50;
 
 /// The longest pause after an error, seconds; each pause is twice the one before.
 const ERROR_WAIT_MAX: u32 = 2;
@@ -115,6 +122,7 @@ fn write_config(out: &mut String, config: &SpeakerConfig) -> fmt::Result {
         for null in [true, false] {
             write_originations(out, config, family, null)?;
         }
+        write_statics(out, config, family)?;
     }
     if config.peers.iter().any(|peer| is_internal(config, peer)) {
         write_connected(out, &families)?;
@@ -136,8 +144,11 @@ fn write_config(out: &mut String, config: &SpeakerConfig) -> fmt::Result {
 /// The families of any session or origination.
 fn families(config: &SpeakerConfig) -> BTreeSet<Family> {
     let carried = config.peers.iter().flat_map(|peer| &peer.families).copied();
-    let originated = config.originate.iter().map(|o| Family::of(&o.prefix));
-    carried.chain(originated).collect()
+    let originated = config.originate.iter().map(|o| &o.prefix);
+    let fixed = config.statics.iter().map(|route| &route.prefix);
+    carried
+        .chain(originated.chain(fixed).map(Family::of))
+        .collect()
 }
 
 fn write_kernel(out: &mut String, config: &SpeakerConfig, family: Family) -> fmt::Result {
@@ -186,6 +197,41 @@ fn write_originations(
         writeln!(out, "  route {} blackhole;", origination.prefix)?;
     }
     writeln!(out, "}}")
+}
+
+/// Static routes over tunnels, in use while the tunnel's interface is up: a protocol for each
+/// preference.
+fn write_statics(out: &mut String, config: &SpeakerConfig, family: Family) -> fmt::Result {
+    let n = number(family);
+    let mut protocols: BTreeMap<(bool, u8), Vec<&StaticPath>> = BTreeMap::new();
+    for (route, rank) in config.ranked_statics() {
+        if Family::of(&route.prefix) == family {
+            let of = protocols.entry((route.floating, rank)).or_default();
+            of.push(route);
+        }
+    }
+    for ((floating, rank), routes) in protocols {
+        let (name, preference) = match floating {
+            true => ("floating", FLOATING_PREFERENCE - rank),
+            false => ("vpn", STATIC_PREFERENCE - rank),
+        };
+        writeln!(out, "\nprotocol static '{name}{n}-{}' {{", rank + 1)?;
+        writeln!(out, "  check link yes;")?;
+        writeln!(out, "  ipv{n} {{ preference {preference}; }};")?;
+        let mut written: BTreeSet<IpNet> = BTreeSet::new();
+        for route in routes.iter().filter(|route| written.insert(route.prefix)) {
+            write!(out, "  route {}", route.prefix)?;
+            for one in routes.iter().filter(|one| one.prefix == route.prefix) {
+                match one.to {
+                    StaticHop::Via(via) => write!(out, " via {via}")?,
+                    StaticHop::Blackhole => write!(out, " blackhole")?,
+                }
+            }
+            writeln!(out, ";")?;
+        }
+        writeln!(out, "}}")?;
+    }
+    Ok(())
 }
 
 /// Connected networks, for the next hops of internal sessions.

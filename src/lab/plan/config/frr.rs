@@ -23,7 +23,7 @@ use ipnet::IpNet;
 use self::filter::Filters;
 use crate::units::{
     Asn, BfdConfig, Family, NodeName, Origination, PeerConfig, PolicySource, SessionName,
-    SpeakerConfig,
+    SpeakerConfig, StaticHop, StaticPath,
 };
 
 /// What a [`SpeakerConfig`] asks for and `frr.conf` cannot say.
@@ -65,13 +65,16 @@ const LOCAL_TAG: u32 = 1;
 /// Administrative distance of null routes: anything learned is better.
 const NULL_DISTANCE: u8 = 254;
 
+/// And of floating static routes, the first of them: worse than any of BGP's.
+const FLOATING: u8 = 240;
+
 /// Where the daemons log; `/run` is private to the node.
 const LOG_FILE: &str = "/run/frr/frr.log";
 
 /// The daemons a rendered configuration needs beside zebra, in starting order.
 pub fn daemons(config: &SpeakerConfig) -> Vec<String> {
     let bfd = config.peers.iter().any(|peer| peer.bfd.is_some());
-    let statics = config.originate.iter().any(is_null_routed);
+    let statics = !config.statics.is_empty() || config.originate.iter().any(is_null_routed);
     [("staticd", statics), ("bfdd", bfd), ("bgpd", true)]
         .into_iter()
         .filter(|&(_, needed)| needed)
@@ -184,6 +187,10 @@ fn write_config(out: &mut String, config: &SpeakerConfig, filters: &Filters) -> 
             ip_word(Family::of(&prefix))
         )?;
     }
+    let ranks = config.ranked_statics();
+    for (route, rank) in &ranks {
+        write_static(out, route, *rank)?;
+    }
     let profiles = bfd_profiles(config);
     if !profiles.is_empty() {
         writeln!(out, "!\nbfd")?;
@@ -195,8 +202,48 @@ fn write_config(out: &mut String, config: &SpeakerConfig, filters: &Filters) -> 
     writeln!(out, "!")?;
     filters.write(out)?;
     writeln!(out, "route-map local permit 10\n set tag {LOCAL_TAG}\nexit")?;
+    for family in [Family::Ipv4Unicast, Family::Ipv6Unicast] {
+        write_told_statics(out, config, family)?;
+    }
     writeln!(out, "!")?;
     write_bgp(out, config, &profiles)
+}
+
+/// A static route over a tunnel: zebra has it while the tunnel's interface is up.
+fn write_static(out: &mut String, route: &StaticPath, rank: u8) -> std::fmt::Result {
+    let ip = ip_word(Family::of(&route.prefix));
+    let distance = rank + if route.floating { FLOATING } else { 1 };
+    match route.to {
+        StaticHop::Via(via) => writeln!(out, "{ip} route {} {via} {distance}", route.prefix),
+        StaticHop::Blackhole => writeln!(out, "{ip} route {} blackhole {distance}", route.prefix),
+    }
+}
+
+/// What BGP may tell of static routes; null routes are told as what they stand for.
+fn write_told_statics(
+    out: &mut String,
+    config: &SpeakerConfig,
+    family: Family,
+) -> std::fmt::Result {
+    let told: BTreeSet<IpNet> = config.statics_of(family).map(|s| s.prefix).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let (ip, name) = (ip_word(family), told_map(family));
+    for (seq, prefix) in (1..).map(|n| n * 5).zip(told) {
+        writeln!(out, "{ip} prefix-list {name} seq {seq} permit {prefix}")?;
+    }
+    writeln!(out, "route-map {name} permit 10")?;
+    writeln!(out, " match {ip} address prefix-list {name}")?;
+    writeln!(out, " set tag {LOCAL_TAG}\nexit")
+}
+
+/// The route-map, and its prefix-list, of static routes that BGP may tell of.
+fn told_map(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4Unicast => "static-v4",
+        Family::Ipv6Unicast => "static-v6",
+    }
 }
 
 fn write_bgp(
@@ -292,6 +339,10 @@ fn write_family(out: &mut String, config: &SpeakerConfig, family: Family) -> std
             None => "network",
         };
         writeln!(out, "  {word} {} route-map local", origination.prefix)?;
+    }
+    if config.statics_of(family).next().is_some() {
+        let map = told_map(family);
+        writeln!(out, "  redistribute static route-map {map}")?;
     }
     for peer in config.peers.iter().filter(carries) {
         let at = format!("  neighbor {}", peer.remote);

@@ -31,7 +31,8 @@ pub(super) fn of(lab: &Lab, legs: &[Leg], leg: &Leg, side: usize) -> Sides {
     sides
 }
 
-/// Routes learned over an IPsec VPN come over the sessions of its tunnels.
+/// Routes learned over an IPsec VPN come over the sessions of its tunnels; over a VPN with static
+/// routes there is no session, and nothing is learned.
 fn name_tunnels(lab: &Lab, policy: &mut Policy) {
     let tunnels = |session: &SessionName| {
         let ipsec = lab.sessions.get(session).and_then(Session::ipsec);
@@ -41,12 +42,17 @@ fn name_tunnels(lab: &Lab, policy: &mut Policy) {
             .map(PolicySource::Session)
             .collect::<Vec<_>>()
     };
+    let is_static = |session: &SessionName| {
+        let session = lab.sessions.get(session);
+        session.is_some_and(|session| session.fixed().is_some())
+    };
     let matches = policy.rules.iter_mut().flat_map(|rule| &mut rule.matches);
     for wanted in matches {
         if let Match::From(sources) = wanted {
             let more: Vec<PolicySource> = sources
                 .iter()
                 .flat_map(|source| match source {
+                    PolicySource::Session(session) if is_static(session) => Vec::new(),
                     PolicySource::Session(session) => {
                         let of = tunnels(session);
                         if of.is_empty() {

@@ -107,16 +107,16 @@ impl Lower<'_> {
         }
     }
 
-    /// The customer's static routes hang on their tunnel, which backhoe's own speaker watches.
+    /// The customer's static routes hang on their tunnel, which a daemon watches.
     pub(super) fn check_static_speaker(&mut self, at: At, end: &NodeName, daemon: &Daemon) {
-        if *daemon != Daemon::Embedded {
+        if *daemon == Daemon::None {
             self.f
                 .error(
                     at,
                     "static-vpn",
-                    format!("`{end}` has static routes over a VPN, which only the embedded daemon keeps in this version"),
+                    format!("`{end}` has static routes over a VPN, and `daemon: none` has nothing that keeps them"),
                 )
-                .help("give it `daemon: embedded`");
+                .help("they are there while the tunnel is up, so somebody must watch it: `embedded`, `frr` or `bird`");
         }
     }
 }

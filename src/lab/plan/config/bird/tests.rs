@@ -229,3 +229,23 @@ fn what_bird_cannot_say_is_refused_all_at_once() {
         ]
     );
 }
+
+/// Of two tunnels the second is the spare of the first; floating ones yield to BGP's.
+#[test]
+fn static_routes_over_tunnels_are_ranked() {
+    let mut wanted = fixture::speaker("dc1", 65001, "10.0.1.1", Vec::new());
+    wanted.statics = fixture::over_tunnels("172.31.0.0/16", &["169.254.7.1", "169.254.8.1"], false);
+    let text = render(&wanted).unwrap();
+    for (rank, preference, via) in [(1, 200, "169.254.7.1"), (2, 199, "169.254.8.1")] {
+        let protocol = format!(
+            "protocol static 'vpn4-{rank}' {{\n  check link yes;\n  ipv4 {{ preference {preference}; }};\n  route 172.31.0.0/16 via {via};\n}}\n"
+        );
+        assert!(text.contains(&protocol), "{text}");
+    }
+    assert!(text.contains("protocol kernel kernel4"), "{text}");
+    wanted.multipath = 2;
+    wanted.statics = fixture::over_tunnels("172.31.0.0/16", &["169.254.7.1", "169.254.8.1"], true);
+    let text = render(&wanted).unwrap();
+    let protocol = "protocol static 'floating4-1' {\n  check link yes;\n  ipv4 { preference 50; };\n  route 172.31.0.0/16 via 169.254.7.1 via 169.254.8.1;\n}\n";
+    assert!(text.contains(protocol), "{text}");
+}

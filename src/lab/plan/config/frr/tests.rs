@@ -165,3 +165,35 @@ fn a_users_own_text_tells_its_daemons() {
     assert_eq!(daemons_of_text(text), ["staticd", "bfdd", "ospfd", "bgpd"]);
     assert!(daemons_of_text("hostname x\n").is_empty());
 }
+
+/// Of two tunnels the second is the spare of the first; what is static is told as what the router
+/// itself says.
+#[test]
+fn static_routes_over_tunnels_are_ranked_and_told() {
+    let mut wanted = config(vec![peer("inside", "10.9.0.2", 65010)]);
+    wanted.statics = fixture::over_tunnels("172.31.0.0/16", &["169.254.7.1", "169.254.8.1"], false);
+    let text = render(&wanted).unwrap();
+    let routes = [
+        "ip route 172.31.0.0/16 169.254.7.1 1",
+        "ip route 172.31.0.0/16 169.254.8.1 2",
+    ];
+    assert!(has(&text, &routes), "{text}");
+    let map = [
+        "ip prefix-list static-v4 seq 5 permit 172.31.0.0/16",
+        "route-map static-v4 permit 10",
+        " match ip address prefix-list static-v4",
+        " set tag 1",
+    ];
+    assert!(has(&text, &map), "{text}");
+    assert!(has(&text, &["  redistribute static route-map static-v4"]));
+    assert_eq!(daemons(&wanted), ["staticd", "bgpd"]);
+
+    wanted.multipath = 2;
+    wanted.statics = fixture::over_tunnels("172.31.0.0/16", &["169.254.7.1", "169.254.8.1"], true);
+    let text = render(&wanted).unwrap();
+    let routes = [
+        "ip route 172.31.0.0/16 169.254.7.1 240",
+        "ip route 172.31.0.0/16 169.254.8.1 240",
+    ];
+    assert!(has(&text, &routes), "{text}");
+}
