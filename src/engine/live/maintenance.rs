@@ -13,9 +13,10 @@ use crate::{
     lab::{
         model::aws::{KEPT_MED, MAINTENANCE_NOTICE, REPLACED_MED},
         op::{Netns, Op},
-        plan::DaemonPlan,
+        plan::{DaemonPlan, IpsecBackend},
     },
     os::kernel::is_gone,
+    results::event::EventKind,
     units::{NodeName, SessionName},
 };
 
@@ -68,8 +69,20 @@ impl Live {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         match kernel.apply(&[down]) {
             // A TUN device goes with its daemon.
-            Err(error) if !is_gone(&error.source) => Err(error.into()),
-            Ok(()) | Err(_) => Ok(at),
+            Err(error) if !is_gone(&error.source) => return Err(error.into()),
+            Ok(()) | Err(_) => {}
         }
+        if charon.backend == IpsecBackend::Kernel {
+            // Nobody else says so: it would live on without its daemon.
+            let down = EventKind::Tunnel {
+                tunnel: charon.tunnel.to_string(),
+                node: node.to_string(),
+                state: "down".to_owned(),
+                backend: charon.backend.to_string(),
+                reason: Some("its endpoint is replaced".to_owned()),
+            };
+            self.sink().at(at.after, down);
+        }
+        Ok(at)
     }
 }

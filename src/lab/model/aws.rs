@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::units::{BfdConfig, Bytes, Rate, Span};
+use crate::units::{BfdConfig, Bytes, Rate, Span, TunnelCap};
 
 /// Hold time AWS offers on a VIF.
 pub const VIF_HOLD: Span = Span::from_secs(90);
@@ -40,9 +40,12 @@ pub const VIF_BFD: BfdConfig = BfdConfig {
     min_rx: Span::from_millis(300),
     multiplier: 3,
 };
-/// What one tunnel of a Site-to-Site VPN carries at most, bits a second (Site-to-Site VPN User
-/// Guide, "Site-to-Site VPN quotas").
-pub const VPN_TUNNEL_RATE_BPS: u64 = 1_250_000_000;
+/// What one tunnel of a Site-to-Site VPN carries at most (Site-to-Site VPN User Guide,
+/// "Site-to-Site VPN quotas").
+pub const VPN_TUNNEL_CAP: TunnelCap = TunnelCap {
+    bits: 1_250_000_000,
+    packets: 140_000,
+};
 /// Prefixes AWS accepts on a private VIF, for each family, before it ends the session.
 pub const VIF_MAX_PREFIX: u32 = 100;
 /// Prefixes AWS accepts on a public VIF before it ends the session.
@@ -107,6 +110,13 @@ pub const TGW_MAX_ALLOWED: usize = 200;
 pub const MAX_TRANSIT_VIFS: usize = 4;
 /// Private and public VIFs of one dedicated connection or LAG (Direct Connect quotas).
 pub const MAX_OTHER_VIFS: usize = 50;
+/// VIFs of every sort of one dedicated connection or LAG (Direct Connect quotas).
+pub const MAX_VIFS: usize = 51;
+/// Private and transit VIFs of one Direct Connect gateway, unless AWS grants more (Direct Connect
+/// quotas).
+pub const DXGW_MAX_VIFS: usize = 30;
+/// Direct Connect gateways of one TGW (Transit Gateway quotas).
+pub const TGW_MAX_DXGWS: usize = 20;
 /// VGWs of one Direct Connect gateway.
 pub const DXGW_MAX_VGWS: usize = 20;
 /// TGWs of one Direct Connect gateway.

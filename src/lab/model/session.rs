@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 
 use super::{Ipsec, Node, aws};
-use crate::units::{BfdConfig, Bytes, LinkName, NodeName, Span};
+use crate::units::{BfdConfig, Bytes, LinkName, NodeName, Span, TunnelCap};
 
 /// Bytes a tunnel takes from the underlay's MTU: WireGuard over IPv6, the worst case
 /// (IPv6 40, UDP 8, WireGuard 32).
@@ -124,8 +124,8 @@ pub struct Vif {
     pub link: LinkName,
     /// The `vgw`, `dxgw` or `aws-public` behind the location; linked to it.
     pub gateway: NodeName,
-    /// The link between location and gateway: AWS's inside.
-    pub backbone: LinkName,
+    /// The links between location and gateway: AWS's inside; at least one.
+    pub backbones: Vec<LinkName>,
     /// 802.1Q tag, 1 to 4094; unique on the circuit. `None`: untagged, and the
     /// only VIF of the circuit.
     pub vlan: Option<u16>,
@@ -155,6 +155,8 @@ pub struct Vpn {
     pub mss: Option<Mss>,
     /// Static routes in place of BGP.
     pub fixed: Option<StaticVpn>,
+    /// What AWS's gateway lets through each tunnel; none between routers of the user's own.
+    pub cap: Option<TunnelCap>,
 }
 
 /// A VPN with static routes at both ends. Nothing in it tells one end what the other can

@@ -41,7 +41,7 @@ fn the_headline_lab_means_what_it_says() {
         panic!("{prod:?}");
     };
     assert_eq!(prod.ends, [name::<NodeName>("dc1"), name("east")]);
-    assert_eq!(vif.backbone, name("backbone"));
+    assert_eq!(vif.backbones, [name::<LinkName>("backbone")]);
     assert_eq!(vif.vlan, Some(101));
     let bfd = prod.bfd.unwrap();
     assert_eq!(bfd[0], bfd[1]);

@@ -60,9 +60,8 @@ pub(in crate::lab::plan) fn legs(net: &Net<'_>) -> Result<Vec<Leg>, Vec<PlanErro
             Err(error) => errors.push(error),
         }
     }
-    for vif in backbones(net.lab).into_values() {
-        let ends = [vif.0, &vif.1.gateway];
-        match between(net, ends, &vif.1.backbone) {
+    for (backbone, (location, vif)) in backbones(net.lab) {
+        match between(net, [location, &vif.gateway], backbone) {
             Ok(leg) => legs.push(leg),
             Err(error) => errors.push(error),
         }
@@ -105,9 +104,12 @@ pub(super) fn vifs(lab: &Lab) -> impl Iterator<Item = (&NodeName, &Vif)> {
 
 /// The links between locations and gateways that VIFs use, each with its ends.
 fn backbones(lab: &Lab) -> BTreeMap<&LinkName, (&NodeName, &Vif)> {
-    vifs(lab)
-        .map(|(location, vif)| (&vif.backbone, (location, vif)))
-        .collect()
+    let links = |(location, vif)| {
+        let of = move |backbone| (backbone, (location, vif));
+        let vif: &Vif = vif;
+        vif.backbones.iter().map(of)
+    };
+    vifs(lab).flat_map(links).collect()
 }
 
 /// Every Direct Connect gateway with each gateway behind it.

@@ -1,4 +1,4 @@
-//! AWS's limits: how many VIFs a connection has; and what a customer may announce, as far as
+//! AWS's limits: how many VIFs a connection and a gateway have; and what a customer may announce, as far as
 //! the file alone shows it: a lab that is beyond it at its start never converges.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::{Lower, Section};
 use crate::{
-    lab::model::{Routing, Shorthand, VifKind, aws},
+    lab::model::{Kind, Routing, Shorthand, Vif, VifKind, aws},
     units::{LinkName, NodeName, SessionName},
 };
 
@@ -44,23 +44,26 @@ impl Lower<'_> {
         }
     }
 
-    /// A connection, or LAG, has so many VIFs.
+    /// A connection, or LAG, has so many VIFs of each sort, and so many in all.
     pub(super) fn check_vif_quota(&mut self) {
-        let mut counts: BTreeMap<(LinkName, bool), usize> = BTreeMap::new();
+        let mut counts: BTreeMap<(LinkName, &str), usize> = BTreeMap::new();
         let mut found = Vec::new();
         for (name, session) in &self.lab.sessions {
             let Some(vif) = session.vif() else {
                 continue;
             };
-            let is_transit = vif.kind == VifKind::Transit;
-            let (most, word) = match is_transit {
-                true => (aws::MAX_TRANSIT_VIFS, "transit VIFs"),
-                false => (aws::MAX_OTHER_VIFS, "private and public VIFs"),
+            let (most, word) = match vif.kind {
+                VifKind::Transit => (aws::MAX_TRANSIT_VIFS, "transit VIFs"),
+                VifKind::Private | VifKind::Public => {
+                    (aws::MAX_OTHER_VIFS, "private and public VIFs")
+                }
             };
-            let count = counts.entry((vif.link.clone(), is_transit)).or_default();
-            *count += 1;
-            if *count == most + 1 {
-                found.push((name.clone(), vif.link.clone(), most, word));
+            for (most, word) in [(most, word), (aws::MAX_VIFS, "VIFs")] {
+                let count = counts.entry((vif.link.clone(), word)).or_default();
+                *count += 1;
+                if *count == most + 1 {
+                    found.push((name.clone(), vif.link.clone(), most, word));
+                }
             }
         }
         for (session, link, most, word) in found {
@@ -69,6 +72,45 @@ impl Lower<'_> {
             self.f
                 .error(at, "aws-quota", message)
                 .help("a connection has no more (\"AWS Direct Connect quotas\"); a dxgw brings several gateways behind one VIF");
+        }
+    }
+
+    /// A Direct Connect gateway has so many VIFs, and a transit gateway so many Direct Connect
+    /// gateways.
+    pub(super) fn check_gateway_quota(&mut self) {
+        let mut vifs: BTreeMap<&NodeName, usize> = BTreeMap::new();
+        let mut found = Vec::new();
+        for (name, session) in &self.lab.sessions {
+            let of_dxgw = |vif: &&Vif| matches!(self.kind(&vif.gateway), Some(Kind::Dxgw { .. }));
+            let Some(vif) = session.vif().filter(of_dxgw) else {
+                continue;
+            };
+            let count = vifs.entry(&vif.gateway).or_default();
+            *count += usize::from(!session.unlike_aws);
+            if !session.unlike_aws && *count == aws::DXGW_MAX_VIFS + 1 {
+                let most = aws::DXGW_MAX_VIFS;
+                let message = format!("`{}` has more than {most} VIFs", vif.gateway);
+                found.push((Section::Sessions, name.to_string(), message, "a Direct Connect gateway has no more, private and transit, unless AWS grants it (\"AWS Direct Connect quotas\"); `unlike-aws: true` on the session says that it did"));
+            }
+        }
+        let mut dxgws: BTreeMap<&NodeName, usize> = BTreeMap::new();
+        for (name, node) in &self.lab.nodes {
+            let Kind::Dxgw { associations } = &node.kind else {
+                continue;
+            };
+            for tgw in associations.keys().filter(|of| self.lab.is_tgw(of)) {
+                let count = dxgws.entry(tgw).or_default();
+                *count += 1;
+                if *count == aws::TGW_MAX_DXGWS + 1 {
+                    let most = aws::TGW_MAX_DXGWS;
+                    let message = format!("`{tgw}` is associated with more than {most} dxgws");
+                    found.push((Section::Nodes, name.to_string(), message, "a transit gateway has no more Direct Connect gateways (\"Transit Gateway quotas\")"));
+                }
+            }
+        }
+        for (section, name, message, help) in found {
+            let at = self.at(section, &name);
+            self.f.error(at, "aws-quota", message).help(help);
         }
     }
 

@@ -40,8 +40,8 @@ impl Lower<'_> {
         let prefixes = self.verified(fields, kind);
         let hosted = fields.flag(&mut self.f, "hosted").unwrap_or(false);
         let ends = self.circuit_ends(fields.at_value("link"), &link)?;
-        let backbone = self.backbone(fields.at_value("gateway"), &ends[1], &gateway)?;
-        let mtu = self.vif_mtu(fields, kind, (&link, &backbone), unlike_aws);
+        let backbones = self.backbones(fields.at_value("gateway"), &ends[1], &gateway)?;
+        let mtu = self.vif_mtu(fields, kind, (&link, &backbones), unlike_aws);
         let addresses = self.inside(fields, &ends, false);
         Some(Session {
             kind: SessionKind::Vif(Vif {
@@ -49,7 +49,7 @@ impl Lower<'_> {
                 sitelink,
                 link,
                 gateway,
-                backbone,
+                backbones,
                 vlan,
                 mtu,
                 hosted,
@@ -75,7 +75,7 @@ impl Lower<'_> {
         &mut self,
         fields: &Fields<'_>,
         kind: VifKind,
-        (circuit, backbone): (&LinkName, &LinkName),
+        (circuit, backbones): (&LinkName, &[LinkName]),
         unlike_aws: bool,
     ) -> Bytes {
         let carried = match self.lab.lags.get(circuit) {
@@ -137,8 +137,11 @@ impl Lower<'_> {
                 )
                 .help(format!("give `{circuit}` `mtu: {mtu}`"));
         }
-        let inside = self.link(backbone).map(|link| link.mtu);
-        if let Some(inside) = inside.filter(|&inside| inside < mtu) {
+        for backbone in backbones {
+            let inside = self.link(backbone).map(|link| link.mtu);
+            let Some(inside) = inside.filter(|&inside| inside < mtu) else {
+                continue;
+            };
             self.f
                 .error(
                     at,
@@ -285,23 +288,23 @@ impl Lower<'_> {
         None
     }
 
-    fn backbone(&mut self, at: At, location: &NodeName, gateway: &NodeName) -> Option<LinkName> {
+    /// AWS's own circuits between a location and a gateway.
+    fn backbones(
+        &mut self,
+        at: At,
+        location: &NodeName,
+        gateway: &NodeName,
+    ) -> Option<Vec<LinkName>> {
         let links = self.links_between(location, gateway);
-        if let [only] = links.as_slice() {
-            return Some(only.clone());
+        if !links.is_empty() {
+            return Some(links);
         }
         let is_gateway = matches!(
             self.kind(gateway),
             Some(Kind::Vgw | Kind::Dxgw { .. } | Kind::AwsPublic { .. })
         );
         if is_gateway && self.links_complete() {
-            let message = if links.is_empty() {
-                format!("`{location}` has no link to `{gateway}`")
-            } else {
-                format!(
-                    "`{location}` has several links to `{gateway}`; a location has one to its gateway"
-                )
-            };
+            let message = format!("`{location}` has no link to `{gateway}`");
             self.f
                 .error(at, "no-backbone", message)
                 .help("AWS's own way from the location to the gateway is a link too");
@@ -335,6 +338,7 @@ impl Lower<'_> {
             }
         }
         self.check_vif_quota();
+        self.check_gateway_quota();
     }
 
     /// SiteLink is between VIFs (Direct Connect User Guide, "SiteLink").
