@@ -23,6 +23,8 @@ mod alerts;
 mod answers;
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/caps.rs"]
+mod caps;
 #[path = "cli/fast.rs"]
 mod fast;
 #[path = "cli/faults.rs"]

@@ -15,7 +15,7 @@ pub mod link_watch;
 pub mod mount;
 mod netlink;
 pub mod netns;
-mod nftables;
+pub mod nftables;
 pub mod packet_ring;
 pub mod poll;
 pub mod poller;

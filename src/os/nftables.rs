@@ -1,5 +1,5 @@
 //! The only rules of nftables that a lab needs: TCP's MSS clamped in what a router
-//! forwards through an interface (nft(8), linux/netfilter/nf_tables.h).
+//! forwards through an interface, and caps on what comes in by one (nft(8), linux/netfilter/nf_tables.h).
 //!
 //! In the words of nft, for a tunnel `backup.1`, of IPv4:
 //!
@@ -16,11 +16,16 @@
 //! The kernel only ever makes an MSS smaller (`nft_exthdr_tcp_set_eval`), so nothing
 //! is compared first.
 
+mod cap;
+
 use std::io;
 
 use nix::errno::Errno;
 
 use super::netlink::{Messages, NetfilterSocket, Refusal, attribute};
+
+pub(super) use cap::cap_here;
+pub use cap::{OverCap, over_cap};
 
 /// One interface's SYNs of one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,8 @@ const CHAIN: &[u8] = b"mss\0";
 const NFTABLES: u16 = 10;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
+/// Head of both.
+const BATCH: [u8; 4] = [0, 0, 0, NFTABLES as u8];
 const NEW_TABLE: u16 = NFTABLES << 8;
 const NEW_CHAIN: u16 = NFTABLES << 8 | 3;
 const NEW_RULE: u16 = NFTABLES << 8 | 6;
@@ -73,7 +80,11 @@ const EXTHDR_OF_TCP: u32 = 1;
 /// # Errors
 /// The kernel lacks a part of nftables, or this process may not.
 pub(super) fn clamp_here(clamp: &Clamp<'_>) -> io::Result<()> {
-    exchange(clamp)?.map_err(|refusal| {
+    told(exchange(&requests(clamp))?)
+}
+
+fn told(answer: Result<(), Refusal>) -> io::Result<()> {
+    answer.map_err(|refusal| {
         let plain = io::Error::from_raw_os_error(refusal.errno);
         if refusal.text.is_empty() {
             plain
@@ -86,20 +97,22 @@ pub(super) fn clamp_here(clamp: &Clamp<'_>) -> io::Result<()> {
 /// Whether the kernel takes all of it; to be called in a namespace that goes away.
 pub(super) fn try_here() -> Result<(), Errno> {
     let io = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
-    for ipv6 in [false, true] {
-        let clamp = Clamp {
+    let clamp = |ipv6| {
+        requests(&Clamp {
             dev: "lo",
             ipv6,
             mss: 1000,
-        };
-        let done = exchange(&clamp).map_err(io)?;
+        })
+    };
+    for all in [clamp(false), clamp(true), cap::trial()] {
+        let done = exchange(&all).map_err(io)?;
         done.map_err(|refusal| Errno::from_raw(refusal.errno))?;
     }
     Ok(())
 }
 
-fn exchange(clamp: &Clamp<'_>) -> io::Result<Result<(), Refusal>> {
-    NetfilterSocket::open()?.batch(&requests(clamp))
+fn exchange(requests: &Messages) -> io::Result<Result<(), Refusal>> {
+    NetfilterSocket::open()?.batch(requests)
 }
 
 fn requests(clamp: &Clamp<'_>) -> Messages {
@@ -108,42 +121,49 @@ fn requests(clamp: &Clamp<'_>) -> Messages {
     } else {
         NFPROTO_IPV4
     };
-    // `struct nfgenmsg`: family, version, resource.
-    let head = [family, 0, 0, 0];
-    let batch = [0, 0, 0, NFTABLES as u8];
+    let head = head(family);
     let mut out = Messages::default();
-    out.begin(BATCH_BEGIN, REQUEST, &batch);
-    out.begin(NEW_TABLE, MAKE, &head);
-    out.attribute(1, TABLE);
-    out.begin(NEW_CHAIN, MAKE, &head);
-    out.attribute(1, TABLE);
-    out.attribute(3, CHAIN);
-    out.attribute(
-        4 | NESTED,
-        &[
-            number(1, HOOK_FORWARD),
-            number(2, PRIORITY_MANGLE.cast_unsigned()),
-        ]
-        .concat(),
-    );
-    out.attribute(7, b"filter\0");
+    out.begin(BATCH_BEGIN, REQUEST, &BATCH);
+    begin_chain(&mut out, family, CHAIN, (HOOK_FORWARD, PRIORITY_MANGLE));
     for direction in [META_IIFNAME, META_OIFNAME] {
         out.begin(NEW_RULE, APPEND, &head);
         out.attribute(1, TABLE);
         out.attribute(2, CHAIN);
         out.attribute(4 | NESTED, &expressions(direction, clamp));
     }
-    out.begin(BATCH_END, REQUEST, &batch);
+    out.begin(BATCH_END, REQUEST, &BATCH);
     out
 }
 
-fn expressions(direction: u32, clamp: &Clamp<'_>) -> Vec<u8> {
+/// `struct nfgenmsg`: family, version, resource.
+fn head(family: u8) -> [u8; 4] {
+    [family, 0, 0, 0]
+}
+
+/// Makes the table and a chain in it, unless they are there.
+fn begin_chain(out: &mut Messages, family: u8, chain: &[u8], (hook, priority): (u32, i32)) {
+    out.begin(NEW_TABLE, MAKE, &head(family));
+    out.attribute(1, TABLE);
+    out.begin(NEW_CHAIN, MAKE, &head(family));
+    out.attribute(1, TABLE);
+    out.attribute(3, chain);
+    let hook = [number(1, hook), number(2, priority.cast_unsigned())];
+    out.attribute(4 | NESTED, &hook.concat());
+    out.attribute(7, b"filter\0");
+}
+
+/// Compares what was loaded last with an interface's name.
+fn is_named(dev: &str) -> Vec<u8> {
     // IFNAMSIZ, filled with zeros.
-    let mut name = clamp.dev.as_bytes().to_vec();
+    let mut name = dev.as_bytes().to_vec();
     name.resize(16, 0);
+    equal(&name)
+}
+
+fn expressions(direction: u32, clamp: &Clamp<'_>) -> Vec<u8> {
     [
         meta(direction),
-        equal(&name),
+        is_named(clamp.dev),
         meta(META_L4PROTO),
         equal(&[libc::IPPROTO_TCP as u8]),
         expression(

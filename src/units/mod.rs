@@ -15,6 +15,7 @@ mod seed;
 mod service;
 mod speaker;
 mod suite;
+mod tunnel_cap;
 
 pub use impairment::{Distribution, LossBurst, normal_quantile};
 pub use lag::{HashPolicy, LacpRate, WordError};
@@ -32,3 +33,4 @@ pub use speaker::{
     StaticHop, StaticPath, VrfConfig,
 };
 pub use suite::Suite;
+pub use tunnel_cap::TunnelCap;

@@ -116,6 +116,7 @@ impl Lab {
             outer: outer.parse().unwrap(),
         };
         let plan = TunnelPlan {
+            cap: None,
             tunnel: TunnelName::new("backup.1").unwrap(),
             ends: [
                 end("a", ["169.254.10.1/30", "fd10::1/126"], outside[0], 300),

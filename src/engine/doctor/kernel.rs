@@ -273,9 +273,9 @@ fn nftables(host: &HostProbe) -> Finding {
     part(
         host,
         ("nftables", "nftables", host.nftables),
-        "for TCP's MSS in VPNs, and rules of yours inside nodes",
+        "for TCP's MSS and caps in VPNs, and rules of yours in nodes",
         missing(
-            "VPNs will not clamp TCP's MSS (hosts learn a tunnel's MTU by ICMP alone); one that asks for it by `mss` will not run",
+            "VPNs will not clamp TCP's MSS (hosts learn a tunnel's MTU by ICMP alone), one that asks for it by `mss` will not run, and AWS's caps are not enforced",
             Some(add(host, "nf_tables")),
         ),
     )

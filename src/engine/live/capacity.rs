@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Live;
 use crate::{
     lab::{
-        model::{Fault, Shape, aws},
-        plan::{Medium, Plan, WirePlan},
+        model::{Fault, Shape},
+        plan::{Medium, Plan, TunnelPlan, WirePlan},
     },
     results::capacity::{Circuit, Edge, Network},
     units::{LinkName, NodeName},
@@ -95,18 +95,20 @@ fn edge(
         } else {
             (from, kinds[0])
         };
-        let ends = plan.tunnels.iter().flat_map(|tunnel| &tunnel.ends);
-        let mut tunnels = ends.filter(|end| end.node == *near).count() as u64;
-        if word == "vgw" {
-            // It uses one tunnel for a prefix, whatever there is.
-            tunnels = tunnels.min(1);
-        }
-        if tunnels == 0 {
+        let ends_here = |tunnel: &&TunnelPlan| tunnel.ends.iter().any(|end| end.node == *near);
+        let tunnels: Vec<_> = plan.tunnels.iter().filter(ends_here).collect();
+        if tunnels.is_empty() {
             return None;
         }
         if GATEWAYS.contains(&word) {
-            let most = tunnels * aws::VPN_TUNNEL_RATE_BPS;
-            rate = Some(rate.map_or(most, |rate| rate.min(most)));
+            let caps = tunnels.iter().filter_map(|tunnel| tunnel.cap);
+            let bits = caps.map(|cap| cap.bits);
+            let most = match word {
+                // It uses one tunnel for a prefix, whatever there is.
+                "vgw" => bits.max(),
+                _ => Some(bits.sum()),
+            };
+            rate = rate.into_iter().chain(most).min();
         }
     }
     Some(Edge {

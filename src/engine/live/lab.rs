@@ -310,6 +310,7 @@ impl Live {
             | Op::SetUp { .. }
             | Op::SetDown { .. }
             | Op::ClampMss { .. }
+            | Op::CapTunnel { .. }
             | Op::AddRule { .. }
             | Op::AddRoute { .. } => None,
         })

@@ -11,6 +11,7 @@ use crate::{
         device_counters::without_member,
         ip_counters::{no_route, too_large},
         ipsec::{self, Losses},
+        nftables::{OverCap, over_cap},
         wireguard::Drops,
     },
     results::measure::{DropCause, NodeDrops, TunnelDrops},
@@ -26,6 +27,8 @@ pub(super) struct Baseline {
     nodes: BTreeMap<NodeName, NodeDrops>,
     /// What ends of WireGuard tunnels dropped: by tunnel and node.
     tunnels: BTreeMap<(String, String), Drops>,
+    /// What was beyond the caps of tunnels: by tunnel and node.
+    caps: BTreeMap<(String, String), OverCap>,
 }
 
 impl Live {
@@ -34,7 +37,51 @@ impl Live {
             esp: self.esp_losses(),
             nodes: self.node_drops(),
             tunnels: self.tunnel_drops(),
+            caps: self.over_caps(),
         }
+    }
+
+    /// What was beyond each tunnel's cap, where it came out.
+    fn over_caps(&self) -> BTreeMap<(String, String), OverCap> {
+        let capped = self.plan().tunnels.iter().filter(|t| t.cap.is_some());
+        let ends = capped.flat_map(|tunnel| tunnel.ends.iter().map(move |end| (tunnel, end)));
+        let drops = ends.filter_map(|(tunnel, end)| {
+            let all = over_cap(self.namespaces().get(&end.node)?).ok()?;
+            let of = all.get(end.interface.as_str())?;
+            Some(((tunnel.tunnel.to_string(), end.node.to_string()), *of))
+        });
+        drops.collect()
+    }
+
+    /// What was beyond each tunnel's cap since [`begin_counting`](Self::begin_counting).
+    fn dropped_by_caps(&self) -> Vec<TunnelDrops> {
+        let before = self.baseline().caps;
+        let mut all = Vec::new();
+        for (end, now) in self.over_caps() {
+            let before = before.get(&end).copied().unwrap_or_default();
+            let (tunnel, node) = end;
+            let mut tunnels = self.plan().tunnels.iter();
+            let plan = tunnels.find(|plan| plan.tunnel.as_str() == tunnel);
+            let Some(cap) = plan.and_then(|plan| plan.cap) else {
+                continue;
+            };
+            let limits = [
+                (cap.bits_in_words(), now.bytes.saturating_sub(before.bytes)),
+                (
+                    cap.packets_in_words(),
+                    now.packets.saturating_sub(before.packets),
+                ),
+            ];
+            let beyond = limits.into_iter().filter(|(_, count)| *count > 0);
+            all.extend(beyond.map(|(limit, count)| TunnelDrops {
+                tunnel: tunnel.clone(),
+                node: node.clone(),
+                reason: format!("over its cap of {limit}"),
+                count,
+                cause: DropCause::Cap,
+            }));
+        }
+        all
     }
 
     fn tunnel_drops(&self) -> BTreeMap<(String, String), Drops> {
@@ -44,12 +91,12 @@ impl Live {
             .collect()
     }
 
-    /// What each end of a WireGuard tunnel dropped since
+    /// What each end of a WireGuard tunnel, and each tunnel's cap, dropped since
     /// [`begin_counting`](Self::begin_counting), by the reason.
     pub fn dropped_by_tunnels(&self) -> Vec<TunnelDrops> {
         let before = self.baseline().tunnels;
         let none = Drops::default();
-        let mut all = Vec::new();
+        let mut all = self.dropped_by_caps();
         for (end, now) in self.tunnel_drops() {
             let more = now.since(before.get(&end).unwrap_or(&none));
             let (tunnel, node) = end;

@@ -97,6 +97,23 @@ impl fmt::Display for Op {
                     rule("oifname")
                 )
             }
+            Self::CapTunnel { netns, dev, cap } => {
+                let rule = |limit: String, what: &str| {
+                    format!(
+                        "iifname {dev} limit rate over {limit} counter name \"{dev} {what}\" drop"
+                    )
+                };
+                let (bytes, packets) = (cap.bits / 8, cap.packets);
+                write!(
+                    f,
+                    "ip netns exec {netns} nft 'table inet backhoe {{ counter \"{dev} bytes\" {{ }}; counter \"{dev} packets\" {{ }}; chain cap {{ type filter hook prerouting priority raw; {}; {}; }}; }}'",
+                    rule(format!("{bytes} bytes/second"), "bytes"),
+                    rule(
+                        format!("{packets}/second burst {packets} packets"),
+                        "packets"
+                    ),
+                )
+            }
             Self::SetDown { netns, dev } => write!(f, "ip -n {netns} link set {dev} down"),
             Self::AddRule {
                 netns,

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::units::{Bytes, HashPolicy, IfName, LacpRate, NodeName};
+use crate::units::{Bytes, HashPolicy, IfName, LacpRate, NodeName, TunnelCap};
 
 /// How often a bond looks at its members' carrier, milliseconds.
 pub const BOND_MIIMON_MS: u32 = 10;
@@ -164,6 +164,17 @@ pub enum Op {
         /// The largest segment that may be offered, bytes.
         mss: u16,
     },
+    /// Drop what comes in by an interface beyond a cap, and count it (nftables). Each of the two
+    /// limits lets what it takes in a second through at once, since nftables counts bytes so. It
+    /// goes by the interface's name, as [`Self::ClampMss`] does.
+    CapTunnel {
+        /// Where.
+        netns: Netns,
+        /// Interface.
+        dev: IfName,
+        /// What it lets through.
+        cap: TunnelCap,
+    },
     /// Take an interface down.
     SetDown {
         /// Where.
@@ -234,6 +245,30 @@ pub enum RouteTarget {
 }
 
 impl Op {
+    /// The routing table that a rule leads to, or a route is in, unless it is the main one.
+    pub fn table(&self) -> Option<u8> {
+        match self {
+            Self::AddRoute { table, .. } => *table,
+            Self::AddRule { inbound, .. } => match inbound {
+                Inbound::By { table, .. } | Inbound::Own { table, .. } => Some(*table),
+                Inbound::To(_) | Inbound::NoOther { .. } => None,
+            },
+            Self::AddNetns { .. }
+            | Self::Sysctl { .. }
+            | Self::AddVeth { .. }
+            | Self::AddBridge { .. }
+            | Self::AddVlan { .. }
+            | Self::AddBond { .. }
+            | Self::AddVrf { .. }
+            | Self::SetMaster { .. }
+            | Self::AddAddress { .. }
+            | Self::SetUp { .. }
+            | Self::SetDown { .. }
+            | Self::ClampMss { .. }
+            | Self::CapTunnel { .. } => None,
+        }
+    }
+
     /// The namespace the operation acts in (of a veth: that of its first end).
     pub fn netns(&self) -> &Netns {
         match self {
@@ -248,6 +283,7 @@ impl Op {
             | Self::SetUp { netns, .. }
             | Self::SetDown { netns, .. }
             | Self::ClampMss { netns, .. }
+            | Self::CapTunnel { netns, .. }
             | Self::AddRule { netns, .. }
             | Self::AddRoute { netns, .. } => netns,
             Self::AddVeth { a, .. } => &a.netns,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{
     DirectPlan, LagEnd, LagPlan, Plan, PlanError, SessionPlan, TagPlan, TunnelBy, TunnelEnd,
-    TunnelPlan, WireEnd, WirePlan,
+    TunnelPlan, WireEnd, WirePlan, cap,
     facts::HostFacts,
     flows::flows,
     ipsec, mss,
@@ -60,6 +60,7 @@ fn assemble(
     let tunnels = tunnels(net, host)?;
     let mut ops = ops(net, legs, statics(net)?)?;
     ops.extend(mss::clamps(net, &tunnels, host)?);
+    ops.extend(cap::caps(&tunnels, host));
     Ok(Plan {
         lab: net.lab.name.clone(),
         timers_scaled: net.lab.scaled.map(Factor::get),
@@ -219,6 +220,7 @@ fn tunnels(net: &Net<'_>, host: &HostFacts) -> Result<Vec<TunnelPlan>, PlanError
             ends: [end(0), end(1)],
             mtu,
             by,
+            cap: vpn.cap,
         });
     }
     Ok(plans)

@@ -63,11 +63,19 @@ impl Display for Plan {
 }
 
 impl Plan {
-    /// Operations of one namespace but its settings. A veth pair is shown with its first end.
+    /// Operations of one namespace but its settings. A veth pair is shown with its first end, a
+    /// route table that has a name with its name.
     fn write_ops(&self, f: &mut Formatter<'_>, netns: &Netns) -> fmt::Result {
+        let names = match netns {
+            Netns::Node(node) => self.table_names(node),
+            Netns::Wire => BTreeMap::new(),
+        };
         let is_shown = |op: &&Op| op.netns() == netns && !matches!(op, Op::Sysctl { .. });
         for op in self.ops.iter().filter(is_shown) {
-            writeln!(f, "  {op}")?;
+            match op.table().and_then(|table| names.get(&u32::from(table))) {
+                Some(name) => writeln!(f, "  {op}  # route table {name}")?,
+                None => writeln!(f, "  {op}")?,
+            }
         }
         Ok(())
     }
@@ -289,6 +297,14 @@ impl Display for LagPlan {
 impl Display for TunnelPlan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}: mtu {}", self.tunnel, self.mtu.get())?;
+        if let Some(cap) = self.cap {
+            write!(
+                f,
+                ", at most {} and {}",
+                cap.bits_in_words(),
+                cap.packets_in_words()
+            )?;
+        }
         if let TunnelBy::Ipsec { backend, endpoints } = &self.by {
             let [a, b] = endpoints;
             write!(f, ", {backend} between {a} and {b}")?;

@@ -5,6 +5,7 @@
 //! kernel operations (`ops`). A plan prints as text for `backhoe plan`.
 
 pub mod address;
+mod cap;
 mod compile;
 pub mod config;
 mod cut;

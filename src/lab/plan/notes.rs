@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{facts::HostFacts, mss, net::Net, routing::Leg};
+use super::{cap, facts::HostFacts, mss, net::Net, routing::Leg};
 use crate::lab::model::{Daemon, KNOWN_DEFECT, LIBIPSEC_MTU, Service, ServiceBy, SessionKind};
 
 /// The notes, and apart from them what stands in for something else.
@@ -71,6 +71,9 @@ pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<Strin
         note(format!(
             "{name}: TCP's MSS is not clamped as a customer gateway would: this kernel has no nftables"
         ));
+    }
+    for text in cap::notes(net, host) {
+        note(text);
     }
     if let Some([bfd, _]) = legs
         .iter()

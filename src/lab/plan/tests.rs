@@ -38,8 +38,8 @@ fn the_headline_lab_becomes_seven_namespaces_four_wires_and_a_tunnel() {
     assert_eq!((plan.tunnels.len(), plan.sessions.len()), (1, 3));
     assert_eq!(plan.tunnels[0].mtu.get(), 1420);
     assert_eq!(plan.flows.len(), 2);
-    // A host with nothing optional: untagged, and no MSS clamped.
-    assert_eq!((plan.notes.len(), plan.stand_ins.len()), (2, 2));
+    // A host with nothing optional: untagged, no MSS clamped and no cap enforced.
+    assert_eq!((plan.notes.len(), plan.stand_ins.len()), (3, 2));
 }
 
 #[test]

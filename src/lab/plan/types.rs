@@ -16,7 +16,7 @@ use crate::{
     },
     units::{
         Asn, BfdConfig, Bytes, HealthCheck, IfName, LabName, LacpRate, LinkName, NodeName,
-        ProbeName, ServiceConfig, SessionName, Span, SpeakerConfig, TunnelName,
+        ProbeName, ServiceConfig, SessionName, Span, SpeakerConfig, TunnelCap, TunnelName,
     },
 };
 
@@ -265,6 +265,9 @@ pub struct TunnelPlan {
     pub mtu: Bytes,
     /// What makes it.
     pub by: TunnelBy,
+    /// What AWS's gateway lets through; none between routers of the user's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<TunnelCap>,
 }
 
 /// What makes a tunnel.

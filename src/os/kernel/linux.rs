@@ -158,7 +158,7 @@ impl Linux {
             for run in ops.chunk_by(|a, b| means(a) == means(b)) {
                 match run.first().map(|op| means(op)) {
                     Some(Means::Proc) => space.sysctls(&self.home, run)?,
-                    Some(Means::Nftables) => space.clamps(&self.home, run)?,
+                    Some(Means::Nftables) => space.filters(&self.home, run)?,
                     Some(Means::Route) => space.requests(&self.home, run)?,
                     None => {}
                 }
@@ -187,7 +187,7 @@ impl Space {
         refused.map_or(Ok(()), Err)
     }
 
-    fn clamps(&self, home: &NetnsFd, ops: &[&Op]) -> Result<(), OpError> {
+    fn filters(&self, home: &NetnsFd, ops: &[&Op]) -> Result<(), OpError> {
         for op in ops {
             if let Op::ClampMss { dev, ipv6, mss, .. } = op {
                 let clamp = Clamp {
@@ -197,6 +197,11 @@ impl Space {
                 };
                 self.fd
                     .visit(home, || nftables::clamp_here(&clamp))
+                    .map_err(|source| OpError::new(op, source))?;
+            }
+            if let Op::CapTunnel { dev, cap, .. } = op {
+                self.fd
+                    .visit(home, || nftables::cap_here(dev, *cap))
                     .map_err(|source| OpError::new(op, source))?;
             }
         }
@@ -269,7 +274,11 @@ impl Space {
                 prefix, to, table, ..
             } => message::add_route(*prefix, to, *table)?,
             Op::AddRule { dev, inbound, .. } => message::add_rule(dev.as_str(), *inbound),
-            Op::AddNetns { .. } | Op::AddVeth { .. } | Op::Sysctl { .. } | Op::ClampMss { .. } => {
+            Op::AddNetns { .. }
+            | Op::AddVeth { .. }
+            | Op::Sysctl { .. }
+            | Op::ClampMss { .. }
+            | Op::CapTunnel { .. } => {
                 return Err(io::Error::other("not a request to the route socket"));
             }
         })
@@ -311,6 +320,7 @@ fn stage(op: &Op) -> Stage {
         | Op::SetUp { .. }
         | Op::SetDown { .. }
         | Op::ClampMss { .. }
+        | Op::CapTunnel { .. }
         | Op::AddRule { .. }
         | Op::AddRoute { .. } => Stage::Inside,
     }
@@ -331,7 +341,7 @@ enum Means {
 fn means(op: &Op) -> Means {
     match op {
         Op::Sysctl { .. } => Means::Proc,
-        Op::ClampMss { .. } => Means::Nftables,
+        Op::ClampMss { .. } | Op::CapTunnel { .. } => Means::Nftables,
         Op::AddNetns { .. }
         | Op::AddVeth { .. }
         | Op::AddBridge { .. }

@@ -160,6 +160,15 @@ impl NetfilterSocket {
         RouteSocket::speaking(NETLINK_NETFILTER, 0).map(Self)
     }
 
+    /// Sends one dump request and hands every message of the answer to `each`.
+    pub(crate) fn dump(
+        mut self,
+        request: &Messages,
+        each: impl FnMut(u16, &[u8]),
+    ) -> io::Result<()> {
+        self.0.dump(request, each).map(drop)
+    }
+
     /// Sends one batch, of which all messages but the first and the last carry
     /// NLM_F_ACK, and waits until it is done or the first refusal is there.
     pub(crate) fn batch(mut self, requests: &Messages) -> io::Result<Result<(), Refusal>> {

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     flow::{Fate, FlowView},
-    input::{NodeDrops, RunInput, Transition},
+    input::{DropCause, NodeDrops, RunInput, Transition, TunnelDrops},
     result::{Hop, NoWay, SilentNeighbour},
     topology::Map,
     window::Window,
@@ -54,7 +54,8 @@ pub(super) struct Counted {
 /// Which nodes' own counters cover what vanished there.
 pub(super) fn counted(input: &RunInput, map: &Map<'_>) -> Counted {
     let mut tunnels: BTreeMap<String, u64> = BTreeMap::new();
-    for drops in &input.tunnel_drops {
+    let booked_already = |drops: &&TunnelDrops| drops.cause == DropCause::Cap;
+    for drops in input.tunnel_drops.iter().filter(|d| !booked_already(d)) {
         *tunnels.entry(drops.tunnel.clone()).or_default() += drops.count;
     }
     let tunnels = RefCell::new(tunnels);

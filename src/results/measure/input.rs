@@ -96,6 +96,8 @@ pub enum DropCause {
     Network,
     /// The host that runs the lab, which was too slow: no network would have dropped it.
     Host,
+    /// What AWS's gateway lets through a tunnel; counted where packets come out of it.
+    Cap,
 }
 
 /// The lab as far as a measurement must know it.

@@ -15,6 +15,7 @@ mod alerts;
 mod bar;
 mod bench;
 mod calibration;
+mod caps;
 mod compare;
 mod expect;
 mod flow;

@@ -423,6 +423,7 @@ fn of_tunnel(drops: &TunnelDrops, warnings: &mut Warnings) {
     match cause {
         DropCause::Network => {}
         DropCause::Tunnel => warnings.run("tunnel-drops", false, said),
+        DropCause::Cap => warnings.run("tunnel-cap", false, said),
         DropCause::Host => {
             let advice = "its process did not get to run; free the host and run it again";
             warnings.run("tunnel-overflow", true, format!("{said}, as {advice}"));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    caps,
     flow::{Fate, FlowView},
     input::RunInput,
     result::Hop,
@@ -80,11 +81,12 @@ impl PacketVerdict {
 
 /// The packets of every flow of a run.
 pub fn packet_tables(input: &RunInput) -> impl Iterator<Item = PacketTable> {
+    let wires = caps::booked_wires(input);
     let map = Map::new(&input.topology);
     input
         .flows
         .iter()
-        .map(move |log| table(&FlowView::new(log, &input.wires, &map), &map))
+        .map(move |log| table(&FlowView::new(log, &wires, &map), &map))
 }
 
 fn table(view: &FlowView<'_>, map: &Map<'_>) -> PacketTable {

@@ -302,7 +302,8 @@ pub struct Outage {
     pub lost: u64,
     /// Lost to random loss that the lab declares.
     pub lost_declared: u64,
-    /// Of `lost`: what a full queue had no room for. It is loss and no outage: the path worked.
+    /// Of `lost`: what a full queue had no room for, or was beyond a tunnel's cap. It is loss and
+    /// no outage: the path worked.
     #[serde(default)]
     pub queue_dropped: u64,
     /// Refused by the sender's kernel: neither sent nor lost.

@@ -2,7 +2,7 @@
 
 use super::{
     account::{self, Accounts, Situation},
-    alerts, calibration, expect,
+    alerts, calibration, caps, expect,
     flow::{Fate, FlowView},
     input::{RunInput, Transition},
     outage::{self, Scene, Told},
@@ -23,6 +23,7 @@ const FORMAT: u32 = 1;
 
 /// Measures one run.
 pub fn measure(input: &RunInput) -> RunResult {
+    let input = &*caps::booked(input);
     let mut events = input.events.clone();
     events.sort_by_key(|e| e.at);
     let map = Map::new(&input.topology);

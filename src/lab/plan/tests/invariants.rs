@@ -110,7 +110,7 @@ fn order_suits_the_kernel(plan: &Plan) {
         | Op::SetDown { .. } => 3,
         Op::AddRoute { .. } | Op::AddRule { .. } => 4,
         // By name, for an interface that comes when the lab lives.
-        Op::ClampMss { .. } => 5,
+        Op::ClampMss { .. } | Op::CapTunnel { .. } => 5,
     };
     assert!(plan.ops.is_sorted_by_key(stage));
 }

@@ -133,7 +133,7 @@ fn vif(link: &str, gateway: &str, backbone: &str) -> SessionKind {
         sitelink: false,
         link: link_name(link),
         gateway: name(gateway),
-        backbone: link_name(backbone),
+        backbones: vec![link_name(backbone)],
         vlan: Some(101),
         mtu: DEFAULT_MTU,
         hosted: false,
@@ -149,6 +149,7 @@ fn wireguard(over: &str, underlay: [&str; 2]) -> SessionKind {
         underlay: underlay.map(link_name),
         mss: None,
         fixed: None,
+        cap: Some(aws::VPN_TUNNEL_CAP),
     })
 }
 

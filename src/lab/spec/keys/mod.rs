@@ -17,7 +17,7 @@ pub(super) use scenario::{
     CUT, DEGRADE, DROP, EXPECT, OUTCOME, PROBE, RESTORED, SHARES, STEP, TIMES, WAIT,
 };
 pub(super) use services::{CHECK, DNS};
-pub(super) use sessions::{AUTH, BFD, CREDENTIALS, DPD, MSS, SESSION};
+pub(super) use sessions::{AUTH, BFD, CAP, CREDENTIALS, DPD, MSS, SESSION};
 
 use crate::lab::model::Factor;
 

@@ -2,8 +2,8 @@
 
 use super::{
     Holds::{
-        Bfd, Duration, Either, Flag, Keys, ListOf, MapOf, Name, Number, OneOf, OneOrList, Prefix,
-        Size, Text,
+        Bfd, Duration, Either, Flag, Keys, ListOf, MapOf, Name, Number, OneOf, OneOrList,
+        PacketRate, Prefix, Rate, Size, Text,
     },
     Table, needed, word,
 };
@@ -117,6 +117,11 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
             "vpn: what your ends make of the MSS in TCP's SYNs: at most the tunnel's MTU less 40 (`mtu`, the default towards AWS), at most so much, or nothing (`unclamped`).",
         ),
         word(
+            "cap",
+            Keys(&CAP),
+            "vpn to AWS: what each tunnel carries at most; default AWS's `{ rate: 1.25gbit, packets: 140000/s }`.",
+        ),
+        word(
             "tunnels",
             Number(1, 2),
             "ipsec: how many; default, and at AWS always, 2.",
@@ -209,6 +214,23 @@ pub(in crate::lab::spec) static CREDENTIALS: Table = Table {
             "ca",
             Text,
             "Path of the certificates that vouch for it, up to the root; AWS's end trusts them.",
+        ),
+    ],
+};
+
+pub(in crate::lab::spec) static CAP: Table = Table {
+    what: "a tunnel's cap",
+    others: None,
+    keys: &[
+        word(
+            "rate",
+            Rate,
+            "Bits of packets inside the tunnel, each way; default 1.25gbit.",
+        ),
+        word(
+            "packets",
+            PacketRate,
+            "Packets, each way; default 140000/s.",
         ),
     ],
 };

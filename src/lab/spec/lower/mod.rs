@@ -5,6 +5,7 @@
 mod announced;
 mod between_gateways;
 mod bounds;
+mod cap;
 mod credentials;
 mod daemons;
 mod gateways;

@@ -53,7 +53,10 @@ impl Lower<'_> {
     fn read_probe(&mut self, key: &Key, tree: &Tree) -> Option<Probe> {
         let fields = self.f.fields(tree, &PROBE, key.at)?;
         let ends = self.endpoints(&fields);
-        let rate = self.packet_rate(&fields);
+        let rate = match fields.has("rate") {
+            true => self.packet_rate(&fields, "rate", MAX_RATE),
+            false => Some(DEFAULT_RATE),
+        };
         let size = fields
             .parse::<Bytes>(&mut self.f, "size")
             .unwrap_or(DEFAULT_SIZE);
@@ -270,12 +273,10 @@ impl Lower<'_> {
         None
     }
 
-    fn packet_rate(&mut self, fields: &Fields<'_>) -> Option<u32> {
-        if !fields.has("rate") {
-            return Some(DEFAULT_RATE);
-        }
-        let text = fields.text(&mut self.f, "rate")?;
-        let at = fields.at_value("rate");
+    /// Packets a second, 1 to `most`.
+    pub(super) fn packet_rate(&mut self, fields: &Fields<'_>, key: &str, most: u32) -> Option<u32> {
+        let text = fields.text(&mut self.f, key)?;
+        let at = fields.at_value(key);
         let number = text
             .strip_suffix("/s")
             .map(str::trim)
@@ -285,15 +286,15 @@ impl Lower<'_> {
                 .error(
                     at,
                     "bad-value",
-                    format!("`rate` is packets a second, but this is `{text}`"),
+                    format!("`{key}` is packets a second, but this is `{text}`"),
                 )
                 .help("write it like `1000/s`");
             return None;
         };
         match number.parse::<u32>() {
-            Ok(rate) if (1..=MAX_RATE).contains(&rate) => Some(rate),
+            Ok(rate) if (1..=most).contains(&rate) => Some(rate),
             _ => {
-                let message = format!("`rate` is {text}, but may be 1/s to {MAX_RATE}/s");
+                let message = format!("`{key}` is {text}, but may be 1/s to {most}/s");
                 self.f.error(at, "out-of-range", message);
                 None
             }

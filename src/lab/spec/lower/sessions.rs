@@ -41,6 +41,7 @@ fn allowed(kind: &str) -> &'static [&'static str] {
         "vpn" => &[
             "ends",
             "over",
+            "cap",
             "mss",
             "bfd",
             "addresses",
@@ -52,6 +53,7 @@ fn allowed(kind: &str) -> &'static [&'static str] {
             "vpn",
             "ends",
             "over",
+            "cap",
             "mss",
             "bfd",
             "static",
@@ -203,6 +205,7 @@ impl Lower<'_> {
             Some(VpnKind::Wireguard)
         };
         let mss = self.mss(fields, to_aws && !unlike_aws);
+        let cap = self.cap(fields, to_aws, unlike_aws);
         let fixed = self.static_vpn(fields, &ends, to_aws);
         let over = over?;
         let underlay = self.underlay(fields, &ends, &over, word == Some("ipsec"))?;
@@ -221,6 +224,7 @@ impl Lower<'_> {
                 underlay,
                 mss,
                 fixed,
+                cap,
             }),
             ends,
             timers: [ours, theirs],

@@ -217,6 +217,43 @@ fn a_tunnels_own_count_explains_what_vanished_in_it_and_no_more() {
     assert!(!result.warnings.iter().any(|w| w.code == "wire-disagrees"));
 }
 
+/// What is beyond a tunnel's cap is loss and no outage: every fourth packet for a second, long
+/// after the takeover. A cap that counted fewer explains no more than that.
+#[test]
+fn what_is_beyond_a_tunnels_cap_is_loss_and_no_outage() {
+    let told = |count: u64| {
+        let mut input = lab::run(false);
+        lab::flow(&mut input, 0, |ms| match ms {
+            ms if (1600.0..2600.0).contains(&ms) && (ms as u64).is_multiple_of(4) => Sim::Swallowed,
+            ms => lab::forth(ms, 742),
+        });
+        lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
+        input.tunnel_drops.push(TunnelDrops {
+            tunnel: "backup.1".to_owned(),
+            node: "vgw".to_owned(),
+            reason: "over its cap of 5 Mbit/s".to_owned(),
+            count,
+            cause: DropCause::Cap,
+        });
+        input
+    };
+    let result = measure(&told(253));
+    assert!(result.trusted, "{:?}", result.warnings);
+    let outage = &result.outages[0];
+    assert_eq!((outage.queue_dropped, outage.lost), (250, 742 + 250));
+    assert!((outage.duration_ms - 742.0).abs() < 1e-6);
+    let said = warning(&result, "tunnel-cap").unwrap();
+    assert_eq!(
+        said.text,
+        "253 packets dropped by tunnel `backup.1` at vgw: over its cap of 5 Mbit/s"
+    );
+    untrusted(&told(249), "wire-disagrees");
+    // Of the other direction it explains nothing.
+    let mut other = told(253);
+    other.tunnel_drops[0].node = "dc1".to_owned();
+    untrusted(&other, "wire-disagrees");
+}
+
 /// Members of a LAG that finds its partner again leave one aggregate before they are in the
 /// other.
 #[test]
