@@ -41,6 +41,7 @@ probes:
 scenario:
   - cut: { provider: acme, how: carrier }
   - sleep: 4s
+  - restore: cut
 expect:
   - { after: cut, one: { outage: 600ms, via: bits, loss: { at-least: 30%, at-most: 65% } } }
   - { after: cut, two: { outage: 600ms, via: packets, loss: { at-least: 30%, at-most: 65% } } }

@@ -505,12 +505,17 @@ impl<'a> Account<'a> {
                     "silent" | "one-way" | "carrier" | "node" | "degrade"
                 )
         });
-        // A VPN's other tunnel, which a router may try next, lies over the same underlay.
+        // A VPN's other tunnel, which a router may try next, lies over the same underlay; that of
+        // another VPN may be among several links that fell at once.
         let beside = || {
             let vpn = |hop: &Hop| hop.link.rsplit_once('.').map(|(vpn, _)| vpn.to_owned());
-            let entered = passed.last().filter(|hop| self.map.is_tunnel(&hop.link));
-            let entered = entered.and_then(vpn);
-            entered.is_some() && before.iter().any(|hop| vpn(hop) == entered)
+            let Some(entered) = passed.last().filter(|hop| self.map.is_tunnel(&hop.link)) else {
+                return false;
+            };
+            let own = vpn(entered);
+            let several = situation.window.is_some_and(|w| w.hits().count() > 1);
+            own.is_some() && before.iter().any(|hop| vpn(hop) == own)
+                || several && before.iter().any(|hop| self.map.is_tunnel(&hop.link))
         };
         let on_the_way = || {
             before.starts_with(passed)

@@ -68,10 +68,9 @@ fn everyone(candidates: &[Candidate<'_>]) -> Vec<usize> {
 /// Local preference by community, then AS_PATH length, then MED among paths from one
 /// neighbouring AS, then all that are left, whatever their ASNs.
 pub(super) fn direct_connect(candidates: &[Candidate<'_>], multipath: usize) -> Vec<usize> {
-    // A Direct Connect gateway's own: the prefixes allowed to a transit gateway.
-    let left = least(candidates, everyone(candidates), |one| {
-        one.kind.min(Kind::External)
-    });
+    // A Direct Connect gateway's own, the prefixes allowed to a transit gateway, come first. At a
+    // location a VIF's come before what its vgw knows by a VPN, whatever their communities.
+    let left = least(candidates, everyone(candidates), |one| one.kind);
     direct_connect_among(candidates, left, multipath)
 }
 
