@@ -12,7 +12,7 @@ use super::{
 use crate::results::{
     measure::{
         BenchResult, Comparison, Distribution, Effect, Judgement, Limit, Transition, TrialsResult,
-        WarningTally, all_daemons, sorted,
+        Variant, WarningTally, all_daemons, sorted,
     },
     report::{compare, trials::several, words},
 };
@@ -52,22 +52,7 @@ pub fn html_of_bench(result: &BenchResult, picture: Option<&str>) -> String {
     bench_header(result, &mut body);
     body.raw("<main>\n");
     bench_verdict(result, &mut body);
-    let doubts = result.variants.iter().flat_map(|variant| {
-        let all = variant.series.trials.len();
-        let told = move |w: &WarningTally| {
-            let text = format!(
-                "{}: {} ({} of {all} trials)",
-                variant.name, w.text, w.trials
-            );
-            (w.code.clone(), text, w.untrusted)
-        };
-        variant.series.warnings.iter().map(told)
-    });
-    let doubts: Vec<(String, String, bool)> = doubts.collect();
-    let doubts = doubts
-        .iter()
-        .map(|(code, text, u)| (code.as_str(), text.clone(), *u));
-    parts::told_warnings(doubts, &mut body);
+    warnings(result, &mut body);
     parts::picture(picture, &mut body);
     let first = result.variants.first();
     let several = first.is_some_and(|first| several(&first.series));
@@ -208,6 +193,41 @@ fn is_of(effect: &Effect, d: &Distribution) -> bool {
         && [&effect.probe, &effect.from, &effect.to] == [&d.probe, &d.from, &d.to]
 }
 
+/// How the result may be wrong: what is said of several variants in the same words, once.
+fn warnings(result: &BenchResult, page: &mut Markup) {
+    let mut told: Vec<(&WarningTally, Vec<String>)> = Vec::new();
+    for variant in &result.variants {
+        let all = variant.series.trials.len();
+        for warning in &variant.series.warnings {
+            let whose = match warning.trials == all {
+                true => variant.name.clone(),
+                false => format!("{} in {} of {all} trials", variant.name, warning.trials),
+            };
+            let same = |known: &&mut (&WarningTally, Vec<String>)| {
+                let known = known.0;
+                (&known.code, &known.text, known.untrusted)
+                    == (&warning.code, &warning.text, warning.untrusted)
+            };
+            match told.iter_mut().find(same) {
+                Some((_, names)) => names.push(whose),
+                None => told.push((warning, vec![whose])),
+            }
+        }
+    }
+    let everywhere = |names: &[String]| {
+        let plain = |(name, variant): (&String, &Variant)| *name == variant.name;
+        names.len() == result.variants.len() && names.iter().zip(&result.variants).all(plain)
+    };
+    let told = told.iter().map(|(warning, names)| {
+        let text = match everywhere(names) {
+            true => warning.text.clone(),
+            false => format!("{} ({})", warning.text, names.join("; ")),
+        };
+        (warning.code.as_str(), text, warning.untrusted)
+    });
+    parts::told_warnings(told, page);
+}
+
 fn bench_header(result: &BenchResult, page: &mut Markup) {
     let asked = &result.asked;
     parts::header(&asked.lab_file, "a lab in variants", page);
@@ -303,8 +323,13 @@ fn group(
         name,
     });
     forest(entries, page);
-    distributions(of, entries, page);
-    effects(of, entries, page);
+    let name = &charts
+        .groups
+        .last()
+        .map(|group| group.name.clone())
+        .unwrap_or_default();
+    distributions((of, name), entries, page);
+    effects((of, name), entries, page);
 }
 
 /// Differences from the first with their intervals, on one axis: HTML, so that it needs no script.
@@ -368,7 +393,7 @@ fn forest(entries: &[Entry<'_>], page: &mut Markup) {
     page.raw("</div>\n<ul class=\"legend\"><li><i class=\"estimate\"></i>difference of the medians</li><li><i class=\"interval\"></i>its 95 % interval</li><li>milliseconds more than the first</li></ul>\n</div>\n");
 }
 
-fn distributions(of: &'static str, entries: &[Entry<'_>], page: &mut Markup) {
+fn distributions((of, name): (&'static str, &str), entries: &[Entry<'_>], page: &mut Markup) {
     const COLUMNS: &[Column] = &[
         Column::words("variant"),
         Column::words("timers").of("predicted/timers"),
@@ -383,7 +408,7 @@ fn distributions(of: &'static str, entries: &[Entry<'_>], page: &mut Markup) {
         Column::numbers("p99").of("p99_ms"),
         Column::numbers("max, ms").of("max_ms"),
     ];
-    let mut table = Table::new("Outages, milliseconds", of, COLUMNS);
+    let mut table = Table::new(format!("{name}: outages, milliseconds"), of, COLUMNS);
     for entry in entries {
         let Some((path, d)) = &entry.distribution else {
             continue;
@@ -412,7 +437,7 @@ fn distributions(of: &'static str, entries: &[Entry<'_>], page: &mut Markup) {
     table.write(page);
 }
 
-fn effects(of: &'static str, entries: &[Entry<'_>], page: &mut Markup) {
+fn effects((of, name): (&'static str, &str), entries: &[Entry<'_>], page: &mut Markup) {
     const COLUMNS: &[Column] = &[
         Column::words("variant"),
         Column::numbers("difference, ms").of("difference_ms"),
@@ -424,7 +449,7 @@ fn effects(of: &'static str, entries: &[Entry<'_>], page: &mut Markup) {
         Column::words("slower?"),
     ];
     let first = entries.first().map_or("the first", |entry| entry.name);
-    let mut table = Table::new(format!("Beside {first}"), of, COLUMNS);
+    let mut table = Table::new(format!("{name}: beside {first}"), of, COLUMNS);
     for entry in entries {
         let Some((path, e)) = &entry.effect else {
             continue;

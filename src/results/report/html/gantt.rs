@@ -81,7 +81,8 @@ pub(super) fn write(outages: &[&Outage], several: bool, page: &mut Markup) {
     page.raw("<div class=\"ticks\" aria-hidden=\"true\">");
     for tick in (0..)
         .map(|n| f64::from(n) * step)
-        .take_while(|t| *t <= longest)
+        // One at the very end has no room for its figure.
+        .take_while(|t| *t <= 0.96 * longest)
     {
         page.raw("<span style=\"left:");
         page.text(&format!("{:.3}%", 100.0 * tick / longest));

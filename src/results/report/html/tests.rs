@@ -103,6 +103,10 @@ fn series(trials: u32) -> (TrialsResult, Vec<RunResult>) {
                     ] {
                         *phase = phase.map(|at| at + off);
                     }
+                    if let Some(parts) = &mut outage.parts {
+                        parts.detection_ms += off;
+                        parts.sum_ms += off;
+                    }
                 }
             }
             run
