@@ -25,6 +25,8 @@ pub(super) enum Change {
         via: Vec<IpAddr>,
         /// Outgoing interfaces; empty when the route is gone.
         dev: Vec<String>,
+        /// It is there and drops what it covers.
+        blackhole: bool,
         /// The kernel did not say so about this route.
         inferred: bool,
     },
@@ -371,16 +373,26 @@ impl FibMirror {
             .filter(|(_, prefix)| all || wanted(prefix))
             .map(|key| {
                 let hops = self.resolve(&key);
+                let blackhole = self.is_blackhole(&key);
                 let (table, prefix) = key;
                 Change::Route {
                     vrf: table.map(|table| self.vrf(table)),
                     prefix,
                     via: hops.iter().filter_map(|hop| hop.gateway).collect(),
                     dev: hops.iter().map(|hop| self.device(hop.index)).collect(),
+                    blackhole,
                     inferred,
                 }
             })
             .collect()
+    }
+
+    fn is_blackhole(&self, key: &Key) -> bool {
+        match self.routes.get(key) {
+            None => false,
+            Some(Target::Hops(hops)) => hops.is_empty(),
+            Some(Target::Object(id)) => matches!(self.objects.get(id), Some(Object::Blackhole)),
+        }
     }
 
     fn vrf(&self, table: u32) -> String {
@@ -452,7 +464,39 @@ mod tests {
             prefix: "172.31.0.0/16".parse().unwrap(),
             via: hop(index).gateway.into_iter().collect(),
             dev: vec![dev.into()],
+            blackhole: false,
             inferred,
+        }
+    }
+
+    /// A route that leads nowhere is another thing than none.
+    #[test]
+    fn a_blackhole_is_told_from_a_route_that_is_gone() {
+        let mut mirror = mirror();
+        let told = |gone, nexthop| FibNotice::Route {
+            table: None,
+            prefix: "10.0.0.0/15".parse().unwrap(),
+            gone,
+            hops: Vec::new(),
+            nexthop,
+        };
+        let object = FibNotice::Nexthop {
+            id: 9,
+            gone: false,
+            hop: None,
+            group: Vec::new(),
+        };
+        mirror.handle(object);
+        for (notice, expected) in [
+            (told(false, None), true),
+            (told(true, None), false),
+            (told(false, Some(9)), true),
+        ] {
+            let changes = mirror.handle(notice);
+            let [Change::Route { dev, blackhole, .. }] = changes.as_slice() else {
+                panic!("one route: {changes:?}");
+            };
+            assert_eq!((dev.is_empty(), *blackhole), (true, expected));
         }
     }
 
@@ -504,6 +548,7 @@ mod tests {
                     prefix: "172.31.0.0/16".parse().unwrap(),
                     via: vec![],
                     dev: vec![],
+                    blackhole: false,
                     inferred: true
                 },
             ]
@@ -672,6 +717,7 @@ mod tests {
             prefix: "172.31.0.0/16".parse().unwrap(),
             via: hop(2).gateway.into_iter().collect(),
             dev: vec!["wg0".into()],
+            blackhole: false,
             inferred: false,
         };
         assert_eq!(mirror.handle(told(false)), [in_vrf()]);

@@ -236,6 +236,7 @@ fn report(node: &NodeWatch, change: Change, at: u64, sink: &EventSink) {
             prefix,
             via,
             dev,
+            blackhole,
             inferred,
         } => sink.at(
             at,
@@ -245,6 +246,7 @@ fn report(node: &NodeWatch, change: Change, at: u64, sink: &EventSink) {
                 prefix,
                 via,
                 dev,
+                blackhole,
                 inferred,
             },
         ),

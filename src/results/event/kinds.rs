@@ -217,6 +217,9 @@ pub enum EventKind {
         via: Vec<IpAddr>,
         /// Interfaces of these gateways.
         dev: Vec<String>,
+        /// The route is there and drops what it covers: a null route.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        blackhole: bool,
         /// The kernel said nothing, but carrier loss removes such routes.
         inferred: bool,
     },

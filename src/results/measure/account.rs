@@ -7,10 +7,13 @@ use std::{
     net::IpAddr,
 };
 
+use ipnet::IpNet;
+
 use super::{
+    dropped::{Dropped, Split},
     flow::{Fate, FlowView},
     input::{DropCause, NodeDrops, RunInput, Transition, TunnelDrops},
-    result::{Hop, NoWay, SilentNeighbour},
+    result::{Hop, NodeDropReason},
     topology::Map,
     window::Window,
 };
@@ -155,6 +158,8 @@ struct Change<'a> {
     node: &'a str,
     able: bool,
     what: What<'a>,
+    /// Of a carrier: the link, or the interface where there is none.
+    link: &'a str,
 }
 
 /// What a node can do without or must have back: one and the same falls away and returns.
@@ -192,7 +197,9 @@ struct Route<'a> {
     at: MonoNs,
     node: &'a str,
     vrf: Option<&'a str>,
+    prefix: IpNet,
     devices: &'a [String],
+    blackhole: bool,
 }
 
 /// An end of a tunnel died, or came back.
@@ -211,64 +218,75 @@ struct Member<'a> {
     up: bool,
 }
 
-/// What became of lost packets that no wire dropped.
-#[derive(Debug, Default)]
-pub(super) struct Split {
-    /// A node dropped them.
-    pub(super) by_node: u64,
-    /// Those of them that a node dropped for want of a neighbour that answers.
-    pub(super) neighbours: Vec<SilentNeighbour>,
-    /// Those of them that reached a node without a way for them.
-    pub(super) no_way: Vec<NoWay>,
-    /// Nobody accounts for them.
-    pub(super) by_nobody: u64,
-}
-
-impl Split {
-    fn add(&mut self, dropped: Option<Dropped<'_>>, map: &Map<'_>) {
-        let Some(dropped) = dropped else {
-            self.by_nobody += 1;
-            return;
-        };
-        self.by_node += 1;
-        match dropped {
-            Dropped::Neighbour(node, Neighbour { address, .. }) => {
-                let mut known = self.neighbours.iter_mut();
-                match known.find(|known| known.node == node && known.address == address) {
-                    Some(known) => known.dropped += 1,
-                    None => self.neighbours.push(SilentNeighbour {
-                        node: node.to_owned(),
-                        address,
-                        dropped: 1,
-                    }),
-                }
-            }
-            Dropped::NoWay { node, too_large } => {
-                let same = |known: &&mut NoWay| known.node == node && known.too_large == too_large;
-                match self.no_way.iter_mut().find(same) {
-                    Some(known) => known.dropped += 1,
-                    None => self.no_way.push(NoWay {
-                        node: node.to_owned(),
-                        no_transit: map.topology.no_transit.iter().any(|one| one == node),
-                        too_large,
-                        dropped: 1,
-                    }),
-                }
-            }
-            Dropped::Otherwise => {}
+/// What an event says of a node's ability to forward to `destination`.
+fn change(event: &Event, destination: Option<IpAddr>) -> Option<Change<'_>> {
+    let mut light = "";
+    let (node, able, what) = match &event.kind {
+        EventKind::Fib {
+            node,
+            vrf,
+            prefix,
+            via,
+            dev,
+            ..
+        } if destination.is_some_and(|d| prefix.contains(&d)) => {
+            let what = What::Route(vrf.as_deref());
+            (node, !(via.is_empty() && dev.is_empty()), what)
         }
-    }
+        EventKind::Carrier {
+            node,
+            up,
+            dev,
+            link,
+        } => {
+            light = link.as_deref().unwrap_or(dev);
+            (node, *up, What::Carrier)
+        }
+        EventKind::Neighbour {
+            node,
+            dev,
+            link,
+            address,
+            reachable,
+        } => {
+            let neighbour = Neighbour {
+                dev,
+                link: link.as_deref(),
+                address: *address,
+            };
+            (node, *reachable, What::Neighbour(neighbour))
+        }
+        _ => return None,
+    };
+    Some(Change {
+        at: event.at,
+        node,
+        able,
+        what,
+        link: light,
+    })
 }
 
-/// Why a node dropped a packet, as far as that is known.
-#[derive(Clone, Copy)]
-enum Dropped<'a> {
-    /// The node, and who did not answer it.
-    Neighbour(&'a str, Neighbour<'a>),
-    /// The node, which knew no way for it, or none for its size, and counted so.
-    NoWay { node: &'a str, too_large: bool },
-    /// Anything else.
-    Otherwise,
+/// What an event says of a node's route to `destination`.
+fn route(event: &Event, destination: Option<IpAddr>) -> Option<Route<'_>> {
+    match &event.kind {
+        EventKind::Fib {
+            node,
+            vrf,
+            prefix,
+            dev,
+            blackhole,
+            ..
+        } if destination.is_some_and(|d| prefix.contains(&d)) => Some(Route {
+            at: event.at,
+            node,
+            vrf: vrf.as_deref(),
+            prefix: *prefix,
+            devices: dev,
+            blackhole: *blackhole,
+        }),
+        _ => None,
+    }
 }
 
 /// Where the packets of one transition were going.
@@ -284,58 +302,8 @@ impl<'a> Account<'a> {
         destination: Option<IpAddr>,
         counted: &'a Counted,
     ) -> Self {
-        let changes = events.iter().filter_map(|event| {
-            let (node, able, what) = match &event.kind {
-                EventKind::Fib {
-                    node,
-                    vrf,
-                    prefix,
-                    via,
-                    dev,
-                    ..
-                } if destination.is_some_and(|d| prefix.contains(&d)) => {
-                    let what = What::Route(vrf.as_deref());
-                    (node, !(via.is_empty() && dev.is_empty()), what)
-                }
-                EventKind::Carrier { node, up, .. } => (node, *up, What::Carrier),
-                EventKind::Neighbour {
-                    node,
-                    dev,
-                    link,
-                    address,
-                    reachable,
-                } => {
-                    let neighbour = Neighbour {
-                        dev,
-                        link: link.as_deref(),
-                        address: *address,
-                    };
-                    (node, *reachable, What::Neighbour(neighbour))
-                }
-                _ => return None,
-            };
-            Some(Change {
-                at: event.at,
-                node,
-                able,
-                what,
-            })
-        });
-        let routes = events.iter().filter_map(|event| match &event.kind {
-            EventKind::Fib {
-                node,
-                vrf,
-                prefix,
-                dev,
-                ..
-            } if destination.is_some_and(|d| prefix.contains(&d)) => Some(Route {
-                at: event.at,
-                node,
-                vrf: vrf.as_deref(),
-                devices: dev,
-            }),
-            _ => None,
-        });
+        let changes = events.iter().filter_map(|e| change(e, destination));
+        let routes = events.iter().filter_map(|e| route(e, destination));
         let tunnels = events.iter().filter_map(|event| match &event.kind {
             EventKind::Tunnel {
                 tunnel,
@@ -374,7 +342,7 @@ impl<'a> Account<'a> {
         view: &FlowView<'_>,
         situation: &Situation<'_>,
         seq: u32,
-    ) -> Option<Dropped<'a>> {
+    ) -> Option<Dropped> {
         let sent = view.sent_at(seq)?;
         let passed = view.hops(seq, self.map);
         let next: Vec<&Hop> = situation
@@ -391,58 +359,70 @@ impl<'a> Account<'a> {
             Some(last) => nodes.push(&last.to),
             None => nodes.extend(self.map.behind(view.sender(seq))),
         }
-        let without_keys = passed
-            .last()
-            .is_some_and(|hop| self.is_dead(&hop.link, sent));
-        if without_keys
-            || self.counted_it((view, seq), &passed, sent)
-            || self.not_collected(&passed, sent)
-            || self.lost_inside_tunnel(situation, &passed)
-        {
-            return Some(Dropped::Otherwise);
-        }
-        // Hosts may stand behind cables that no wire watches: any node the packet may
-        // have been at will do.
-        if nodes
-            .iter()
-            .any(|node| self.entered_dead_tunnel(node, sent))
-        {
-            return Some(Dropped::Otherwise);
-        }
+        let without_keys = || {
+            let hop = passed.last().filter(|hop| self.is_dead(&hop.link, sent))?;
+            Some(Dropped::of(
+                &hop.from,
+                NodeDropReason::TunnelDown,
+                Some(&hop.link),
+            ))
+        };
         let dropped = |node: &&str| match self.victim(situation.window, node) {
-            true => Some(Dropped::Otherwise),
+            true => Some(Dropped::of(node, NodeDropReason::Failed, None)),
             false => self.unable(node, &next, sent),
         };
-        let seen = || nodes.iter().find_map(dropped);
-        let seen = if through_the_end { None } else { seen() };
-        seen.or_else(|| self.no_way((view, seq), &passed))
+        let seen = || match through_the_end {
+            true => None,
+            false => nodes.iter().find_map(dropped),
+        };
+        without_keys()
+            .or_else(|| self.counted_it((view, seq), &passed, sent))
+            .or_else(|| self.not_collected(&passed, sent))
+            .or_else(|| self.lost_inside_tunnel(situation, &passed))
+            // Hosts may stand behind cables that no wire watches: any node the packet may
+            // have been at will do.
+            .or_else(|| {
+                let mut nodes = nodes.iter();
+                nodes.find_map(|node| self.entered_dead_tunnel(node, sent))
+            })
+            .or_else(seen)
+            .or_else(|| self.no_way((view, seq), &passed))
             .or_else(|| self.too_large(place(view, seq, &passed, self.map)?, &nodes))
             .or_else(|| self.counted_by_tunnel(&passed))
     }
 
     /// Whether the packet was last seen entering a tunnel whose ends dropped one more than has
     /// been put down to them. Asked last, of what nothing else explains.
-    fn counted_by_tunnel(&self, passed: &[Hop]) -> Option<Dropped<'a>> {
+    fn counted_by_tunnel(&self, passed: &[Hop]) -> Option<Dropped> {
         let mut left = self.counted.tunnels.borrow_mut();
-        let left = left.get_mut(&passed.last()?.link)?;
+        let hop = passed.last()?;
+        let left = left.get_mut(&hop.link)?;
         *left = left.checked_sub(1)?;
-        Some(Dropped::Otherwise)
+        let reason = NodeDropReason::TunnelDropped;
+        Some(Dropped::of(&hop.from, reason, Some(&hop.link)))
     }
 
     /// The node that the packet had reached, if it counted no fewer packets without a route
     /// than vanished there.
-    fn no_way(&self, (view, seq): (&FlowView<'_>, u32), passed: &[Hop]) -> Option<Dropped<'a>> {
+    fn no_way(&self, (view, seq): (&FlowView<'_>, u32), passed: &[Hop]) -> Option<Dropped> {
         let node = place(view, seq, passed, self.map)?;
         let node = self.counted.no_route.get(node)?;
+        // Linux counts what a null route drops as it counts what no route covers.
+        let covering = self.longest(node, None, view.sent_at(seq)?);
+        if let Some(null) = covering.filter(|route| route.blackhole) {
+            let prefix = null.prefix.to_string();
+            let reason = NodeDropReason::Blackhole;
+            return Some(Dropped::of(node, reason, Some(&prefix)));
+        }
         Some(Dropped::NoWay {
-            node,
+            node: node.clone(),
             too_large: false,
         })
     }
 
     /// The node that refused the packet for its size: of those it may have been at, the one that
     /// refused most, if together they refused no fewer than vanished at the last that was seen.
-    fn too_large(&self, last: &str, nodes: &[&str]) -> Option<Dropped<'a>> {
+    fn too_large(&self, last: &str, nodes: &[&str]) -> Option<Dropped> {
         let counted: &'a Counted = self.counted;
         let near = |node: &str| node == last || nodes.contains(&node);
         let refused = || counted.too_large.iter().filter(|(node, _)| near(node));
@@ -452,7 +432,7 @@ impl<'a> Account<'a> {
         }
         let (node, _) = refused().max_by_key(|(_, count)| **count)?;
         Some(Dropped::NoWay {
-            node,
+            node: node.clone(),
             too_large: true,
         })
     }
@@ -460,25 +440,31 @@ impl<'a> Account<'a> {
     /// Whether the node that the packet had reached counted what vanished there, and was seen
     /// to have lost its route soon after, or one of its LAGs to have changed about then: for the
     /// instant in which a LAG goes from one aggregate to another, Linux has no member to send on.
-    fn counted_it(&self, (view, seq): (&FlowView<'_>, u32), passed: &[Hop], sent: MonoNs) -> bool {
-        let Some(node) = place(view, seq, passed, self.map) else {
-            return false;
-        };
+    fn counted_it(
+        &self,
+        (view, seq): (&FlowView<'_>, u32),
+        passed: &[Hop],
+        sent: MonoNs,
+    ) -> Option<Dropped> {
+        let node = place(view, seq, passed, self.map)?;
+        if !self.counted.drops.contains(node) {
+            return None;
+        }
         let mut lost = self.changes.iter().filter(|c| {
             c.node == node && !c.able && matches!(c.what, What::Route(_) | What::Carrier)
         });
+        if let Some(gone) = lost.find(|c| (sent..sent + LATE_NS).contains(&c.at)) {
+            return Some(self.why_unable(gone));
+        }
         let mut lacp = self.members.iter().filter(|m| m.node == node);
-        self.counted.drops.contains(node)
-            && (lost.any(|c| (sent..sent + LATE_NS).contains(&c.at))
-                || lacp.any(|m| m.at.abs_diff(sent) < LATE_NS))
+        lacp.find(|m| m.at.abs_diff(sent) < LATE_NS)
+            .map(|m| Dropped::of(node, NodeDropReason::NoMember, m.link))
     }
 
     /// Whether the packet came in by a LAG's member on which its sender's end carries and the
     /// receiver's does not, or not yet: Linux drops it there. Each end has its own clock.
-    fn not_collected(&self, passed: &[Hop], sent: MonoNs) -> bool {
-        let Some(hop) = passed.last() else {
-            return false;
-        };
+    fn not_collected(&self, passed: &[Hop], sent: MonoNs) -> Option<Dropped> {
+        let hop = passed.last()?;
         let may_be = |node: &str, up: bool| {
             let here = || {
                 let of = move |m: &&Member<'_>| m.node == node && m.link == Some(&hop.link);
@@ -490,12 +476,14 @@ impl<'a> Account<'a> {
                     !here().any(|next| next.up != up && next.at > m.at && next.at + SLACK_NS < sent)
                 })
         };
-        may_be(&hop.from, true) && may_be(&hop.to, false)
+        let reason = NodeDropReason::NotCollecting;
+        (may_be(&hop.from, true) && may_be(&hop.to, false))
+            .then(|| Dropped::of(&hop.to, reason, Some(&hop.link)))
     }
 
     /// Whether the packet was about to enter, or had entered, a tunnel whose underlay the fault
     /// took away: there a wire drops it as ciphertext and cannot know it for a probe.
-    fn lost_inside_tunnel(&self, situation: &Situation<'_>, passed: &[Hop]) -> bool {
+    fn lost_inside_tunnel(&self, situation: &Situation<'_>, passed: &[Hop]) -> Option<Dropped> {
         let [before, _] = situation.paths;
         let cut_underlay = situation.window.is_some_and(|w| {
             w.transition == Transition::Initial
@@ -509,28 +497,28 @@ impl<'a> Account<'a> {
         // another VPN may be among several links that fell at once.
         let beside = || {
             let vpn = |hop: &Hop| hop.link.rsplit_once('.').map(|(vpn, _)| vpn.to_owned());
-            let Some(entered) = passed.last().filter(|hop| self.map.is_tunnel(&hop.link)) else {
-                return false;
-            };
+            let entered = passed.last().filter(|hop| self.map.is_tunnel(&hop.link))?;
             let own = vpn(entered);
             let several = situation.window.is_some_and(|w| w.hits().count() > 1);
-            own.is_some() && before.iter().any(|hop| vpn(hop) == own)
-                || several && before.iter().any(|hop| self.map.is_tunnel(&hop.link))
+            (own.is_some() && before.iter().any(|hop| vpn(hop) == own)
+                || several && before.iter().any(|hop| self.map.is_tunnel(&hop.link)))
+            .then_some(entered)
         };
         let on_the_way = || {
-            before.starts_with(passed)
-                && passed
-                    .last()
-                    .into_iter()
-                    .chain(before.get(passed.len()))
-                    .any(|hop| self.map.is_tunnel(&hop.link))
+            let near = passed.last().into_iter().chain(before.get(passed.len()));
+            let mut near = near.filter(|_| before.starts_with(passed));
+            near.find(|hop| self.map.is_tunnel(&hop.link))
         };
-        cut_underlay && (on_the_way() || beside())
+        let tunnel = cut_underlay
+            .then(|| on_the_way().or_else(beside))
+            .flatten()?;
+        let reason = NodeDropReason::UnderlayCut;
+        Some(Dropped::of(&tunnel.from, reason, Some(&tunnel.link)))
     }
 
     /// Whether `node`, which had the packet, was sending it into a tunnel one end of
     /// which was dead: its ciphertext arrived nowhere, whichever wires were cut.
-    fn entered_dead_tunnel(&self, node: &str, sent: MonoNs) -> bool {
+    fn entered_dead_tunnel(&self, node: &str, sent: MonoNs) -> Option<Dropped> {
         let here = || self.routes.iter().filter(|route| route.node == node);
         let in_force = here().filter(|route| {
             route.at <= sent + SLACK_NS
@@ -540,12 +528,14 @@ impl<'a> Account<'a> {
         });
         let devices: Vec<&String> = in_force.flat_map(|route| route.devices).collect();
         let tunnels = self.map.topology.tunnels.iter();
-        tunnels
+        let dead = tunnels
             .filter(|tunnel| {
                 let mut ends = tunnel.ends.iter().zip(&tunnel.interfaces);
                 ends.any(|(end, interface)| end == node && devices.contains(&interface))
             })
-            .any(|tunnel| self.is_dead(&tunnel.name, sent))
+            .find(|tunnel| self.is_dead(&tunnel.name, sent))?;
+        let reason = NodeDropReason::TunnelDown;
+        Some(Dropped::of(node, reason, Some(&dead.name)))
     }
 
     /// Whether an end of the tunnel had died and not yet been seen up again.
@@ -578,7 +568,7 @@ impl<'a> Account<'a> {
 
     /// Whether the node was last seen without a route, carrier or a neighbour that answers when
     /// the packet came by, on its way to one of `next`. The neighbour is blamed last.
-    fn unable(&self, node: &str, next: &[&Hop], sent: MonoNs) -> Option<Dropped<'a>> {
+    fn unable(&self, node: &str, next: &[&Hop], sent: MonoNs) -> Option<Dropped> {
         let here = || self.changes.iter().filter(|c| c.node == node);
         let in_force = here()
             .filter(|c| !c.able && c.at <= sent + SLACK_NS)
@@ -590,16 +580,54 @@ impl<'a> Account<'a> {
                 let mut back = here().filter(|c| c.able && gone.what.is_mended_by(c.what));
                 !back.any(|c| c.at > gone.at && c.at + SLACK_NS < sent)
             });
-        let mut silent = None;
-        for gone in in_force {
-            match gone.what {
-                What::Neighbour(neighbour) => {
-                    silent = Some(Dropped::Neighbour(gone.node, neighbour));
-                }
-                What::Route(_) | What::Carrier => return Some(Dropped::Otherwise),
+        let gone = in_force.max_by_key(|gone| match gone.what {
+            What::Neighbour(_) => 0,
+            What::Carrier => 1,
+            What::Route(_) => 2,
+        })?;
+        Some(self.why_unable(gone))
+    }
+
+    /// What a node that lost this drops packets for, as its FIB was then.
+    fn why_unable(&self, gone: &Change<'_>) -> Dropped {
+        let vrf = match gone.what {
+            What::Neighbour(Neighbour { address, .. }) => {
+                return Dropped::Neighbour(gone.node.to_owned(), address);
+            }
+            What::Carrier => {
+                let reason = NodeDropReason::NoCarrier;
+                return Dropped::of(gone.node, reason, Some(gone.link));
+            }
+            What::Route(vrf) => vrf,
+        };
+        let (reason, about) = match self.longest(gone.node, vrf, gone.at) {
+            None => (NodeDropReason::NoRoute, None),
+            Some(null) if null.blackhole => (NodeDropReason::Blackhole, Some(null.prefix)),
+            Some(other) => (NodeDropReason::RouteLost, Some(other.prefix)),
+        };
+        let about = about.map(|prefix| prefix.to_string());
+        Dropped::of(gone.node, reason, about.as_deref())
+    }
+
+    /// The route with the longest prefix that a node's table had for the destination.
+    fn longest(&self, node: &str, vrf: Option<&str>, at: MonoNs) -> Option<&Route<'a>> {
+        let here = self.routes.iter().rev();
+        let here = here.filter(|r| r.node == node && r.vrf == vrf && r.at <= at);
+        let mut seen: Vec<IpNet> = Vec::new();
+        let mut best: Option<&Route<'a>> = None;
+        for route in here {
+            // The latest news of a prefix is what it was.
+            if seen.contains(&route.prefix) {
+                continue;
+            }
+            seen.push(route.prefix);
+            let is_there = route.blackhole || !route.devices.is_empty();
+            let longer = best.is_none_or(|b| b.prefix.prefix_len() < route.prefix.prefix_len());
+            if is_there && longer {
+                best = Some(route);
             }
         }
-        silent
+        best
     }
 
     /// Whether a packet to one of `next` may have been meant for this neighbour: what a tunnel

@@ -153,7 +153,7 @@ impl Watch {
             let one = Standing {
                 alert: Alert::RunningOnBackup,
                 probe: Some(probe.clone()),
-                about: via.iter().cloned().collect::<Vec<_>>().join(" + "),
+                about: via.iter().cloned().collect::<Vec<_>>().join(", "),
                 metric: None,
             };
             standing.insert(one.key(), one);

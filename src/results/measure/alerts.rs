@@ -65,7 +65,7 @@ pub(super) fn find(scene: &Scene<'_>, told: &[(usize, Told)]) -> Vec<AlertResult
         for (stretch, via) in joined(stretches) {
             alerts.extend(alert(scene, Alert::RunningOnBackup, &stretch, |result| {
                 result.probe = Some(probe.to_owned());
-                result.about = via.iter().cloned().collect::<Vec<_>>().join(" + ");
+                result.about = via.iter().cloned().collect::<Vec<_>>().join(", ");
             }));
         }
     }

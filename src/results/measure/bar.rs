@@ -5,7 +5,10 @@
 //! lost ones were sent. A sender in step leaves one gap to either side, RFC 6413's ± N/R; one that
 //! was late leaves more, exactly where it was late.
 
-use super::{flow::FlowView, result::LossPeriod};
+use super::{
+    flow::{Fate, FlowView},
+    result::LossPeriod,
+};
 
 /// The error bar of `seqs`, the packets of one transition, which has these loss periods,
 /// milliseconds: never less than the gap between two packets.
@@ -24,13 +27,13 @@ pub(super) fn of(view: &FlowView<'_>, seqs: &[u32], periods: &[LossPeriod]) -> f
     f64::max(less, more).max(gap)
 }
 
-/// How short and how long the outage behind a loss period can have been. Where nothing was
-/// delivered on one side, one gap has to do.
+/// How short and how long the outage behind a loss period can have been. A loss that the edge of
+/// the transition cuts goes on behind that edge, where the next lost packet bounds this part of
+/// it. Where the flow begins or ends, one gap has to do.
 fn limits_ms(view: &FlowView<'_>, period: &LossPeriod) -> [f64; 2] {
     let gap = view.gap_ms();
-    let delivered = |seq: &u32| view.is_delivered(*seq);
-    let before = (0..period.start).rev().find(delivered);
-    let behind = (period.end + 1..view.seqs().end).find(delivered);
+    let before = (0..period.start).rev().find(|&seq| tells(view, seq));
+    let behind = (period.end + 1..view.seqs().end).find(|&seq| tells(view, seq));
     let ms = |from: u32, to: u32| {
         let (from, to) = (view.sent_at(from)?, view.sent_at(to)?);
         Some((to.cast_signed() - from.cast_signed()) as f64 / 1e6)
@@ -42,11 +45,18 @@ fn limits_ms(view: &FlowView<'_>, period: &LossPeriod) -> [f64; 2] {
     [shortest, head + shortest + tail]
 }
 
+/// Whether what became of a packet says something about the path: it was delivered, or it was lost
+/// and neither declared loss nor a full queue took it.
+fn tells(view: &FlowView<'_>, seq: u32) -> bool {
+    matches!(view.fate(seq), Some(Fate::Delivered { .. } | Fate::Lost))
+}
+
 /// The longest time between the sending of two packets that were delivered one after the other,
 /// the last one before the transition included: a sender that had to wait may begin it with a pause.
+/// Where that one was lost, the transition before has the loss.
 fn longest_pause_ms(view: &FlowView<'_>, seqs: &[u32]) -> f64 {
     let first = seqs.first().copied().unwrap_or(0);
-    let before = (0..first).rev().find(|&seq| view.is_delivered(seq));
+    let before = (0..first).rev().find(|&seq| tells(view, seq));
     let delivered = seqs.iter().copied().filter(|&seq| view.is_delivered(seq));
     let delivered = before.into_iter().chain(delivered);
     let sent: Vec<u64> = delivered.filter_map(|seq| view.sent_at(seq)).collect();

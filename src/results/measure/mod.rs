@@ -17,6 +17,7 @@ mod bench;
 mod calibration;
 mod caps;
 mod compare;
+mod dropped;
 mod expect;
 mod flow;
 mod goodness;

@@ -97,6 +97,7 @@ pub(super) fn tell(
     outage.node_dropped = split.by_node;
     outage.silent_neighbours = split.neighbours;
     outage.no_way = split.no_way;
+    outage.node_drops = split.drops;
     outage.wire_agrees = split.by_nobody == 0 && !contradicted;
     rfc::count(&mut outage);
     Told {
@@ -171,6 +172,7 @@ fn assemble(
         node_dropped: 0,
         silent_neighbours: Vec::new(),
         no_way: Vec::new(),
+        node_drops: Vec::new(),
         wire_agrees: false,
         rfc6412: rfc::of_flow(view, window, (&ways, seqs), duration_ms),
         hops_before: ways.before,

@@ -316,6 +316,14 @@ impl<'a> Witness<'a> {
                     {
                         ("carrier", None)
                     }
+                    EventKind::Tunnel {
+                        node: n,
+                        tunnel,
+                        state,
+                        ..
+                    } if n == node && !back && state == "down" && self.gave_up(tunnel) => {
+                        ("DPD", None)
+                    }
                     EventKind::Lacp {
                         node: n, link, up, ..
                     } if n == node
@@ -434,6 +442,19 @@ impl<'a> Witness<'a> {
             map.is_hit(link, self.window) || self.window.hits().any(|hit| map.is_part(hit, link))
         };
         on_path() || (!self.was_on_the_tagged() && hit())
+    }
+
+    /// Whether an IPsec tunnel's end that went down in this transition did so by dead-peer
+    /// detection: the fault was silent, and beneath the tunnel.
+    fn gave_up(&self, tunnel: &str) -> bool {
+        let map = &self.scene.map;
+        let mut tunnels = map.topology.tunnels.iter();
+        let is_ipsec = tunnels.any(|t| t.name == tunnel && t.stand_in.is_none());
+        let silent = matches!(
+            self.window.fault.as_str(),
+            "silent" | "one-way" | "node" | "freeze"
+        );
+        is_ipsec && silent && self.concerns(tunnel) && !map.is_hit(tunnel, self.window)
     }
 
     /// Whether the fault was of a tag, and the flow's path of what carries it.

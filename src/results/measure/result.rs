@@ -378,6 +378,9 @@ pub struct Outage {
     /// Of `node_dropped`: what a node dropped that had no way for it, and had not just lost one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub no_way: Vec<NoWay>,
+    /// Of `node_dropped`: the rest, by node and by what was seen there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub node_drops: Vec<NodeDrop>,
     /// Wires and nodes account for every lost packet, and nothing dropped was delivered.
     pub wire_agrees: bool,
     /// RFC 6412 terms.
@@ -444,6 +447,46 @@ pub struct NoWay {
     pub too_large: bool,
     /// How many packets it dropped.
     pub dropped: u64,
+}
+
+/// What a node dropped for something that was seen there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeDrop {
+    /// The node.
+    pub node: String,
+    /// Why.
+    pub reason: NodeDropReason,
+    /// The prefix, link or tunnel that the reason is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// How many packets.
+    pub dropped: u64,
+}
+
+/// Why a node dropped packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeDropReason {
+    /// No route covered the destination any more.
+    NoRoute,
+    /// The longest prefix that covered it was of a null route.
+    Blackhole,
+    /// A route to it had gone or was about to, and another one covered it.
+    RouteLost,
+    /// An interface had no light.
+    NoCarrier,
+    /// The fault took the node, or its light.
+    Failed,
+    /// An end of the tunnel that it sent into had given up the other.
+    TunnelDown,
+    /// It sent into a tunnel that lies over what the fault cut.
+    UnderlayCut,
+    /// An end of the tunnel counted the packets as dropped.
+    TunnelDropped,
+    /// It had not yet taken the link they came by into its aggregate.
+    NotCollecting,
+    /// An aggregate had no member to send by while it changed.
+    NoMember,
 }
 
 /// RFC 3357 §5: an unbroken run of lost packets.

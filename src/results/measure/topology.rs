@@ -111,8 +111,8 @@ impl<'a> Map<'a> {
         self.topology.sessions.iter().find(|s| s.name == name)
     }
 
-    /// A path in the field's words: its sessions (with the link, on a LAG), AWS's inside left out unless nothing else is
-    /// there, else its links; `None` when no wire saw the packets.
+    /// A path in the field's words: its sessions (with the link, on a LAG) and tunnels that have
+    /// none, AWS's inside left out unless nothing else is there, else its links; `None` when no wire saw the packets.
     pub(super) fn name(&self, hops: &[Hop]) -> Option<String> {
         let of = |modelled: bool| {
             let mut names: Vec<String> = Vec::new();
@@ -122,7 +122,9 @@ impl<'a> Map<'a> {
                     .filter(|s| s.modelled == modelled)
                     .map(|s| s.name.as_str())
                     .collect();
-                if !over.is_empty() {
+                if over.is_empty() && !modelled && self.is_bare_tunnel(&hop.link) {
+                    names.push(hop.link.clone());
+                } else if !over.is_empty() {
                     let mut name = over.join("/");
                     // The sessions are the same on all links of a LAG.
                     if self.lag_of(&hop.link).is_some() {
@@ -165,6 +167,11 @@ impl<'a> Map<'a> {
         let hosts = &self.topology.hosts;
         let host = hosts.iter().find(|h| h.name == host)?;
         Some(&host.behind)
+    }
+
+    /// Whether it is a tunnel without any session over it: a VPN with static routes.
+    fn is_bare_tunnel(&self, link: &str) -> bool {
+        self.is_tunnel(link) && self.sessions_over(link).next().is_none()
     }
 
     pub(super) fn is_tunnel(&self, link: &str) -> bool {

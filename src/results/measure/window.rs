@@ -100,7 +100,8 @@ pub(super) fn windows(events: &[Event], end: MonoNs) -> Vec<Window> {
 /// The window of each sequence number (an index into `windows`); `None`: before the first.
 ///
 /// A packet belongs to the transition in which it was sent. Loss that began within one one-way
-/// delay before a fault is the fault's: those packets were on their way to the cut.
+/// delay before a fault is the fault's: those packets were on their way to the cut. In the same
+/// way packets that were on their way when a restore let them through are the restore's.
 pub(super) fn owners(view: &FlowView<'_>, windows: &[Window]) -> Vec<Option<usize>> {
     let mut owners = Vec::with_capacity(view.fates.len());
     let mut current = None;
@@ -111,8 +112,9 @@ pub(super) fn owners(view: &FlowView<'_>, windows: &[Window]) -> Vec<Option<usiz
         owners.push(current);
     }
     for (index, window) in windows.iter().enumerate() {
-        if window.transition == Transition::Initial {
-            claim_in_flight(view, window, index, &mut owners);
+        match window.transition {
+            Transition::Initial => claim_in_flight(view, window, index, &mut owners),
+            Transition::Reversion => claim_let_through(view, window, index, &mut owners),
         }
     }
     owners
@@ -156,6 +158,41 @@ fn claim_in_flight(
             }
             Some(Fate::Delivered { .. }) => in_run = false,
             Some(Fate::Crowded | Fate::LostDeclared | Fate::Unsent) | None => {}
+        }
+    }
+}
+
+/// Behind a loss, what arrived only after the restore, by the way that the loss had taken away.
+fn claim_let_through(
+    view: &FlowView<'_>,
+    window: &Window,
+    index: usize,
+    owners: &mut [Option<usize>],
+) {
+    let earlier = |seq: &u32| view.sent_at(*seq).is_some_and(|at| at < window.before);
+    let mut through = Vec::new();
+    let mut lost = None;
+    for seq in view.seqs().rev().filter(earlier) {
+        match view.fate(seq) {
+            Some(Fate::Delivered { at, .. }) if at >= window.before => through.push(seq),
+            Some(Fate::Delivered { .. }) => return,
+            Some(Fate::Lost) => {
+                lost = Some(seq);
+                break;
+            }
+            Some(Fate::Crowded | Fate::LostDeclared | Fate::Unsent) | None => {}
+        }
+    }
+    let delivered = |lost: u32| (0..lost).rev().find(|&seq| view.is_delivered(seq));
+    let Some(path) = lost.and_then(delivered).map(|seq| view.path_of(seq)) else {
+        return;
+    };
+    if through.iter().any(|&seq| view.path_of(seq) != path) {
+        return;
+    }
+    for seq in through {
+        if let Some(owner) = owners.get_mut(seq as usize) {
+            *owner = Some(index);
         }
     }
 }

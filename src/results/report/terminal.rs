@@ -26,12 +26,14 @@ pub fn terminal(result: &RunResult, style: Style) -> String {
         page.line(&scaled_words(factor));
     }
     bring_up(result, &mut page);
+    let mut gone = false;
     for (transition, outages) in by_transition(result) {
         page.gap();
         match transition.transition {
             Transition::Initial => initial(transition, &outages, &mut page),
-            Transition::Reversion => reversion(transition, &outages, &mut page),
+            Transition::Reversion => reversion(transition, (&outages, gone), &mut page),
         }
+        gone = outages.iter().any(|o| !o.recovered);
         if let Some(benchmarks) = rfc::told(transition, &outages) {
             page.wrapped("RFC 6412", &benchmarks);
         }
@@ -69,11 +71,9 @@ fn bring_up(result: &RunResult, page: &mut Page) {
         );
     }
     if let Some(i) = &result.instrument {
-        let resolution = result
-            .outages
-            .iter()
-            .filter(|o| o.lost > 0)
-            .map(|o| o.resolution_ms)
+        let gaps = result.flows.iter();
+        let resolution = gaps
+            .map(|flow| 1000.0 / f64::from(flow.rate.max(1)))
             .fold(0.0, f64::max);
         let mut text = format!(
             "{}/{} lost; pacing p99 {} ms, one way p99 {} ms",
@@ -266,7 +266,8 @@ fn details(outages: &[&Outage], page: &mut Page) {
     page.line(&format!("  {}", words::wire(outages)));
 }
 
-fn reversion(transition: &TransitionResult, outages: &[&Outage], page: &mut Page) {
+/// `gone`: of some flow nothing got through any more when this transition began.
+fn reversion(transition: &TransitionResult, (outages, gone): (&[&Outage], bool), page: &mut Page) {
     let mut parts = Vec::new();
     for (what, at) in [("BFD", transition.bfd_up_ms), ("BGP", transition.bgp_up_ms)] {
         parts.extend(at.map(|ms| format!("{what} +{}", words::span(ms))));
@@ -278,6 +279,10 @@ fn reversion(transition: &TransitionResult, outages: &[&Outage], page: &mut Page
         .max_by(|a, b| a.0.total_cmp(&b.0));
     if let Some((at, path)) = back {
         parts.push(format!("traffic back on {path} +{}", words::span(at)));
+    } else if gone && outages.iter().all(|o| o.recovered) {
+        parts.push("traffic back at once".to_owned());
+    } else if gone {
+        parts.push("traffic not back".to_owned());
     } else if !outages.is_empty() {
         parts.push("no change of path seen".to_owned());
     }

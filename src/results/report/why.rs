@@ -64,7 +64,11 @@ fn mechanism(outage: &Outage) -> Option<&str> {
     let step = steps.find(|step| (step.at_ms - detected).abs() < 1e-6)?;
     let by = step.what.split(' ').next()?;
     let of_hold = outage.predicted.as_ref().is_some_and(|p| p.by == "hold");
-    Some(if of_hold { "hold timer" } else { by })
+    Some(match by {
+        _ if of_hold => "hold timer",
+        "DPD" => "dead-peer",
+        by => by,
+    })
 }
 
 /// What sets detection, and what would make it shorter.

@@ -1,6 +1,8 @@
 //! Numbers and phrases that all reports share.
 
-use crate::results::measure::{AlertResult, DelayStats, Outage, RunResult, Transition, WaitMissed};
+use crate::results::measure::{
+    AlertResult, DelayStats, NodeDrop, NodeDropReason, Outage, RunResult, Transition, WaitMissed,
+};
 
 /// `12,345`.
 pub(super) fn count(n: u64) -> String {
@@ -147,7 +149,8 @@ pub(super) fn bar(ms: f64) -> String {
 
 /// `prod → backup`, or one name when nothing changed.
 pub(super) fn path(outage: &Outage) -> String {
-    let before = outage.path_before.as_deref().unwrap_or("?");
+    // Hosts behind one node, or behind cables that no wire sees.
+    let before = outage.path_before.as_deref().unwrap_or("no wire");
     match &outage.path_after {
         None if !outage.recovered => format!("{before} → none"),
         None => before.to_owned(),
@@ -281,24 +284,57 @@ pub(super) fn wire(outages: &[&Outage]) -> String {
     )
 }
 
-/// Why nodes dropped packets, where it is known: who did not answer, or that there was no way.
+/// Which nodes dropped packets, and why.
 fn reasons(outages: &[&Outage]) -> String {
-    let silent = outages.iter().flat_map(|o| &o.silent_neighbours).map(|s| {
-        let dropped = count(s.dropped);
-        format!("{dropped} at {}: {} did not answer", s.node, s.address)
+    let each: Vec<String> = outages.iter().flat_map(|o| reasons_of(o)).collect();
+    match each.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", each.join("; ")),
+    }
+}
+
+/// Of one flow; what was seen and what was counted for the same reason is told as one.
+fn reasons_of(outage: &Outage) -> Vec<String> {
+    let silent = outage.silent_neighbours.iter().map(|s| {
+        let why = format!("{} did not answer", s.address);
+        (s.dropped, s.node.as_str(), why)
     });
-    let no_way = outages.iter().flat_map(|o| &o.no_way).map(|one| {
+    let no_way = outage.no_way.iter().map(|one| {
         let why = match (one.too_large, one.no_transit) {
             (true, _) => "too large for the way on, and not to be fragmented",
             (false, true) => "a VPC hands nothing on for others",
             (false, false) => "no route",
         };
-        format!("{} at {}: {why}", count(one.dropped), one.node)
+        (one.dropped, one.node.as_str(), why.to_owned())
     });
-    let each: Vec<String> = silent.chain(no_way).collect();
-    match each.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", each.join("; ")),
+    let seen = outage.node_drops.iter();
+    let seen = seen.map(|one| (one.dropped, one.node.as_str(), seen_reason(one)));
+    let mut each: Vec<(u64, &str, String)> = Vec::new();
+    for (dropped, node, why) in silent.chain(no_way).chain(seen) {
+        match each.iter_mut().find(|(_, n, w)| *n == node && *w == why) {
+            Some(known) => known.0 += dropped,
+            None => each.push((dropped, node, why)),
+        }
+    }
+    each.sort_by_key(|(dropped, ..)| std::cmp::Reverse(*dropped));
+    let each = each.into_iter();
+    each.map(|(dropped, node, why)| format!("{} at {node}: {why}", count(dropped)))
+        .collect()
+}
+
+fn seen_reason(one: &NodeDrop) -> String {
+    let about = one.about.as_deref().unwrap_or("?");
+    match one.reason {
+        NodeDropReason::NoRoute => "no route".to_owned(),
+        NodeDropReason::Blackhole => format!("blackhole route {about}"),
+        NodeDropReason::RouteLost => format!("its route moved to {about}"),
+        NodeDropReason::NoCarrier => format!("no carrier on {about}"),
+        NodeDropReason::Failed => "taken by the fault".to_owned(),
+        NodeDropReason::TunnelDown => format!("tunnel {about} down"),
+        NodeDropReason::UnderlayCut => format!("into tunnel {about}, whose underlay was cut"),
+        NodeDropReason::TunnelDropped => format!("an end of tunnel {about} counted them"),
+        NodeDropReason::NotCollecting => format!("{about} not yet in its LAG"),
+        NodeDropReason::NoMember => "its LAG had no member".to_owned(),
     }
 }
 

@@ -149,6 +149,7 @@ fn every_kind() -> Vec<EventKind> {
             prefix: prefix6,
             via: vec![gateway],
             dev: vec![s("eth1")],
+            blackhole: true,
             inferred: true,
         },
         EventKind::Lacp {

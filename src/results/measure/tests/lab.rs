@@ -374,6 +374,7 @@ pub(in crate::results) fn fib(
         } else {
             vec![dev.to_owned()]
         },
+        blackhole: false,
         inferred: false,
     };
     at(input, when, kind);

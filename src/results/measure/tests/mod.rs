@@ -6,6 +6,7 @@ mod cases;
 mod cutters;
 mod isolated;
 pub(in crate::results) mod lab;
+mod lasting;
 mod placed;
 mod trust;
 mod warnings;
