@@ -35,6 +35,8 @@ mod lab;
 mod labs;
 #[path = "kernel/link_watch.rs"]
 mod link_watch;
+#[path = "kernel/load.rs"]
+mod load;
 #[path = "kernel/mss.rs"]
 mod mss;
 #[path = "kernel/probe.rs"]

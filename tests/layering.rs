@@ -25,8 +25,8 @@ const LAWS: &[Law] = &[
     Law { rooms: &["units/"], but: &[], words: &["lab::", "results::", "proto::", "emu::"] },
     Law { rooms: &["lab/"], but: &[], words: &["proto::", "emu::", "results::"] },
     Law { rooms: &["lab/model/"], but: &[], words: &["spec::", "plan::", "op::"] },
-    // Only `spec` makes a lab. A fault, a shape and an expectation also travel, in plans and requests.
-    Law { rooms: &["lab/model/"], but: &["lab/model/scenario.rs", "lab/model/link.rs"], words: &["Deserialize"] },
+    // Only `spec` makes a lab. A fault, a shape, a load and an expectation also travel, in plans and requests.
+    Law { rooms: &["lab/model/"], but: &["lab/model/scenario.rs", "lab/model/link.rs", "lab/model/load.rs"], words: &["Deserialize"] },
     Law { rooms: &["lab/op/"], but: &[], words: &["spec::", "plan::", "model::"] },
     Law { rooms: &["lab/plan/"], but: &[], words: &["spec::"] },
     Law { rooms: &["lab/spec/"], but: &[], words: &["plan::", "op::"] },

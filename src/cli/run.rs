@@ -342,6 +342,7 @@ fn fresh(path: &Path) -> io::Result<PathBuf> {
         "packets.parquet",
         "report.html",
         "wires.json",
+        "load.json",
         "lab.yaml",
         "plan.json",
         TOPOLOGY,

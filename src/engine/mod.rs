@@ -12,6 +12,7 @@ pub mod init;
 pub mod instrument;
 pub mod known_outages;
 pub mod live;
+pub mod load;
 pub mod node;
 pub mod observe;
 pub mod probe;

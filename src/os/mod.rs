@@ -26,6 +26,7 @@ pub mod route_lookup;
 pub mod sched;
 mod socket_buffer;
 pub mod tcp;
+pub mod tcp_bulk;
 pub mod udp_bfd;
 pub mod udp_probe;
 pub mod userns;

@@ -269,6 +269,15 @@ impl Replay {
             tunnel_drops: record.tunnel_drops.clone(),
             isolated: planned.isolated.clone(),
             expectations: planned.expectations.clone(),
+            load: match &record.load {
+                None => Vec::new(),
+                Some(file) => {
+                    let text = checked(file, read)?;
+                    serde_json::from_slice(&text)
+                        .map_err(|error| ReplayError::File(format!("{}: {error}", file.path)))?
+                }
+            },
+            load_expectations: planned.load_expectations.clone(),
             quality: record.quality.clone(),
             notes: planned.notes.clone(),
         })

@@ -7,6 +7,7 @@
 pub(crate) mod fixture;
 mod impairment;
 mod lag;
+mod load;
 mod names;
 mod policy;
 mod probe;
@@ -19,8 +20,9 @@ mod tunnel_cap;
 
 pub use impairment::{Distribution, LossBurst, normal_quantile};
 pub use lag::{HashPolicy, LacpRate, WordError};
+pub use load::{LOAD_HEADER_LEN, LOAD_PORT_BASE, LoadHeader};
 pub use names::{
-    HostName, IfName, LabName, LinkName, NameError, NodeName, ProbeName, RegionName,
+    HostName, IfName, LabName, LinkName, LoadName, NameError, NodeName, ProbeName, RegionName,
     RouteTableName, SessionName, TunnelName, nearest,
 };
 pub use policy::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, Set, Verdict};

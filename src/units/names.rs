@@ -181,6 +181,10 @@ name!(
     ProbeName, "probe", 40
 );
 name!(
+    /// Background load between two hosts.
+    LoadName, "load", 40
+);
+name!(
     /// A route table of a transit gateway.
     RouteTableName, "route table", 40
 );

@@ -123,6 +123,8 @@ fn ring(lab: &str, size: u8) -> Plan {
         sessions: Vec::new(),
         services: Vec::new(),
         flows: Vec::new(),
+        load: Vec::new(),
+        load_expect: Vec::new(),
         isolated: BTreeMap::new(),
         scenario: Vec::new(),
         expect: Vec::new(),

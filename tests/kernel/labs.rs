@@ -170,6 +170,7 @@ labs! {
     known_outage: "known-outage",
     lag_cut: "lag-cut",
     lag_member_cut: "lag-member-cut",
+    load_on_backup: "load-on-backup",
     prefix_limit: "prefix-limit",
     public_vif: "public-vif",
     securecart_cloudhub: "securecart-cloudhub",

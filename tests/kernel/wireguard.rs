@@ -123,6 +123,7 @@ impl Lab {
                 end("b", ["169.254.10.2/30", "fd10::2/126"], outside[1], 301),
             ],
             mtu: "1420B".parse().unwrap(),
+            underlay: Vec::new(),
             by: TunnelBy::Wireguard,
         };
         let ends = tunnel_ends(&plan, Some(backend));

@@ -286,6 +286,8 @@ impl Rig {
             node_drops: BTreeMap::new(),
             tunnel_drops: Vec::new(),
             isolated: BTreeMap::new(),
+            load: Vec::new(),
+            load_expectations: Vec::new(),
             expectations: Vec::new(),
             quality: records.quality.clone(),
             notes: Vec::new(),

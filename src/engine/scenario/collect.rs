@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     engine::{live::Live, probe::ProbeQuality, wire::Lateness},
     lab::{
-        model::{Expect, ExpectAfter, Isolated, Shape},
+        model::{DEFAULT_MTU, Expect, ExpectAfter, Isolated, LoadExpect, Shape, TUNNEL_OVERHEAD},
         op::{Inbound, Netns, Op},
-        plan::{DaemonPlan, Plan, ServicePlan, TunnelBy},
+        plan::{DaemonPlan, Plan, ServicePlan, TunnelBy, TunnelPlan},
     },
     results::{
-        event::FlowLog,
+        event::{FlowLog, LoadLog},
         measure::{
             BEFORE, BgpTiming, DeclaredShape, DnsInput, Expectation, FlowAddresses, HostInput,
-            LagInput, LinkInput, Quality, RunInput, ServiceInput, SessionInput, Topology,
-            Transition, TunnelInput,
+            LagInput, LinkInput, LoadExpectation, Quality, RunInput, ServiceInput, SessionInput,
+            Topology, Transition, TunnelInput,
         },
     },
     units::{NodeName, Percent},
@@ -28,6 +28,8 @@ pub struct Described {
     pub isolated: BTreeMap<String, (u32, Isolated)>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
+    /// What must hold of background load.
+    pub load_expectations: Vec<LoadExpectation>,
     /// What every report repeats.
     pub notes: Vec<String>,
 }
@@ -41,6 +43,7 @@ pub fn describe(plan: &Plan) -> Described {
             .map(|(probe, of)| (probe.to_string(), *of))
             .collect(),
         expectations: plan.expect.iter().map(expectation).collect(),
+        load_expectations: plan.load_expect.iter().map(load_expectation).collect(),
         notes: plan.notes.clone(),
     }
 }
@@ -48,7 +51,7 @@ pub fn describe(plan: &Plan) -> Described {
 /// The journal is added by whoever keeps it.
 pub(super) fn input(
     live: &Live,
-    flows: Vec<FlowLog>,
+    (flows, load): (Vec<FlowLog>, Vec<LoadLog>),
     quality: &ProbeQuality,
     cpu_waited: Option<f64>,
 ) -> RunInput {
@@ -68,6 +71,8 @@ pub(super) fn input(
         tunnel_drops: live.dropped_by_tunnels(),
         isolated: described.isolated,
         expectations: described.expectations,
+        load,
+        load_expectations: described.load_expectations,
         quality: Quality {
             capture_drops: live.capture_drops(),
             cpu_waited,
@@ -186,6 +191,8 @@ pub fn topology(plan: &Plan) -> Topology {
                 ],
                 stand_in: (tunnel.by == TunnelBy::Wireguard)
                     .then(|| "WireGuard standing in for IPsec".to_owned()),
+                underlay: tunnel.underlay.iter().map(ToString::to_string).collect(),
+                overhead: overhead(tunnel),
             })
             .collect(),
         sessions: plan
@@ -220,6 +227,15 @@ pub fn topology(plan: &Plan) -> Topology {
     }
 }
 
+/// What a tunnel adds to a packet, bytes: of IPsec what its MTU leaves room for.
+fn overhead(tunnel: &TunnelPlan) -> u16 {
+    let bytes = match tunnel.by {
+        TunnelBy::Wireguard => TUNNEL_OVERHEAD,
+        TunnelBy::Ipsec { .. } => DEFAULT_MTU.get().saturating_sub(tunnel.mtu.get()),
+    };
+    u16::try_from(bytes).unwrap_or(u16::MAX)
+}
+
 fn service(service: &ServicePlan) -> ServiceInput {
     let hosts = service.endpoints.iter().map(|end| end.host.to_string());
     ServiceInput {
@@ -243,8 +259,9 @@ fn declared(shape: &Shape) -> DeclaredShape {
     }
 }
 
-fn expectation(expect: &Expect) -> Expectation {
-    let (label, transition, after) = match &expect.after {
+/// A phase by its label, and in words.
+fn phase(after: &ExpectAfter) -> (&str, Transition, String) {
+    match after {
         ExpectAfter::Start => (BEFORE, Transition::Initial, BEFORE.to_owned()),
         ExpectAfter::Fault(label) => (label.as_str(), Transition::Initial, label.clone()),
         ExpectAfter::Restore(label) => (
@@ -252,7 +269,26 @@ fn expectation(expect: &Expect) -> Expectation {
             Transition::Reversion,
             format!("restore of {label}"),
         ),
-    };
+    }
+}
+
+fn load_expectation(expect: &LoadExpect) -> LoadExpectation {
+    let (label, transition, _) = phase(&expect.after);
+    LoadExpectation {
+        line: expect.line,
+        text: expect.to_string(),
+        label: label.to_owned(),
+        transition,
+        load: expect.load.to_string(),
+        throughput: expect.throughput,
+        share: expect.share,
+        stall: expect.stall,
+        loss: expect.loss,
+    }
+}
+
+fn expectation(expect: &Expect) -> Expectation {
+    let (label, transition, after) = phase(&expect.after);
     let mut wishes = Vec::new();
     if let Some(outage) = expect.outage_max {
         wishes.push(format!("outage at most {outage}"));

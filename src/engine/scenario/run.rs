@@ -17,6 +17,7 @@ use crate::{
     engine::{
         board, instrument,
         live::Live,
+        load::{Loads, WARM_UP},
         probe::{self, Probes},
     },
     lab::{
@@ -48,6 +49,8 @@ const MS: u64 = 1_000_000;
 const STEADY_WITHIN_NS: u64 = 20_000 * MS;
 /// An unbroken run of deliveries this long is a recovery.
 const RECOVERED_NS: u64 = 100 * MS;
+/// How long background load is measured before the first step, at least.
+const LOADED_BEFORE_NS: u64 = 1_000 * MS;
 /// How long a recovery is watched before the next step.
 const SUSTAINED_NS: u64 = SUSTAINED_CONVERGENCE_VALIDATION.as_nanos();
 /// `stage` of the progress that names flows whose traffic is still lost when a wait for it begins
@@ -97,6 +100,7 @@ impl<'a> Bench<'a> {
         let stopped = &|| self.stop.is_asked();
         let missed = self.live.capture_drops();
         let probes = steady::probes(self.live, &mut rng, stopped)?;
+        let load = self.load(stopped)?;
         self.stop.measuring();
         let waiting = Waiting::begin();
         let mut experiment = Experiment {
@@ -115,14 +119,26 @@ impl<'a> Bench<'a> {
             experiment.step(step)?;
         }
         experiment.settle();
+        let load = load.map(Loads::finish).transpose()?.unwrap_or_default();
         experiment.probes.stop_sending()?;
         experiment
             .probes
             .drain(if stopped() { DRAIN_ASKED } else { DRAIN });
         let (flows, quality) = experiment.probes.finish()?;
-        let mut input = collect::input(self.live, flows, &quality, waiting.share());
+        let mut input = collect::input(self.live, (flows, load), &quality, waiting.share());
         input.quality.capture_drops = input.quality.capture_drops.saturating_sub(missed);
         Ok(input)
+    }
+
+    /// Starts the lab's background load, if it has any, and lets it become steady.
+    fn load(&self, stopped: &dyn Fn() -> bool) -> anyhow::Result<Option<Loads>> {
+        let plans = &self.live.plan().load;
+        if plans.is_empty() {
+            return Ok(None);
+        }
+        let load = Loads::start(plans, self.live.namespaces())?;
+        pass(WARM_UP.as_nanos() + LOADED_BEFORE_NS, stopped);
+        Ok(Some(load))
     }
 
     /// Makes the lab what it was before the last trial: undoes what faults are in force, and
@@ -377,13 +393,23 @@ impl Experiment<'_> {
                 waiting,
             });
         }
+        let is_loaded = !self.live.plan().load.is_empty();
+        // Load fills queues, and probes are among what they drop: a long unbroken run never comes.
+        let unbroken = if is_loaded {
+            RECOVERED_NS
+        } else {
+            SUSTAINED_NS
+        };
         until_delivering(
             &self.probes,
             &flows,
-            (after, SUSTAINED_NS),
+            (after, unbroken),
             clock::mono_ns() + STEADY_WITHIN_NS,
             self.stopped,
         );
+        if is_loaded {
+            pass(SUSTAINED_NS, self.stopped);
+        }
     }
 
     /// The end of the scenario: what was restored is watched until it is steady,

@@ -252,6 +252,7 @@ fn planned(sink: &EventSink, plan: &Plan, options: &RunOptions) {
         isolated: described.isolated,
         expectations: described.expectations,
         tcp: tcp_settings(plan),
+        load_expectations: described.load_expectations,
         notes: described.notes,
     })));
 }

@@ -338,6 +338,15 @@ fn record(
     let wires = serde_json::to_vec(&input.wires).context("writing wires.json")?;
     let wires_file = FileRecord::of(path("wires.json"), &wires);
     run_dir.write(&wires_file.path, &wires)?;
+    let load = match input.load.as_slice() {
+        [] => None,
+        load => {
+            let load = serde_json::to_vec(load).context("writing load.json")?;
+            let file = FileRecord::of(path("load.json"), &load);
+            run_dir.write(&file.path, &load)?;
+            Some(file)
+        }
+    };
     Ok(Recorded {
         trial: moment.trial,
         directory: moment.directory.clone(),
@@ -350,6 +359,7 @@ fn record(
         tunnel_drops: input.tunnel_drops.clone(),
         flows,
         wires: wires_file,
+        load,
     })
 }
 

@@ -137,8 +137,9 @@ fn edges(out: &mut String, scene: &Scene) {
     }
     for flow in &scene.probes {
         let [a, b] = [&flow.ends[0], &flow.ends[1]].map(|end| one(end));
-        let label = quoted([format!("probe {}", flow.name), flow.what.clone()]);
-        let dotted = "style=dotted constraint=false dir=both color=\"#be185d\"";
+        let label = quoted([flow.title(), flow.what.clone()]);
+        let way = if flow.goes_back() { "both" } else { "forward" };
+        let dotted = format!("style=dotted constraint=false dir={way} color=\"#be185d\"");
         let _ = writeln!(out, "    {a} -- {b} [label={label} {dotted}];");
     }
 }

@@ -151,7 +151,8 @@ fn edges(out: &mut String, ids: &mut Ids, scene: &Scene) {
     }
     for flow in &scene.probes {
         let [a, b] = [&flow.ends[0], &flow.ends[1]].map(|end| ids.of(end));
-        let said = lines([format!("probe {}", flow.name), flow.what.clone()]);
-        let _ = writeln!(out, "    {a} <-.->|\"{said}\"| {b}");
+        let said = lines([flow.title(), flow.what.clone()]);
+        let arrow = if flow.goes_back() { "<-.->" } else { "-.->" };
+        let _ = writeln!(out, "    {a} {arrow}|\"{said}\"| {b}");
     }
 }

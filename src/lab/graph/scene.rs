@@ -133,9 +133,11 @@ pub(super) struct Tunnel {
     pub(super) rider: Rider,
 }
 
-/// A probe.
+/// A probe, or background load.
 #[derive(Debug)]
 pub(super) struct Flow {
+    /// `probe`, or `load`, which goes one way.
+    pub(super) sort: &'static str,
     /// Its name.
     pub(super) name: String,
     /// Its two hosts, as the file names them.
@@ -160,10 +162,11 @@ impl Scene {
         };
         let mut probes: Vec<_> = lab.probes.iter().collect();
         probes.sort_by_key(|(_, probe)| probe.line);
-        let ends: Vec<Vec<Endpoint>> = probes
-            .iter()
-            .map(|(_, probe)| hosts_of(lab, &probe.ends))
-            .collect();
+        let mut loads: Vec<_> = lab.load.iter().collect();
+        loads.sort_by_key(|(_, load)| load.line);
+        let ends = probes.iter().map(|(_, probe)| &probe.ends);
+        let ends = ends.chain(loads.iter().map(|(_, load)| &load.ends));
+        let ends: Vec<Vec<Endpoint>> = ends.map(|ends| hosts_of(lab, ends)).collect();
         let wires = reader.wires(&nodes);
         let zones: Vec<Zone> = nodes
             .iter()
@@ -194,6 +197,12 @@ impl Scene {
             probes: probes
                 .into_iter()
                 .map(|(name, probe)| flow(name.as_str(), probe))
+                .chain(loads.into_iter().map(|(name, load)| Flow {
+                    sort: "load",
+                    name: name.to_string(),
+                    ends: load.ends.each_ref().map(ToString::to_string),
+                    what: load.transport.to_string(),
+                }))
                 .collect(),
             has_aws: zones.iter().any(|zone| matches!(zone, Zone::Aws(_))),
         }
@@ -247,8 +256,24 @@ impl Rider {
 impl Flow {
     /// `probe app: dc1.app ↔ vpc1.db, 1000/s`.
     pub(super) fn sentence(&self) -> String {
+        format!("{}: {}", self.title(), self.said())
+    }
+
+    /// `probe app`.
+    pub(super) fn title(&self) -> String {
+        format!("{} {}", self.sort, self.name)
+    }
+
+    /// `dc1.app ↔ vpc1.db, 1000/s`.
+    pub(super) fn said(&self) -> String {
         let [a, b] = &self.ends;
-        format!("probe {}: {a} ↔ {b}, {}", self.name, self.what)
+        let arrow = if self.goes_back() { '↔' } else { '→' };
+        format!("{a} {arrow} {b}, {}", self.what)
+    }
+
+    /// Whether as much goes back as there.
+    pub(super) fn goes_back(&self) -> bool {
+        self.sort == "probe"
     }
 }
 
@@ -416,6 +441,7 @@ fn group(tags: &Tags, zone: Zone, groups: &mut Vec<String>) -> Option<usize> {
 
 fn flow(name: &str, probe: &Probe) -> Flow {
     Flow {
+        sort: "probe",
         name: name.to_owned(),
         ends: [probe.ends[0].to_string(), probe.ends[1].to_string()],
         what: match probe.isolated {

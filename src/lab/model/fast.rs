@@ -5,8 +5,8 @@
 //! scaled that far, and a note says so. Delays, rates and losses stay as they are.
 
 use super::{
-    BgpTimers, Daemon, Dpd, Expect, Ipsec, Lab, Service, ServiceBy, Session, SessionKind, Step,
-    StepKind, VpnKind,
+    BgpTimers, Bounds, Daemon, Dpd, Expect, Ipsec, Lab, LoadExpect, Service, ServiceBy, Session,
+    SessionKind, Step, StepKind, VpnKind,
 };
 use crate::units::{BfdConfig, Span};
 
@@ -112,8 +112,10 @@ impl Lab {
             routing,
             services,
             probes,
+            load,
             scenario,
             expect,
+            load_expect,
             notes,
             fast,
             scaled: _,
@@ -127,8 +129,13 @@ impl Lab {
             routing,
             services,
             probes,
+            load,
             scenario: scenario.into_iter().map(|step| factor.step(step)).collect(),
             expect: expect.into_iter().map(|one| factor.expect(one)).collect(),
+            load_expect: load_expect
+                .into_iter()
+                .map(|one| factor.load_expect(one))
+                .collect(),
             notes,
             fast,
             scaled: Some(factor),
@@ -246,6 +253,17 @@ impl Factor {
     fn expect(self, expect: Expect) -> Expect {
         Expect {
             outage_max: expect.outage_max.map(|span| self.bound(span)),
+            ..expect
+        }
+    }
+
+    /// A stall is as long as an outage, and what TCP adds to it.
+    fn load_expect(self, expect: LoadExpect) -> LoadExpect {
+        LoadExpect {
+            stall: expect.stall.map(|stall| Bounds {
+                at_least: stall.at_least.map(|span| self.of(span, Span::ZERO)),
+                at_most: stall.at_most.map(|span| self.bound(span)),
+            }),
             ..expect
         }
     }

@@ -11,6 +11,7 @@ mod fast;
 mod ipsec;
 mod lag;
 mod link;
+mod load;
 mod node;
 mod prefixes;
 mod routing;
@@ -28,6 +29,7 @@ pub use ipsec::{
 };
 pub use lag::{Lag, MAX_MEMBERS};
 pub use link::{DEFAULT_MTU, Link, MAX_MTU, MIN_MTU, Shape};
+pub use load::{Load, LoadExpect, Transport};
 pub use node::{
     Daemon, External, Host, KNOWN_DEFECT, Kind, Node, OwnConfig, Scope, StaticRoute, Tags, Via, Vrf,
 };
@@ -41,7 +43,7 @@ pub use session::{
 };
 pub use tgw::{RouteTables, TgwAttachment, TgwTable};
 
-use crate::units::{LabName, LinkName, NodeName, ProbeName, SessionName};
+use crate::units::{LabName, LinkName, LoadName, NodeName, ProbeName, SessionName};
 
 /// A lab that holds together.
 ///
@@ -73,10 +75,14 @@ pub struct Lab {
     pub services: BTreeMap<NodeName, Service>,
     /// Probes between hosts.
     pub probes: BTreeMap<ProbeName, Probe>,
+    /// Background load, by names that no probe has.
+    pub load: BTreeMap<LoadName, Load>,
     /// Steps in order.
     pub scenario: Vec<Step>,
     /// Expectations in the file's order.
     pub expect: Vec<Expect>,
+    /// Those of loads.
+    pub load_expect: Vec<LoadExpect>,
     /// Warnings that every report should repeat.
     pub notes: Vec<String>,
     /// How many times faster its timers run under `--fast`.

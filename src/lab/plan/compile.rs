@@ -7,7 +7,9 @@ use super::{
     TunnelPlan, WireEnd, WirePlan, cap,
     facts::HostFacts,
     flows::flows,
-    ipsec, mss,
+    ipsec,
+    load::load,
+    mss,
     net::{Cable, Net},
     nodes::nodes,
     notes::notes,
@@ -74,6 +76,7 @@ fn assemble(
         sessions: legs.iter().map(|leg| session(net, leg)).collect(),
         services: services(net)?,
         flows: flows(net)?,
+        load: load(net)?,
         isolated: {
             let probes = net.lab.probes.iter();
             let of = |(name, probe): (&ProbeName, &Probe)| {
@@ -88,6 +91,7 @@ fn assemble(
             .map(|step| step.kind.clone())
             .collect(),
         expect: net.lab.expect.clone(),
+        load_expect: net.lab.load_expect.clone(),
         notes,
         stand_ins,
     })
@@ -219,6 +223,7 @@ fn tunnels(net: &Net<'_>, host: &HostFacts) -> Result<Vec<TunnelPlan>, PlanError
             tunnel: ports.tunnel.clone(),
             ends: [end(0), end(1)],
             mtu,
+            underlay: vpn.underlay.to_vec(),
             by,
             cap: vpn.cap,
         });

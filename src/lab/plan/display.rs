@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    DaemonPlan, DirectPlan, FlowPlan, LagPlan, Medium, NodePlan, Plan, ServicePlan, SessionPlan,
-    TagPlan, TunnelBy, TunnelPlan, WirePlan,
+    DaemonPlan, DirectPlan, FlowPlan, LagPlan, LoadPlan, Medium, NodePlan, Plan, ServicePlan,
+    SessionPlan, TagPlan, TunnelBy, TunnelPlan, WirePlan,
 };
 use crate::{
     lab::{
@@ -42,6 +42,7 @@ impl Display for Plan {
         section(f, "sessions", &self.sessions)?;
         section(f, "services", &self.services)?;
         section(f, "flows", &self.flows)?;
+        section(f, "load", &self.load)?;
         if !self.isolated.is_empty() {
             writeln!(f, "\nisolated")?;
             for (probe, (_, isolated)) in &self.isolated {
@@ -55,6 +56,7 @@ impl Display for Plan {
         }
         section(f, "scenario", &self.scenario)?;
         section(f, "expect", &self.expect)?;
+        section(f, "expect of load", &self.load_expect)?;
         for node in &self.nodes {
             write_files(f, node)?;
         }
@@ -349,6 +351,23 @@ impl Display for SessionPlan {
             }
         }
         Ok(())
+    }
+}
+
+impl Display for LoadPlan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {} {} -> {} {} port {}, {}, read every {}",
+            self.load,
+            self.from,
+            self.source,
+            self.to,
+            self.destination,
+            self.port,
+            self.transport,
+            self.sampling
+        )
     }
 }
 

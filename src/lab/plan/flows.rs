@@ -101,7 +101,7 @@ pub(super) fn space_of<'n>(net: &'n Net<'_>, end: &'n Endpoint) -> Option<&'n No
 
 /// The namespace and address a probe ends at; of a service its name, and the address of its
 /// first endpoint.
-fn endpoint(
+pub(super) fn endpoint(
     net: &Net<'_>,
     end: &Endpoint,
     family: Family,

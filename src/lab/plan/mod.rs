@@ -15,6 +15,7 @@ pub mod facts;
 mod flows;
 mod ipsec;
 mod joints;
+mod load;
 mod mss;
 mod names;
 mod net;

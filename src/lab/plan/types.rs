@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use super::config::swanctl::KEY;
 use crate::{
     lab::{
-        model::{Expect, Isolated, Shape, StepKind, Tag},
+        model::{Expect, Isolated, LoadExpect, Shape, StepKind, Tag, Transport},
         op::{Netns, Op},
     },
     units::{
-        Asn, BfdConfig, Bytes, HealthCheck, IfName, LabName, LacpRate, LinkName, NodeName,
-        ProbeName, ServiceConfig, SessionName, Span, SpeakerConfig, TunnelCap, TunnelName,
+        Asn, BfdConfig, Bytes, HealthCheck, IfName, LabName, LacpRate, LinkName, LoadName,
+        NodeName, ProbeName, ServiceConfig, SessionName, Span, SpeakerConfig, TunnelCap,
+        TunnelName,
     },
 };
 
@@ -51,6 +52,9 @@ pub struct Plan {
     pub services: Vec<ServicePlan>,
     /// Probe flows, two for each probe, one each way.
     pub flows: Vec<FlowPlan>,
+    /// Background load.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load: Vec<LoadPlan>,
     /// Probes whose packets must not arrive, with their lines in the file.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub isolated: BTreeMap<ProbeName, (u32, Isolated)>,
@@ -58,6 +62,9 @@ pub struct Plan {
     pub scenario: Vec<StepKind>,
     /// What must hold afterwards.
     pub expect: Vec<Expect>,
+    /// The same of loads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load_expect: Vec<LoadExpect>,
     /// Warnings every report repeats: simplifications, and what the file's reader warned of.
     pub notes: Vec<String>,
     /// What stands in for something else or is modelled, in words. A result says it of the
@@ -263,6 +270,9 @@ pub struct TunnelPlan {
     pub ends: [TunnelEnd; 2],
     /// Largest inner packet.
     pub mtu: Bytes,
+    /// The links by which each end sends its outer packets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub underlay: Vec<LinkName>,
     /// What makes it.
     pub by: TunnelBy,
     /// What AWS's gateway lets through; none between routers of the user's own.
@@ -386,6 +396,27 @@ pub struct FlowPlan {
     /// side is its first endpoint's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceFlow>,
+}
+
+/// Background load from one host to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadPlan {
+    /// Its name.
+    pub load: LoadName,
+    /// Sending namespace.
+    pub from: NodeName,
+    /// Receiving namespace.
+    pub to: NodeName,
+    /// Source address.
+    pub source: IpAddr,
+    /// Destination address.
+    pub destination: IpAddr,
+    /// Destination port, of TCP or UDP.
+    pub port: u16,
+    /// What is sent.
+    pub transport: Transport,
+    /// How often its counters are read.
+    pub sampling: Span,
 }
 
 /// The end of a flow that may be at several hosts.

@@ -4,11 +4,13 @@
 
 mod journal;
 mod kinds;
+mod load;
 mod packets;
 mod records;
 mod table;
 
 pub use journal::*;
 pub use kinds::*;
+pub use load::*;
 pub use packets::*;
 pub use records::*;

@@ -9,7 +9,9 @@ use sha2::{Digest as _, Sha256};
 use super::{FlowLog, MonoNs, Turn};
 use crate::{
     lab::model::Isolated,
-    results::measure::{Ended, Expectation, NodeDrops, Quality, Terms, Topology, TunnelDrops},
+    results::measure::{
+        Ended, Expectation, LoadExpectation, NodeDrops, Quality, Terms, Topology, TunnelDrops,
+    },
 };
 
 /// `stage` of the progress up to which the journal belongs to a trial's measurement.
@@ -37,6 +39,9 @@ pub struct Planned {
     /// TCP's settings (sysctl) in the nodes, as far as the kernel shows them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tcp: BTreeMap<String, String>,
+    /// What must hold of background load.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load_expectations: Vec<LoadExpectation>,
     /// Sentences of the plan that every report repeats.
     pub notes: Vec<String>,
 }
@@ -82,6 +87,9 @@ pub struct Recorded {
     pub flows: Vec<FlowRecord>,
     /// What each wire saw of each flow: a list of [`WireFlowLog`](super::WireFlowLog) in JSON.
     pub wires: FileRecord,
+    /// What background load left behind: a list of [`LoadLog`](super::LoadLog) in JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<FileRecord>,
 }
 
 /// A [`FlowLog`] but for its packets, which are in a file.

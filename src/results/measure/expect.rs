@@ -133,7 +133,7 @@ pub(super) fn isolated(input: &RunInput) -> impl Iterator<Item = ExpectResult> {
 }
 
 /// One flow missing its mark decides; one unmeasured leaves the line unmeasured.
-fn both(a: Option<bool>, b: Option<bool>) -> Option<bool> {
+pub(super) fn both(a: Option<bool>, b: Option<bool>) -> Option<bool> {
     match (a, b) {
         (Some(false), _) | (_, Some(false)) => Some(false),
         (None, _) | (_, None) => None,
@@ -227,7 +227,7 @@ fn end_within(expectation: &Expectation, end: Option<&AtEnd>) -> [Option<Option<
     ]
 }
 
-fn within<T>(measured: f64, bounds: Bounds<T>, number: impl Fn(T) -> f64) -> bool {
+pub(super) fn within<T>(measured: f64, bounds: Bounds<T>, number: impl Fn(T) -> f64) -> bool {
     let Bounds { at_least, at_most } = bounds;
     let (least, most) = (at_least.map(&number), at_most.map(&number));
     least.is_none_or(|least| measured >= least) && most.is_none_or(|most| measured <= most)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     lab::model::{Alert, Bounds, Isolated},
-    results::event::{Event, FlowLog, WireFlowLog},
+    results::event::{Event, FlowLog, LoadLog, WireFlowLog},
     units::{BfdConfig, HealthCheck, LacpRate, Percent, Rate, Span},
 };
 
@@ -35,6 +35,12 @@ pub struct RunInput {
     pub isolated: BTreeMap<String, (u32, Isolated)>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
+    /// What background load left behind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load: Vec<LoadLog>,
+    /// What must hold of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load_expectations: Vec<LoadExpectation>,
     /// How well the instrument itself worked.
     pub quality: Quality,
     /// Sentences of the plan that every report repeats.
@@ -183,6 +189,12 @@ pub struct TunnelInput {
     pub interfaces: [String; 2],
     /// What it stands in for, as a phrase: `WireGuard standing in for IPsec`.
     pub stand_in: Option<String>,
+    /// The links by which each end sends its outer packets; older journals tell none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub underlay: Vec<String>,
+    /// Bytes that it adds to a packet, at most.
+    #[serde(default)]
+    pub overhead: u16,
 }
 
 /// A routing session.
@@ -299,6 +311,33 @@ pub struct Expectation {
     /// 99th percentile of it.
     #[serde(default)]
     pub delay_p99: Option<Bounds<Span>>,
+}
+
+/// One line of the lab file's `expect`, of a load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadExpectation {
+    /// Line of the lab file.
+    pub line: u32,
+    /// The line in words, as a report prints it.
+    pub text: String,
+    /// The step's label.
+    pub label: String,
+    /// Whether it speaks of the fault or of its restore.
+    pub transition: Transition,
+    /// The load.
+    pub load: String,
+    /// What arrives in the last two seconds of the phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throughput: Option<Bounds<Rate>>,
+    /// That as a share of what arrived before the first fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Bounds<Percent>>,
+    /// The longest time in which nothing arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stall: Option<Bounds<Span>>,
+    /// Of UDP: the share of packets lost in the last two seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Bounds<Percent>>,
 }
 
 /// Which of a fault's two transitions.

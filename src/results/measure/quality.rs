@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    flow::FlowView,
+    flow::{Fate, FlowView},
     input::{DropCause, Quality, RunInput, Transition, TunnelDrops},
+    load::LoadResult,
     outage::{Scene, Told},
     placed,
     result::{FlowResult, Outage, Warning},
@@ -25,6 +26,8 @@ const TOLERANCE_MS: f64 = 2.0;
 /// Collects warnings; the same code about the same flow is said once.
 #[derive(Default)]
 pub(super) struct Warnings {
+    /// There was background load, which fills queues before any fault.
+    pub(super) loaded: bool,
     list: Vec<Warning>,
     said: BTreeSet<(String, Option<u16>, String)>,
 }
@@ -35,7 +38,14 @@ impl Warnings {
         let known = flow.is_none() && self.list.iter().any(|w| w.code == code && w.flow.is_none());
         let repeats = matches!(
             code,
-            "modelled" | "stand-in" | "note" | "known-defect" | "tunnel-overflow" | "tunnel-drops"
+            "modelled"
+                | "stand-in"
+                | "note"
+                | "known-defect"
+                | "tunnel-overflow"
+                | "tunnel-drops"
+                | "load-limited"
+                | "load-broken"
         );
         if (!known || repeats) && self.said.insert((code.to_owned(), flow, text.clone())) {
             self.list.push(Warning {
@@ -313,10 +323,11 @@ pub(super) fn of_outage(
         String::new()
     };
     let name = format!("{probe}{} → {} after {}", o.from, o.to, title(o));
+    let loaded = warnings.loaded;
     let mut warn = |code: &str, untrusted: bool, text: String| {
         warnings.about(Some(o.flow), code, untrusted, format!("{name}: {text}"));
     };
-    let (lost, sent) = quiet_loss(view, window);
+    let (lost, sent) = quiet_loss(view, window, loaded);
     if window.transition == Transition::Initial && lost > 0 {
         warn(
             "not-lossless-before",
@@ -396,8 +407,9 @@ pub(super) fn title(outage: &Outage) -> String {
     }
 }
 
-/// Lost and sent in the last seconds before a fault, except what was on its way to the cut.
-fn quiet_loss(view: &FlowView<'_>, window: &Window) -> (usize, usize) {
+/// Lost and sent in the last seconds before a fault, except what was on its way to the cut and,
+/// under background load, what queues had no room for: that is no outage.
+fn quiet_loss(view: &FlowView<'_>, window: &Window, loaded: bool) -> (usize, usize) {
     let from = window.before.saturating_sub(QUIET_NS);
     let inside = view.seqs().filter(|&s| {
         view.sent_at(s)
@@ -406,7 +418,11 @@ fn quiet_loss(view: &FlowView<'_>, window: &Window) -> (usize, usize) {
     let seqs: Vec<u32> = inside.collect();
     let owners = super::window::owners(view, std::slice::from_ref(window));
     let ours = |s: &&u32| owners.get(**s as usize).copied().flatten().is_none();
-    let lost = seqs.iter().filter(|&&s| view.is_lost(s)).filter(ours);
+    let is_lost = |s: &&u32| match view.fate(**s) {
+        Some(Fate::Crowded) => !loaded,
+        _ => view.is_lost(**s),
+    };
+    let lost = seqs.iter().filter(is_lost).filter(ours);
     (lost.count(), seqs.len())
 }
 
@@ -427,6 +443,20 @@ fn of_tunnel(drops: &TunnelDrops, warnings: &mut Warnings) {
         DropCause::Host => {
             let advice = "its process did not get to run; free the host and run it again";
             warnings.run("tunnel-overflow", true, format!("{said}, as {advice}"));
+        }
+    }
+}
+
+/// Background load that was limited by something else than the lab.
+pub(super) fn of_load(load: &[LoadResult], warnings: &mut Warnings) {
+    for load in load {
+        if let Some(why) = &load.limited_by {
+            let text = format!("load {}: {why}; its figures are not the lab's", load.load);
+            warnings.about(None, "load-limited", false, text);
+        }
+        for broken in &load.broken {
+            let text = format!("load {}: a connection ended: {broken}", load.load);
+            warnings.about(None, "load-broken", false, text);
         }
     }
 }

@@ -248,6 +248,8 @@ pub(super) mod tests {
             node_drops: BTreeMap::new(),
             tunnel_drops: Vec::new(),
             isolated: BTreeMap::new(),
+            load: Vec::new(),
+            load_expectations: Vec::new(),
             expectations: Vec::new(),
             quality: crate::results::measure::Quality::default(),
             notes: Vec::new(),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     input::Transition,
+    load::LoadResult,
     rfc::{Benchmarks, Inputs, Rfc6412},
     versions::DaemonVersion,
 };
@@ -67,6 +68,9 @@ pub struct RunResult {
     pub alerts: Vec<AlertResult>,
     /// Whole-run bookkeeping of each flow against the wires.
     pub flows: Vec<FlowResult>,
+    /// Background load, phase by phase.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load: Vec<LoadResult>,
     /// Waits of the scenario whose `within` passed.
     #[serde(default)]
     pub waits_missed: Vec<WaitMissed>,

@@ -1,15 +1,19 @@
 //! From everything a run left behind to its result.
 
+use std::collections::BTreeMap;
+
 use super::{
     account::{self, Accounts, Situation},
     alerts, calibration, caps, expect,
     flow::{Fate, FlowView},
     input::{RunInput, Transition},
+    load, load_expect,
+    load_path::Paths,
     outage::{self, Scene, Told},
     quality::{self, Warnings},
     result::{
-        Build, Converged, FlowResult, Instrument, LinkResult, Outage, RunResult, Steady,
-        TransitionResult, Unmeasured, WaitMissed,
+        Build, Converged, FlowResult, Hop, Instrument, LinkResult, Outage, RunResult, Steady,
+        TransitionResult, Unmeasured, WaitMissed, Warning,
     },
     rfc,
     topology::Map,
@@ -34,6 +38,7 @@ pub fn measure(input: &RunInput) -> RunResult {
         windows: &windows,
     };
     let mut warnings = Warnings::default();
+    warnings.loaded = !input.load.is_empty();
     quality::of_run(input, &scene, &mut warnings);
     let mut result = from_events(&input.lab, &scene);
     losses(input, &mut result.links);
@@ -81,10 +86,41 @@ pub fn measure(input: &RunInput) -> RunResult {
     for (transition, outages) in result.transitions.iter_mut().zip(outages) {
         transition.benchmarks = rfc::benchmarks(transition, outages, &result.flows);
     }
+    under_load(input, &scene, &mut result, &mut warnings);
     calibration::coarse(&input.expectations, &result.outages, &mut warnings);
     result.warnings = warnings.finish();
     judge(input, &map, &mut result);
     result
+}
+
+/// Background load, by the ways of probes between the same hosts.
+fn under_load(
+    input: &RunInput,
+    scene: &Scene<'_>,
+    result: &mut RunResult,
+    warnings: &mut Warnings,
+) {
+    let mut ways: BTreeMap<(String, String), Vec<Vec<Hop>>> = BTreeMap::new();
+    for log in &input.flows {
+        let ends = [&log.from, &log.to];
+        let mut loads = input.load.iter().map(|load| [&load.from, &load.to]);
+        let is_between = loads.any(|[from, to]| ends == [from, to] || ends == [to, from]);
+        if !is_between || input.isolated.contains_key(&log.probe) {
+            continue;
+        }
+        let view = FlowView::new(log, &input.wires, scene.map);
+        let owners = window::owners(&view, scene.windows);
+        let outages = result.outages.iter().filter(|o| o.flow == log.id);
+        let after = outages.map(|outage| outage.hops_after.clone());
+        ways.entry((log.from.clone(), log.to.clone()))
+            .or_insert_with(|| {
+                let before = way_before(&view, &owners);
+                std::iter::once(before).chain(after).collect()
+            });
+    }
+    let paths = Paths::new(scene.map, &result.links, scene.windows, ways);
+    result.load = load::measure(input, scene.windows, &paths);
+    quality::of_load(&result.load, warnings);
 }
 
 fn judge(input: &RunInput, map: &Map<'_>, result: &mut RunResult) {
@@ -95,9 +131,17 @@ fn judge(input: &RunInput, map: &Map<'_>, result: &mut RunResult) {
             .iter()
             .any(|w| w.untrusted && w.flow.is_none_or(|flow| flow == outage.flow));
     }
+    let of_run = |w: &&Warning| w.untrusted && w.flow.is_none();
+    let is_sound = !result.warnings.iter().any(|w| of_run(&w));
+    for load in &mut result.load {
+        load.trusted = is_sound && load.limited_by.is_none();
+    }
+    let of_load = input.load_expectations.iter();
+    let of_load = of_load.map(|e| load_expect::judge(e, &result.load));
     let expectations = input.expectations.iter();
     result.expect = expectations
         .map(|e| expect::judge(e, (&result.steady, &result.outages, &result.alerts), map))
+        .chain(of_load)
         .chain(expect::isolated(input))
         .collect();
 }
@@ -135,6 +179,7 @@ fn from_events(lab: &str, scene: &Scene<'_>) -> RunResult {
         outages: Vec::new(),
         alerts: Vec::new(),
         flows: Vec::new(),
+        load: Vec::new(),
         waits_missed: Vec::new(),
         expect: Vec::new(),
     };
@@ -289,6 +334,16 @@ fn came_back(scene: &Scene<'_>, window: &Window) -> (Option<MonoNs>, Option<Mono
         }
     }
     (bfd, bgp)
+}
+
+/// The way that most of the packets took that were sent before the first fault.
+fn way_before(view: &FlowView<'_>, owners: &[Option<usize>]) -> Vec<Hop> {
+    let early = view
+        .seqs()
+        .filter(|&s| owners.get(s as usize).copied().flatten().is_none());
+    let early: Vec<u32> = early.collect();
+    let path = view.majority_path(&early).and_then(|p| view.paths.get(p));
+    path.cloned().unwrap_or_default()
 }
 
 fn early_lost(view: &FlowView<'_>, owners: &[Option<usize>]) -> Vec<u32> {

@@ -2,10 +2,13 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::results::{
-    event::{FlowRecord, MonoNs, SeriesEnd, read_journal, sha256},
+    event::{FlowRecord, LoadLog, LoadSent, MonoNs, Pause, SeriesEnd, read_journal, sha256},
     measure::{
         Terms,
-        tests::lab::{self, START},
+        tests::{
+            lab::{self, START},
+            load,
+        },
         trial_directory,
     },
     report,
@@ -14,7 +17,7 @@ use crate::results::{
 const SECOND: MonoNs = 1_000_000_000;
 
 fn planned(trials: u32, first_trial: u32) -> Planned {
-    let input = lab::run(false);
+    let input = load::loaded();
     Planned {
         terms: Terms {
             trials,
@@ -29,6 +32,7 @@ fn planned(trials: u32, first_trial: u32) -> Planned {
         isolated: input.isolated,
         expectations: input.expectations,
         tcp: BTreeMap::new(),
+        load_expectations: input.load_expectations,
         notes: input.notes,
     }
 }
@@ -73,7 +77,7 @@ impl Directory {
 
     /// One trial, so much later than the fixture's.
     fn trial(&mut self, later: MonoNs, (series, outcome): (bool, &str)) {
-        let mut input = lab::clean_silent_cut(false);
+        let mut input = load::loaded();
         input.events.retain(|event| {
             event.at >= START - SECOND / 2 && !matches!(event.kind, EventKind::RunFinished { .. })
         });
@@ -82,6 +86,7 @@ impl Directory {
         for event in std::mem::take(&mut input.events) {
             self.say(shifted(event, later));
         }
+        input.load.iter_mut().for_each(|log| shift(log, later));
         for flow in &mut input.flows {
             flow.sent.iter_mut().flatten().for_each(|at| *at += later);
             flow.received.iter_mut().for_each(|a| a.at += later);
@@ -151,6 +156,10 @@ impl Directory {
         let wires = serde_json::to_vec(&input.wires).unwrap();
         let wires_file = FileRecord::of(at("wires.json"), &wires);
         self.files.insert(wires_file.path.clone(), wires);
+        let load = serde_json::to_vec(&input.load).unwrap();
+        let load_file = FileRecord::of(at("load.json"), &load);
+        self.files.insert(load_file.path.clone(), load);
+        let load_file = (!input.load.is_empty()).then_some(load_file);
         Recorded {
             trial,
             directory,
@@ -163,6 +172,7 @@ impl Directory {
             tunnel_drops: input.tunnel_drops.clone(),
             flows,
             wires: wires_file,
+            load: load_file,
         }
     }
 
@@ -172,6 +182,25 @@ impl Directory {
             file.ok_or_else(|| format!("{name}: no such file"))
         };
         Replay::new(read_journal(journal).unwrap())?.result(&mut { read })
+    }
+}
+
+fn shift(load: &mut LoadLog, later: MonoNs) {
+    for at in [&mut load.began, &mut load.settled, &mut load.ended] {
+        *at += later;
+    }
+    let shift = |pause: &mut Pause| {
+        pause.from += later;
+        pause.to += later;
+    };
+    match &mut load.sent {
+        LoadSent::Tcp { streams, .. } => {
+            for stream in streams {
+                stream.samples.iter_mut().for_each(|s| s.at += later);
+                stream.pauses.iter_mut().for_each(shift);
+            }
+        }
+        LoadSent::Udp { pauses, .. } => pauses.iter_mut().for_each(shift),
     }
 }
 

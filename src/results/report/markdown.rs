@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{rfc, terminal::by_transition, why, words};
+use super::{load, rfc, terminal::by_transition, why, words};
 use crate::{
     lab::model::scaled_words,
     results::measure::{RunResult, Transition},
@@ -91,6 +91,7 @@ fn write(result: &RunResult, out: &mut String) -> std::fmt::Result {
             writeln!(out, "- {restore}{label}, RFC 6412: {benchmarks}")?;
         }
     }
+    load::markdown(result, out)?;
     if !result.alerts.is_empty() {
         writeln!(out, "\n### Alerts\n")?;
     }

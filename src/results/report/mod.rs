@@ -5,6 +5,7 @@ mod brief;
 mod compare;
 mod html;
 mod json;
+mod load;
 mod markdown;
 mod otg;
 mod parquet;

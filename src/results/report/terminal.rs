@@ -1,6 +1,6 @@
 //! The result on a terminal: one screen, aligned, in plain words.
 
-use super::{rfc, versions, why, words};
+use super::{load, rfc, versions, why, words};
 use crate::{
     lab::model::scaled_words,
     results::measure::{LinkResult, Outage, RunResult, Steady, Transition, TransitionResult},
@@ -38,6 +38,7 @@ pub fn terminal(result: &RunResult, style: Style) -> String {
             page.wrapped("RFC 6412", &benchmarks);
         }
     }
+    load::terminal(result, &mut page);
     page.gap();
     conclude(result, &mut page);
     page.text

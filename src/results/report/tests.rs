@@ -5,7 +5,10 @@ use crate::results::{
     event::{Event, EventKind},
     measure::{
         RunInput, measure,
-        tests::lab::{self, CUT, Sim, ms},
+        tests::{
+            lab::{self, CUT, Sim, ms},
+            load,
+        },
     },
 };
 
@@ -181,6 +184,16 @@ fn a_cut_without_probes_claims_nothing_about_them() {
     input.expectations.clear();
     insta::assert_snapshot!(plain(&input));
     assert!(!markdown(&measure(&input)).contains("| probe |"));
+}
+
+#[test]
+fn background_load_by_phase() {
+    insta::assert_snapshot!(plain(&load::loaded()));
+}
+
+#[test]
+fn markdown_of_background_load() {
+    insta::assert_snapshot!(markdown(&measure(&load::loaded())));
 }
 
 #[test]

@@ -583,13 +583,9 @@ impl Artist<'_> {
     fn legend(&self) -> Vec<Entry> {
         let probes = self.scene.probes.iter().enumerate();
         let mut entries: Vec<Entry> = probes
-            .map(|(number, flow)| {
-                let [a, b] = &flow.ends;
-                let said = format!("{a} ↔ {b}, {}", flow.what);
-                Entry {
-                    sample: Sample::Dot(number),
-                    line: Line::new(&format!("probe {}", flow.name), &said, 11.5, "fact"),
-                }
+            .map(|(number, flow)| Entry {
+                sample: Sample::Dot(number),
+                line: Line::new(&flow.title(), &flow.said(), 11.5, "fact"),
             })
             .collect();
         let runs = &self.graph.runs;

@@ -208,12 +208,7 @@ impl Seen {
         let names = names
             .chain(wires.map(|wire| wire.name.clone()))
             .chain(riders.map(|rider| format!("{}\u{a0}\u{a0}{}", rider.name, rider.what)))
-            .chain(
-                scene
-                    .probes
-                    .iter()
-                    .map(|flow| format!("probe {}", flow.name)),
-            )
+            .chain(scene.probes.iter().map(|flow| flow.title()))
             .chain(hosts.flat_map(|host| host.addresses.iter().cloned()));
         for name in names {
             if !self.texts.iter().any(|(said, ..)| said.contains(&name)) {

@@ -3,6 +3,7 @@
 //! it, so an editor and `backhoe check` cannot disagree.
 
 mod links;
+mod load;
 mod nodes;
 mod routing;
 mod scenario;
@@ -11,6 +12,7 @@ mod sessions;
 
 use Holds::{Keys, ListOf, MapOf, Name, Number, Steps, Text};
 pub(super) use links::{LAG, LINK};
+pub(super) use load::{LOAD, RATES};
 pub(super) use nodes::{ANNOUNCEMENT, DAEMONS, INSTALLED, KINDS, NODE, ROUTE_TABLE};
 pub(super) use routing::{MATCH, ROUTING, RULE, SET};
 pub(super) use scenario::{
@@ -59,6 +61,7 @@ pub(super) static LAB: Table = Table {
             "Groups of hosts that have the same address at different nodes, by name.",
         ),
         word("probes", MapOf(&Keys(&PROBE)), "Probes by name."),
+        word("load", MapOf(&Keys(&LOAD)), "Background load by name."),
         word("scenario", Steps(&STEP), "What happens, in order."),
         word(
             "expect",

@@ -2,12 +2,14 @@
 
 use super::{
     Holds::{
-        Duration, Either, Flag, Keys, ListOf, Name, Number, OneOf, PacketRate, Percent, Size, Text,
+        Duration, Either, Flag, Keys, ListOf, Name, Number, OneOf, PacketRate, Percent, Rate, Size,
+        Text,
     },
     Table,
     links::{
         CORRUPT, DELAY, DISTRIBUTION, DUPLICATE, JITTER, LOSS, LOSS_BURST, QUEUE, RATE, REORDER,
     },
+    load::RATES,
     needed, word,
 };
 use crate::lab::model::{Alert, How};
@@ -211,7 +213,7 @@ pub(in crate::lab::spec) static OUTCOME: Table = Table {
         word(
             "loss",
             Either(&[Percent, Keys(&SHARES)]),
-            "Share of packets lost in the last two seconds before the next fault or restore, each way: at most this, or between two bounds.",
+            "Share of packets lost in the last two seconds before the next fault or restore, each way of a probe, or of a load of UDP: at most this, or between two bounds.",
         ),
         word(
             "delay",
@@ -222,6 +224,21 @@ pub(in crate::lab::spec) static OUTCOME: Table = Table {
             "delay-p99",
             Either(&[Duration, Keys(&TIMES)]),
             "99th percentile of it.",
+        ),
+        word(
+            "throughput",
+            Either(&[Rate, Keys(&RATES)]),
+            "Of a load: what arrives in the last two seconds before the next fault or restore: at least this, or between two bounds.",
+        ),
+        word(
+            "share",
+            Either(&[Percent, Keys(&SHARES)]),
+            "Of a load: that throughput as a share of what it was before the first fault: at least this, or between two bounds.",
+        ),
+        word(
+            "stall",
+            Either(&[Duration, Keys(&TIMES)]),
+            "Of a load: the longest time before the next fault or restore in which nothing arrived: at most this, or between two bounds.",
         ),
     ],
 };

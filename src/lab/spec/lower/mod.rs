@@ -12,6 +12,7 @@ mod gateways;
 mod ipsec;
 mod lags;
 mod links;
+mod load;
 mod maintenance;
 mod mss;
 mod next_hops;

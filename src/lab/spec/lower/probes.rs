@@ -302,7 +302,7 @@ impl Lower<'_> {
     }
 
     /// IPv4 where both have it, unless the file asks for the other.
-    fn common_family(
+    pub(super) fn common_family(
         &mut self,
         fields: &Fields<'_>,
         ends: &[Endpoint; 2],
@@ -432,7 +432,7 @@ impl Lower<'_> {
     }
 
     /// The smallest MTU among links and tunnels that may be on a path between the two.
-    fn narrowest(&self, a: &NodeName, b: &NodeName) -> (u64, String) {
+    pub(super) fn narrowest(&self, a: &NodeName, b: &NodeName) -> (u64, String) {
         let mut least = (u64::MAX, String::new());
         let mut note = |mtu: u64, what: String| {
             if mtu < least.0 {
@@ -508,7 +508,7 @@ impl Lower<'_> {
     }
 
     /// Nodes that may be on a path between the two: dead ends are stripped.
-    fn between(&self, a: &NodeName, b: &NodeName) -> BTreeSet<NodeName> {
+    pub(super) fn between(&self, a: &NodeName, b: &NodeName) -> BTreeSet<NodeName> {
         let mut neighbours = self.neighbours();
         loop {
             let dead: Vec<&NodeName> = neighbours

@@ -7,7 +7,7 @@ use super::{
         raw::{Tree, Value},
         reader::{Fields, an, and_list},
     },
-    Lower,
+    Lower, Section,
     links::SHAPE_KEYS,
 };
 use crate::{
@@ -561,14 +561,19 @@ impl Lower<'_> {
         let after = self.after(&fields);
         if fields.others.is_empty() {
             self.f
-                .error(item.at, "expect", "an expectation names a probe")
+                .error(item.at, "expect", "an expectation names a probe or a load")
                 .help("write it like `{ after: cut, app: { outage: 1.2s } }`");
         }
         for (key, tree) in &fields.others {
+            if self.is_known(Section::Load, &key.text) {
+                self.load_expectation(after.as_ref(), key, tree);
+                continue;
+            }
             let probe = self.measured_probe(key.at, &key.text);
             let Some(outcome) = self.f.fields(tree, &OUTCOME, key.at) else {
                 continue;
             };
+            self.only_of_loads(&outcome, &key.text);
             if matches!(&tree.value, Value::Map(entries) if entries.is_empty()) {
                 self.f.error(
                     key.at,
@@ -587,28 +592,7 @@ impl Lower<'_> {
             let loss = self.bounds(&outcome, ("loss", &SHARES));
             let delay = self.bounds(&outcome, ("delay", &TIMES));
             let delay_p99 = self.bounds(&outcome, ("delay-p99", &TIMES));
-            if after == Some(ExpectAfter::Start)
-                && let Some(other) = ["outage", "via", "recovered"]
-                    .into_iter()
-                    .find(|k| outcome.has(k))
-            {
-                let text = format!("`{other}` is of what follows a fault, and at `start` none is");
-                self.f
-                    .error(outcome.at_key(other), "expect", text)
-                    .help("before the first fault there are `lost`, `loss`, `delay`, `delay-p99` and `alert`");
-            }
-            if recovered == Some(false)
-                && let Some(other) = ["outage", "lost", "via", "loss", "delay", "delay-p99"]
-                    .into_iter()
-                    .find(|k| outcome.has(k))
-            {
-                let text = format!(
-                    "`{other}` is of traffic that comes back, and `recovered: false` says that it does not"
-                );
-                self.f
-                    .error(outcome.at_key(other), "expect", text)
-                    .help("leave one of the two out");
-            }
+            self.check_outcome(after.as_ref(), &outcome, recovered);
             if let (Some(after), Some(probe)) = (after.clone(), probe) {
                 self.lab.expect.push(Expect {
                     after,
@@ -624,6 +608,37 @@ impl Lower<'_> {
                     line: key.at.line,
                 });
             }
+        }
+    }
+
+    /// Whether what is asked for can be said of that time, and together.
+    fn check_outcome(
+        &mut self,
+        after: Option<&ExpectAfter>,
+        outcome: &Fields<'_>,
+        recovered: Option<bool>,
+    ) {
+        if after == Some(&ExpectAfter::Start)
+            && let Some(other) = ["outage", "via", "recovered"]
+                .into_iter()
+                .find(|k| outcome.has(k))
+        {
+            let text = format!("`{other}` is of what follows a fault, and at `start` none is");
+            self.f.error(outcome.at_key(other), "expect", text).help(
+                "before the first fault there are `lost`, `loss`, `delay`, `delay-p99` and `alert`",
+            );
+        }
+        if recovered == Some(false)
+            && let Some(other) = ["outage", "lost", "via", "loss", "delay", "delay-p99"]
+                .into_iter()
+                .find(|k| outcome.has(k))
+        {
+            let text = format!(
+                "`{other}` is of traffic that comes back, and `recovered: false` says that it does not"
+            );
+            self.f
+                .error(outcome.at_key(other), "expect", text)
+                .help("leave one of the two out");
         }
     }
 

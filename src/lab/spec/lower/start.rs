@@ -28,6 +28,7 @@ pub(super) enum Section {
     Lags,
     Sessions,
     Probes,
+    Load,
     /// Names of `dns` and groups of `anycast`.
     Services,
     /// Hosts behind nodes, by their full names.
@@ -53,6 +54,7 @@ impl Section {
             Self::Lags => "LAG",
             Self::Sessions => "session",
             Self::Probes => "probe",
+            Self::Load => "load",
             Self::Services => "service",
             Self::Hosts => "host",
             Self::Inside => "inside network",
@@ -124,8 +126,10 @@ pub(in super::super) fn lower(
             routing: BTreeMap::new(),
             services: BTreeMap::new(),
             probes: BTreeMap::new(),
+            load: BTreeMap::new(),
             scenario: Vec::new(),
             expect: Vec::new(),
+            load_expect: Vec::new(),
             notes: Vec::new(),
             fast: None,
             scaled: None,
@@ -138,6 +142,7 @@ pub(in super::super) fn lower(
     cx.collect(&fields, Section::Lags, "lags");
     cx.collect(&fields, Section::Sessions, "sessions");
     cx.collect(&fields, Section::Probes, "probes");
+    cx.collect(&fields, Section::Load, "load");
     cx.collect(&fields, Section::Services, "dns");
     cx.collect_more(&fields, Section::Services, "anycast");
     cx.nodes(&fields);
@@ -152,6 +157,7 @@ pub(in super::super) fn lower(
     cx.check_routes();
     cx.services(&fields);
     cx.probes(&fields);
+    cx.load(&fields);
     cx.scenario(&fields);
     cx.expect(&fields);
     cx.whole();

@@ -63,6 +63,8 @@ pub(in crate::results) fn run(v6: bool) -> RunInput {
         node_drops: std::collections::BTreeMap::new(),
         tunnel_drops: Vec::new(),
         isolated: std::collections::BTreeMap::new(),
+        load: Vec::new(),
+        load_expectations: Vec::new(),
         topology: Topology {
             hosts: [("app", "dc1"), ("db", "vgw")]
                 .map(|(name, behind)| HostInput {
@@ -84,6 +86,8 @@ pub(in crate::results) fn run(v6: bool) -> RunInput {
                 ends: ["dc1".to_owned(), "vgw".to_owned()],
                 interfaces: ["backup".to_owned(), "backup".to_owned()],
                 stand_in: Some("WireGuard standing in for IPsec".to_owned()),
+                underlay: vec!["uplink".to_owned(), "edge".to_owned()],
+                overhead: 80,
             }],
             sessions: vec![
                 session("prod", "private-vif", "circuit", ["dc1", "east"]),

@@ -7,6 +7,7 @@ mod cutters;
 mod isolated;
 pub(in crate::results) mod lab;
 mod lasting;
+pub(in crate::results) mod load;
 mod placed;
 mod trust;
 mod warnings;

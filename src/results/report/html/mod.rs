@@ -8,6 +8,7 @@
 mod bench;
 mod gantt;
 mod lanes;
+mod load;
 mod markup;
 mod page;
 mod parts;

@@ -108,6 +108,24 @@
     })), joined];
   }
 
+  function load() {
+    var stepped = uPlot.paths.stepped({ align: 1 });
+    var tables = data.load.map(function (one) {
+      var x = one.mbit.map(function (v, i) { return seconds(one.from_ms + i * one.step_ms); }), y = one.mbit.slice();
+      // The last interval has a right edge as well.
+      if (y.length) { x.push(seconds(one.from_ms + y.length * one.step_ms)); y.push(y[y.length - 1]); }
+      return [x, y];
+    });
+    var joined = tables.length > 1 ? uPlot.join(tables) : tables[0];
+    return [options(240, ofTime({
+      scales: { y: { range: function (u, low, high) { return [0, Math.max(0.1, (high || 0) * 1.06)]; } } },
+      axes: [below(data.zero), axis("Mbit/s")],
+      series: [{ label: "at", value: fixed(" s", 3) }].concat(data.load.map(function (one, i) {
+        return { label: one.name, stroke: colour("s" + i % 6), width: 1.5, paths: stepped, points: { show: false }, spanGaps: true, value: fixed(" Mbit/s", 2) };
+      }))
+    })), joined];
+  }
+
   function window_of_time() {
     var ends = [];
     data.timeline.forEach(function (flow) { ends.push(flow.from_ms, flow.from_ms + flow.lost.length * flow.step_ms); });
@@ -275,7 +293,7 @@
 
   // ---- drawing
 
-  var KINDS = { timeline: timeline, delays: delays, lanes: lanes, ecdf: ecdf, strip: strip, phases: phases, variants: variants };
+  var KINDS = { timeline: timeline, delays: delays, lanes: lanes, load: load, ecdf: ecdf, strip: strip, phases: phases, variants: variants };
   var figures = Array.prototype.slice.call(document.querySelectorAll("figure.chart"));
 
   function draw(figure) {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    gantt, lanes,
+    gantt, lanes, load,
     markup::Markup,
     page, parts, rfc, sums,
     table::{Cell, Column, Table},
@@ -32,6 +32,8 @@ struct Charts {
     timeline: Vec<traffic::Timeline>,
     delays: Vec<traffic::Delays>,
     lanes: Vec<lanes::Lane>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    load: Vec<load::Series>,
 }
 
 /// A fault or a restore on the time axes.
@@ -56,6 +58,7 @@ pub fn html(input: &RunInput, result: &RunResult, picture: Option<&str>) -> Stri
     phases(result, several, &mut body);
     let charts = charts(input, result, several);
     traffic_section(&charts, &mut body);
+    load::section(result, &mut body);
     states(input, result, &charts, &mut body);
     details(result, &mut body);
     setup(input, result, &mut body);
@@ -325,6 +328,7 @@ fn charts(input: &RunInput, result: &RunResult, several: bool) -> Charts {
             .map(|flow| traffic::delays(name(flow), flow, zero, count))
             .collect(),
         lanes,
+        load: load::series(result, zero),
     }
 }
 

@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::*;
 use crate::results::measure::{
     BenchResult, BenchTerms, Ended, RunInput, RunResult, Terms, TrialsResult, Variant, Varied,
-    compare as beside, measure, summarise, tests::lab,
+    compare as beside, measure, summarise,
+    tests::{lab, load},
 };
 
 const PICTURE: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\"><title>x</title></svg>";
@@ -125,6 +126,18 @@ fn every_number_of_a_runs_tables_is_the_results() {
     let (result, page) = page(&lab::clean_silent_cut(false));
     let compared = compare(&page, &serde_json::to_value(&result).unwrap());
     assert!(compared > 100, "{compared}");
+}
+
+#[test]
+fn every_number_of_a_loads_tables_is_the_results() {
+    let (result, page) = page(&load::loaded());
+    let before = compare(
+        &self::page(&lab::clean_silent_cut(false)).1,
+        &serde_json::to_value(&result).unwrap(),
+    );
+    let compared = compare(&page, &serde_json::to_value(&result).unwrap());
+    assert!(compared >= before + 60, "{compared}, {before} without load");
+    assert!(page.contains("data-kind=\"load\"") && page.contains("\"mbit\":["));
 }
 
 #[test]

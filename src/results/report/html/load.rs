@@ -1,0 +1,205 @@
+//! Background load on a page: its throughput by time, and the figures of each phase.
+
+use serde::Serialize;
+
+use super::{
+    markup::Markup,
+    parts,
+    table::{Cell, Column, Table},
+    traffic::{rounded, since},
+};
+use crate::results::{
+    event::MonoNs,
+    measure::{LoadResult, RunResult},
+    report::load as told,
+};
+
+/// One load's throughput, as the script draws it.
+#[derive(Debug, Serialize)]
+pub(super) struct Series {
+    name: String,
+    /// Start of the first interval, milliseconds from the page's zero.
+    from_ms: f64,
+    /// Length of an interval, milliseconds.
+    step_ms: f64,
+    /// Mbit/s in each.
+    mbit: Vec<f64>,
+}
+
+/// All loads' throughput.
+pub(super) fn series(result: &RunResult, zero: MonoNs) -> Vec<Series> {
+    let one = |load: &LoadResult| {
+        let timeline = &load.timeline;
+        let rates = timeline.throughput_bps.iter();
+        Series {
+            name: load.load.clone(),
+            from_ms: rounded(since(zero, timeline.from_ns)),
+            step_ms: timeline.step_ns as f64 / 1e6,
+            mbit: rates.map(|bps| rounded(*bps as f64 / 1e6)).collect(),
+        }
+    };
+    result.load.iter().map(one).collect()
+}
+
+/// The section; nothing where there was no load.
+pub(super) fn section(result: &RunResult, page: &mut Markup) {
+    if result.load.is_empty() {
+        return;
+    }
+    page.raw("<section aria-labelledby=\"load\">\n<h2 id=\"load\">Load</h2>\n");
+    page.raw("<p>What users would have seen: background traffic between hosts, over the kernel's own TCP and UDP. Of TCP the payload is counted, of UDP whole packets.</p>\n");
+    let each: Vec<String> = result.load.iter().map(told::title).collect();
+    let told = format!(
+        "What arrived of each load, by when it did: {}",
+        each.join("; ")
+    );
+    parts::chart("load", 0, &told, page);
+    for load in &result.load {
+        for limit in told::limits(load) {
+            page.element("p", &format!("{}: {limit}.", load.load));
+        }
+        if let Some(why) = &load.limited_by {
+            page.element("p", &format!("{}: not the lab's limit: {why}.", load.load));
+        }
+        for broken in &load.broken {
+            page.element(
+                "p",
+                &format!("{}: a connection ended: {broken}.", load.load),
+            );
+        }
+    }
+    seen(result, page);
+    tcp(result, page);
+    udp(result, page);
+    page.raw("</section>\n");
+}
+
+/// A table of phases; `cells` of none of another transport.
+fn phases<const N: usize>(
+    result: &RunResult,
+    (caption, columns): (&str, &'static [Column]),
+    cells: impl Fn(&crate::results::measure::LoadPhase) -> Option<[Cell; N]>,
+    page: &mut Markup,
+) {
+    let mut table = Table::new(caption, "/load", columns);
+    for (number, load) in result.load.iter().enumerate() {
+        for (index, phase) in load.phases.iter().enumerate() {
+            let Some(cells) = cells(phase) else {
+                continue;
+            };
+            let names = [
+                Cell::text(&load.load),
+                Cell::text(told::phase(load, index, phase)),
+            ];
+            let row: Vec<Cell> = names.into_iter().chain(cells).collect();
+            table.row(format!("{number}/phases/{index}"), row);
+        }
+    }
+    table.write(page);
+}
+
+fn seen(result: &RunResult, page: &mut Markup) {
+    const COLUMNS: &[Column] = &[
+        Column::words("load"),
+        Column::words("phase"),
+        Column::words("way").of("path"),
+        Column::numbers("seconds"),
+        Column::numbers("Mbit/s"),
+        Column::numbers("Mbit/s at the end"),
+        Column::numbers("of before, %").of("share_of_before_percent"),
+        Column::numbers("longest stall, ms").of("longest_stall_ms"),
+        Column::numbers("all stood still, ms").of("stalled_ms"),
+    ];
+    let mbit = |bps: u64| Cell::number(bps as f64 / 1e6, 2);
+    phases(
+        result,
+        ("Throughput by phase", COLUMNS),
+        |phase| {
+            Some([
+                Cell::text(phase.path.as_deref().unwrap_or("–")),
+                Cell::number(phase.duration_ms / 1e3, 1),
+                mbit(phase.throughput_bps),
+                mbit(phase.at_end_bps),
+                Cell::number(phase.share_of_before_percent, 0),
+                Cell::number(phase.longest_stall_ms, 1),
+                Cell::number(phase.stalled_ms, 1),
+            ])
+        },
+        page,
+    );
+}
+
+fn tcp(result: &RunResult, page: &mut Markup) {
+    const COLUMNS: &[Column] = &[
+        Column::words("load"),
+        Column::words("phase"),
+        Column::numbers("transfer time ratio").of("rfc6349/transfer_time_ratio"),
+        Column::numbers("efficiency, %").of("rfc6349/tcp_efficiency_percent"),
+        Column::numbers("buffer delay, %").of("rfc6349/buffer_delay_percent"),
+        Column::numbers("baseline RTT, ms").of("rfc6349/baseline_rtt_ms"),
+        Column::words("by").of("rfc6349/baseline_by"),
+        Column::numbers("average RTT, ms").of("rfc6349/average_rtt_ms"),
+        Column::numbers("largest, ms").of("rfc6349/max_rtt_ms"),
+        Column::numbers("bytes sent").of("rfc6349/transmitted_bytes"),
+        Column::numbers("retransmitted").of("rfc6349/retransmitted_bytes"),
+        Column::numbers("BDP, bytes").of("rfc6349/bandwidth_delay_product_bytes"),
+        Column::numbers("RWND, bytes").of("rfc6349/receive_window_bytes"),
+        Column::numbers("MSS").of("rfc6349/mss"),
+        Column::numbers("path MTU").of("rfc6349/path_mtu"),
+        Column::numbers("largest cwnd").of("rfc6349/cwnd_max"),
+    ];
+    phases(
+        result,
+        ("TCP in the terms of RFC 6349", COLUMNS),
+        |phase| {
+            let tcp = phase.rfc6349.as_ref()?;
+            let product = tcp.bandwidth_delay_product_bytes;
+            Some([
+                Cell::number(tcp.transfer_time_ratio, 2),
+                Cell::number(tcp.tcp_efficiency_percent, 2),
+                Cell::number(tcp.buffer_delay_percent, 0),
+                Cell::number(tcp.baseline_rtt_ms, 2),
+                Cell::text(tcp.baseline_by.as_deref().unwrap_or("–")),
+                Cell::number(tcp.average_rtt_ms, 2),
+                Cell::number(tcp.max_rtt_ms, 2),
+                Cell::count(tcp.transmitted_bytes),
+                Cell::count(tcp.retransmitted_bytes),
+                product.map_or_else(|| Cell::text("–"), Cell::count),
+                Cell::count(tcp.receive_window_bytes),
+                Cell::count(tcp.mss.into()),
+                Cell::count(tcp.path_mtu.into()),
+                Cell::count(tcp.cwnd_max.into()),
+            ])
+        },
+        page,
+    );
+}
+
+fn udp(result: &RunResult, page: &mut Markup) {
+    const COLUMNS: &[Column] = &[
+        Column::words("load"),
+        Column::words("phase"),
+        Column::numbers("sent").of("udp/sent"),
+        Column::numbers("lost").of("udp/lost"),
+        Column::numbers("lost, %").of("udp/loss_percent"),
+        Column::numbers("at the end, %").of("udp/loss_at_end_percent"),
+        Column::numbers("average delay, ms").of("udp/average_delay_ms"),
+        Column::numbers("longest, ms").of("udp/max_delay_ms"),
+    ];
+    phases(
+        result,
+        ("UDP", COLUMNS),
+        |phase| {
+            let udp = phase.udp.as_ref()?;
+            Some([
+                Cell::count(udp.sent),
+                Cell::count(udp.lost),
+                Cell::number(udp.loss_percent, 2),
+                Cell::number(udp.loss_at_end_percent, 2),
+                Cell::number(udp.average_delay_ms, 2),
+                Cell::number(udp.max_delay_ms, 2),
+            ])
+        },
+        page,
+    );
+}
