@@ -25,6 +25,8 @@ mod answers;
 mod bench;
 #[path = "cli/caps.rs"]
 mod caps;
+#[path = "cli/fan_out.rs"]
+mod fan_out;
 #[path = "cli/fast.rs"]
 mod fast;
 #[path = "cli/faults.rs"]

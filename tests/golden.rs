@@ -16,6 +16,8 @@ use backhoe::lab::spec::{self, Checked};
 
 #[path = "golden/daemons.rs"]
 mod daemons;
+#[path = "golden/examples.rs"]
+mod examples;
 #[path = "golden/pictures.rs"]
 mod pictures;
 #[path = "golden/plans.rs"]

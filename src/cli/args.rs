@@ -6,6 +6,7 @@ use clap::{
     Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint, builder::PossibleValuesParser,
 };
 
+use super::test;
 use crate::{
     engine::{capture::Capture, deal::Dealt, scenario::Phase, wire::WireChoice},
     lab::{graph::Format, model::How, spec},
@@ -101,17 +102,6 @@ Examples:
 Everything is measured again from journal.jsonl and the packet files that it names, so a run that
 was killed is told as far as it got. Exit code 0: it was told, whatever it says; 4: no trial was
 over, or a file is missing or was changed.";
-
-const TEST_HELP: &str = "\
-Examples:
-  backhoe test labs/
-  backhoe test labs/dx-vpn-backup.yaml mine/ --out results
-  backhoe test labs/ --json | jq '.labs[] | select(.verdict != \"pass\")'
-
-All files are checked before the first lab is built. A lab that this host lacks something for is
-skipped, and the line says what. --fast is for the labs that declare a factor; the others run as
-they are. Exit code 4: a lab failed; 3: none could run, or one was skipped
-under --no-skip.";
 
 const BENCH_HELP: &str = "\
 Every combination of values is a variant; the first is what the others are compared with. `unset`
@@ -228,6 +218,7 @@ impl Command {
         match self {
             Self::Run(args) => args.output.json,
             Self::Test(args) => args.output.json,
+            Self::Merge(args) => args.output.json,
             Self::Bench(args) => args.output.json,
             Self::Compare(args) => args.output.json,
             Self::Check(args) => args.output.json,
@@ -260,9 +251,12 @@ pub(super) enum Command {
     /// Build a lab, run its scenario, measure, report, and take it down: the main job
     #[command(after_help = RUN_HELP)]
     Run(RunArgs),
-    /// Run labs one after the other and hold each to its `expect:`, a line each
-    #[command(after_help = TEST_HELP)]
-    Test(TestArgs),
+    /// Run labs and hold each to its `expect:`, a line each; for CI
+    #[command(after_help = test::TEST_HELP)]
+    Test(test::TestArgs),
+    /// Put the shards of a test together: what one run of all would have said
+    #[command(after_help = test::MERGE_HELP)]
+    Merge(test::MergeArgs),
     /// Run a lab in variants, taking turns, and set their outages side by side
     #[command(after_help = BENCH_HELP)]
     Bench(BenchArgs),
@@ -463,23 +457,6 @@ pub(super) struct ReportArgs {
     /// The page that is `report.html`
     #[arg(long, conflicts_with_all = ["json", "markdown", "otg"])]
     pub(super) html: bool,
-    #[command(flatten)]
-    pub(super) output: Output,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(super) struct TestArgs {
-    /// Lab files, and directories of them (`*.yaml`, `*.yml`)
-    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath, required = true)]
-    pub(super) paths: Vec<PathBuf>,
-    /// Where each lab's run directory and report go [default: runs/test-TIME]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(super) out: Option<PathBuf>,
-    /// A lab that cannot run on this host is a failure
-    #[arg(long)]
-    pub(super) no_skip: bool,
-    #[command(flatten)]
-    pub(super) fast: Fast,
     #[command(flatten)]
     pub(super) output: Output,
 }

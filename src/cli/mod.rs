@@ -24,6 +24,7 @@ mod load;
 mod logs;
 mod ls;
 mod man;
+mod merge;
 mod metrics;
 mod output;
 mod own_config;
@@ -62,6 +63,7 @@ pub fn main() -> ExitCode {
     let result = match args.command {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Report(args) => report::run(&args),

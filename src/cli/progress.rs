@@ -50,6 +50,14 @@ impl Progress {
         }
     }
 
+    /// Does something on the terminal that the bar must not be in the way of.
+    pub(super) fn suspended<T>(&self, what: impl FnOnce() -> T) -> T {
+        match &self.bar {
+            Some(bar) => bar.suspend(what),
+            None => what(),
+        }
+    }
+
     /// What `stays` is still to be read when the bar is gone.
     pub(super) fn say(&mut self, text: String, stays: bool) {
         if text == self.last {

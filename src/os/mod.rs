@@ -12,6 +12,7 @@ pub mod ip_counters;
 pub mod ipsec;
 pub mod kernel;
 pub mod link_watch;
+pub mod memory;
 pub mod mount;
 mod netlink;
 pub mod netns;

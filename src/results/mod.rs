@@ -7,3 +7,4 @@ pub mod measure;
 pub mod replay;
 pub mod report;
 pub mod schema;
+pub mod suite;

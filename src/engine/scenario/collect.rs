@@ -313,6 +313,15 @@ fn expectation(expect: &Expect) -> Expectation {
     wishes.extend(expect.loss.map(|loss| format!("loss {loss}")));
     wishes.extend(expect.delay.map(|delay| format!("delay {delay}")));
     wishes.extend(expect.delay_p99.map(|p99| format!("delay p99 {p99}")));
+    let further = &expect.further;
+    wishes.extend(further.interruptions.map(|n| match n {
+        1 => "1 interruption at most".to_owned(),
+        n => format!("{n} interruptions at most"),
+    }));
+    let detected_by = further.detected_by.map(|by| by.word());
+    wishes.extend(detected_by.map(|by| format!("detected by {by}")));
+    let never_via = further.never_via.as_ref();
+    wishes.extend(never_via.map(|never| format!("never via {never}")));
     Expectation {
         line: expect.line,
         text: format!("after {after}: {}: {}", expect.probe, wishes.join(", ")),
@@ -327,5 +336,6 @@ fn expectation(expect: &Expect) -> Expectation {
         loss: expect.loss,
         delay: expect.delay,
         delay_p99: expect.delay_p99,
+        further: expect.further.clone(),
     }
 }

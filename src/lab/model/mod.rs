@@ -35,7 +35,8 @@ pub use node::{
 };
 pub use routing::{Announce, Routing, Rules, Shorthand};
 pub use scenario::{
-    Alert, Bounds, Endpoint, Expect, ExpectAfter, Fault, How, Isolated, Probe, Step, StepKind, Tag,
+    Alert, Bounds, Endpoint, Expect, ExpectAfter, Fault, Further, How, Isolated, Mechanism, Probe,
+    Step, StepKind, Tag,
 };
 pub use service::{Dns, Service, ServiceBy};
 pub use session::{

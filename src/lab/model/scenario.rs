@@ -484,8 +484,74 @@ pub struct Expect {
     /// 99th percentile of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_p99: Option<Bounds<Span>>,
+    /// What else must be so.
+    #[serde(default, skip_serializing_if = "Further::is_empty")]
+    pub further: Further,
     /// Line of the file, for reports.
     pub line: u32,
+}
+
+/// What an expectation says beyond an outage's length and the traffic's end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Further {
+    /// At most so many interruptions: times without delivery, with at least 100 ms of it between.
+    pub interruptions: Option<u32>,
+    /// By what the fault was noticed.
+    pub detected_by: Option<Mechanism>,
+    /// Before the first fault not one packet takes this session.
+    pub never_via: Option<SessionName>,
+}
+
+impl Further {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// By what a node notices that something is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mechanism {
+    /// BFD's detection time passed.
+    Bfd,
+    /// BGP's hold time passed.
+    HoldTimer,
+    /// A BGP session ended in another way: a NOTIFICATION, a closed connection.
+    Bgp,
+    /// The light went out.
+    Carrier,
+    /// LACP's partner fell silent.
+    Lacp,
+}
+
+impl Mechanism {
+    /// The lab file's words.
+    pub const NAMES: [&str; 5] = ["bfd", "hold-timer", "bgp", "carrier", "lacp"];
+
+    /// Its word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Bfd => Self::NAMES[0],
+            Self::HoldTimer => Self::NAMES[1],
+            Self::Bgp => Self::NAMES[2],
+            Self::Carrier => Self::NAMES[3],
+            Self::Lacp => Self::NAMES[4],
+        }
+    }
+
+    /// The mechanism a word means.
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [
+            Self::Bfd,
+            Self::HoldTimer,
+            Self::Bgp,
+            Self::Carrier,
+            Self::Lacp,
+        ];
+        all.into_iter().find(|one| one.word() == word)
+    }
 }
 
 /// The transition an expectation speaks of.

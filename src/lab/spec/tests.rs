@@ -96,6 +96,7 @@ fn the_headline_lab_means_what_it_says() {
                 loss: None,
                 delay: None,
                 delay_p99: None,
+                further: crate::lab::model::Further::default(),
                 line: 31,
             },
             Expect {
@@ -109,6 +110,7 @@ fn the_headline_lab_means_what_it_says() {
                 loss: None,
                 delay: None,
                 delay_p99: None,
+                further: crate::lab::model::Further::default(),
                 line: 32,
             },
         ]

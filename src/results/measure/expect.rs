@@ -1,6 +1,7 @@
 //! The lab file's expectations against what was measured.
 
 use super::{
+    further,
     input::{BEFORE, Expectation, RunInput, Transition},
     result::{AlertResult, AtEnd, ExpectResult, Outage, Steady},
     topology::Map,
@@ -55,11 +56,14 @@ pub(super) fn judge(
         let verdicts = at_start.iter().map(|one| {
             let mut same = outages.iter().filter(|o| o.flow == one.flow);
             let trusted = same.all(|o| o.trusted);
-            judge_start(expectation, one).filter(|_| trusted)
+            judge_start(expectation, one, map).filter(|_| trusted)
         });
         (
             verdicts.reduce(both).flatten(),
-            at_start.iter().map(|one| describe_start(one)).collect(),
+            at_start
+                .iter()
+                .map(|one| describe_start(one) + &further::describe_taken(expectation, one))
+                .collect(),
         )
     } else if concerned.is_empty() {
         let what = match expectation.transition {
@@ -75,11 +79,18 @@ pub(super) fn judge(
         } else {
             verdicts.reduce(both).flatten()
         };
-        let texts = concerned
-            .iter()
-            .map(|o| describe(o) + &describe_end(expectation, o));
+        let texts = concerned.iter().map(|o| {
+            describe(o) + &describe_end(expectation, o) + &further::describe(expectation, o)
+        });
         (met, texts.collect())
     };
+    if let Some(by) = expectation
+        .further
+        .detected_by
+        .filter(|_| !concerned.is_empty())
+    {
+        met = both(met, further::detected_by(by, &concerned));
+    }
     let happened = !(at_start.is_empty() && concerned.is_empty());
     if let Some(wanted) = expectation.alert.filter(|_| happened) {
         met = both(met, Some(raised.iter().any(|alert| alert.alert == wanted)));
@@ -177,14 +188,16 @@ fn judge_one(expectation: &Expectation, outage: &Outage, map: &Map<'_>) -> Optio
     [short_enough, as_many, via, recovered]
         .into_iter()
         .chain(end_within(expectation, outage.at_end.as_ref()))
+        .chain([further::interrupted(expectation, outage)])
         .flatten()
         .fold(Some(true), both)
 }
 
 /// What was so before the first fault.
-fn judge_start(expectation: &Expectation, steady: &Steady) -> Option<bool> {
+fn judge_start(expectation: &Expectation, steady: &Steady, map: &Map<'_>) -> Option<bool> {
     let as_many = expectation.lost.map(|lost| Some(steady.lost == lost));
     std::iter::once(as_many)
+        .chain(further::taken(expectation, steady, map))
         .chain(end_within(expectation, Some(&of_steady(steady))))
         .flatten()
         .fold(Some(true), both)

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    lab::model::{Alert, Bounds, Isolated},
+    lab::model::{Alert, Bounds, Further, Isolated},
     results::event::{Event, FlowLog, LoadLog, WireFlowLog},
     units::{BfdConfig, HealthCheck, LacpRate, Percent, Rate, Span},
 };
@@ -311,6 +311,9 @@ pub struct Expectation {
     /// 99th percentile of it.
     #[serde(default)]
     pub delay_p99: Option<Bounds<Span>>,
+    /// What else must be so.
+    #[serde(default)]
+    pub further: Further,
 }
 
 /// One line of the lab file's `expect`, of a load.

@@ -20,6 +20,7 @@ mod compare;
 mod dropped;
 mod expect;
 mod flow;
+mod further;
 mod goodness;
 mod input;
 mod load;

@@ -247,8 +247,22 @@ pub struct Steady {
     pub unsent: u64,
     /// The path most of them took.
     pub path: Option<String>,
+    /// Every path that delivered some of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<Taken>,
     /// One-way delay.
     pub delay: Option<DelayStats>,
+}
+
+/// A path that some packets took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Taken {
+    /// Its sessions, else its links.
+    pub path: Option<String>,
+    /// Wires and tunnels, in order.
+    pub hops: Vec<Hop>,
+    /// How many it delivered.
+    pub delivered: u64,
 }
 
 /// A fault or a restore.

@@ -13,7 +13,7 @@ use super::{
     quality::{self, Warnings},
     result::{
         Build, Converged, FlowResult, Hop, Instrument, LinkResult, Outage, RunResult, Steady,
-        TransitionResult, Unmeasured, WaitMissed, Warning,
+        Taken, TransitionResult, Unmeasured, WaitMissed, Warning,
     },
     rfc,
     topology::Map,
@@ -373,8 +373,33 @@ fn steady(view: &FlowView<'_>, owners: &[Option<usize>], map: &Map<'_>) -> Stead
         lost_declared: count(Fate::LostDeclared),
         unsent,
         path: path.and_then(|hops| map.name(hops)),
+        taken: taken(view, &seqs, map),
         delay: view.delays(seqs.iter().copied()),
     }
+}
+
+/// Every path that delivered some of `seqs`, the one that most of them took first.
+fn taken(view: &FlowView<'_>, seqs: &[u32], map: &Map<'_>) -> Vec<Taken> {
+    let mut counts = vec![0; view.paths.len()];
+    for &seq in seqs {
+        if let Some(count) = view.path_of(seq).and_then(|path| counts.get_mut(path)) {
+            *count += 1;
+        }
+    }
+    let all = view
+        .paths
+        .iter()
+        .zip(counts)
+        .filter(|(_, count)| *count > 0);
+    let mut all: Vec<Taken> = all
+        .map(|(hops, delivered)| Taken {
+            path: map.name(hops),
+            hops: hops.clone(),
+            delivered,
+        })
+        .collect();
+    all.sort_by_key(|taken| u64::MAX - taken.delivered);
+    all
 }
 
 fn flow_result(view: &FlowView<'_>, node_dropped: u64, unaccounted: u64) -> FlowResult {

@@ -252,6 +252,7 @@ fn story(lab: &mut Lab) {
         loss: None,
         delay: None,
         delay_p99: None,
+        further: crate::lab::model::Further::default(),
         line: 30,
     }];
 }

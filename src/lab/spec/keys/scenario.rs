@@ -12,7 +12,7 @@ use super::{
     load::RATES,
     needed, word,
 };
-use crate::lab::model::{Alert, How};
+use crate::lab::model::{Alert, How, Mechanism};
 
 pub(in crate::lab::spec) static PROBE: Table = Table {
     what: "a probe",
@@ -239,6 +239,21 @@ pub(in crate::lab::spec) static OUTCOME: Table = Table {
             "stall",
             Either(&[Duration, Keys(&TIMES)]),
             "Of a load: the longest time before the next fault or restore in which nothing arrived: at most this, or between two bounds.",
+        ),
+        word(
+            "interruptions",
+            Number(0, 1_000),
+            "At most so many times without delivery, with 100 ms of it between two of them.",
+        ),
+        word(
+            "detected-by",
+            OneOf(&Mechanism::NAMES),
+            "By what the fault was noticed.",
+        ),
+        word(
+            "never-via",
+            Name,
+            "Before the first fault not one packet takes this session.",
         ),
     ],
 };

@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     lab::model::{
-        Alert, Daemon, Expect, ExpectAfter, Fault, How, Kind, SessionKind, Step, StepKind, Tag,
+        Alert, Daemon, Expect, ExpectAfter, Fault, Further, How, Kind, Mechanism, SessionKind,
+        Step, StepKind, Tag,
     },
     units::{LinkName, NodeName, Span},
 };
@@ -578,7 +579,7 @@ impl Lower<'_> {
                 self.f.error(
                     key.at,
                     "expect",
-                    "an expectation says `outage`, `lost`, `via`, `recovered`, `alert`, `loss`, `delay` or `delay-p99`",
+                    "an expectation says `outage`, `lost`, `via`, `recovered`, `alert`, `loss`, `delay`, `delay-p99`, `interruptions`, `detected-by` or `never-via`",
                 );
             }
             let outage_max = outcome.parse::<Span>(&mut self.f, "outage");
@@ -592,6 +593,7 @@ impl Lower<'_> {
             let loss = self.bounds(&outcome, ("loss", &SHARES));
             let delay = self.bounds(&outcome, ("delay", &TIMES));
             let delay_p99 = self.bounds(&outcome, ("delay-p99", &TIMES));
+            let further = self.further(&outcome, after.as_ref());
             self.check_outcome(after.as_ref(), &outcome, recovered);
             if let (Some(after), Some(probe)) = (after.clone(), probe) {
                 self.lab.expect.push(Expect {
@@ -605,6 +607,7 @@ impl Lower<'_> {
                     loss,
                     delay,
                     delay_p99,
+                    further,
                     line: key.at.line,
                 });
             }
@@ -619,19 +622,27 @@ impl Lower<'_> {
         recovered: Option<bool>,
     ) {
         if after == Some(&ExpectAfter::Start)
-            && let Some(other) = ["outage", "via", "recovered"]
+            && let Some(other) = ["outage", "recovered", "interruptions", "detected-by"]
                 .into_iter()
                 .find(|k| outcome.has(k))
         {
             let text = format!("`{other}` is of what follows a fault, and at `start` none is");
             self.f.error(outcome.at_key(other), "expect", text).help(
-                "before the first fault there are `lost`, `loss`, `delay`, `delay-p99` and `alert`",
+                "before the first fault there are `lost`, `loss`, `delay`, `delay-p99`, `via`, `never-via` and `alert`",
             );
         }
         if recovered == Some(false)
-            && let Some(other) = ["outage", "lost", "via", "loss", "delay", "delay-p99"]
-                .into_iter()
-                .find(|k| outcome.has(k))
+            && let Some(other) = [
+                "outage",
+                "lost",
+                "via",
+                "loss",
+                "delay",
+                "delay-p99",
+                "interruptions",
+            ]
+            .into_iter()
+            .find(|k| outcome.has(k))
         {
             let text = format!(
                 "`{other}` is of traffic that comes back, and `recovered: false` says that it does not"
@@ -639,6 +650,26 @@ impl Lower<'_> {
             self.f
                 .error(outcome.at_key(other), "expect", text)
                 .help("leave one of the two out");
+        }
+    }
+
+    fn further(&mut self, outcome: &Fields<'_>, after: Option<&ExpectAfter>) -> Further {
+        let never_via = match outcome.text(&mut self.f, "never-via") {
+            Some(text) => self.session_named(outcome.at_value("never-via"), text),
+            None => None,
+        };
+        if outcome.has("never-via") && after.is_some_and(|after| *after != ExpectAfter::Start) {
+            let text = "`never-via` is of what is so before the first fault";
+            self.f
+                .error(outcome.at_key("never-via"), "expect", text)
+                .help("write it `after: start`; which way traffic takes once a fault is over is `via`");
+        }
+        Further {
+            interruptions: outcome.number(&mut self.f, "interruptions"),
+            detected_by: outcome
+                .choice(&mut self.f, "detected-by")
+                .and_then(Mechanism::parse),
+            never_via,
         }
     }
 

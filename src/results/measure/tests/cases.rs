@@ -710,7 +710,11 @@ fn expectations_hold_loss_and_delay_to_bounds() {
         Some(false)
     );
     // Before the first fault all was well.
-    let start = |e: &mut Expectation| e.label = BEFORE.to_owned();
+    let start = |e: &mut Expectation| {
+        e.label = BEFORE.to_owned();
+        // That is of the traffic afterwards.
+        e.via = None;
+    };
     let quiet = |e: &mut Expectation| {
         start(e);
         (e.lost, e.loss) = (Some(0), bounds(None, Some(percent("0%"))));

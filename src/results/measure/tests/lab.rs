@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use crate::{
+    lab::model::Further,
     results::{
         event::{Arrival, Event, EventKind, FlowLog, MonoNs, WireFlowLog},
         measure::*,
@@ -527,6 +528,7 @@ fn expectation(line: u32, text: &str, transition: Transition) -> Expectation {
         loss: None,
         delay: None,
         delay_p99: None,
+        further: Further::default(),
     }
 }
 

@@ -4,6 +4,7 @@ mod alerts;
 mod calibration;
 mod cases;
 mod cutters;
+mod further;
 mod isolated;
 pub(in crate::results) mod lab;
 mod lasting;
