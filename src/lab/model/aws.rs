@@ -132,6 +132,16 @@ pub const PRIVATE_VIF_MTUS: [Bytes; 2] = [VIF_MTU, Bytes::new(9001)];
 pub const TRANSIT_VIF_MTUS: [Bytes; 2] = [VIF_MTU, Bytes::new(8500)];
 /// The largest packet inside a VPN, at best; AWS's VPNs carry no jumbo frames.
 pub const VPN_MTU: Bytes = Bytes::new(1446);
+/// Speeds of a dedicated connection's port, bits a second (Direct Connect User Guide, "Link
+/// aggregation groups (LAGs)").
+pub const PORT_SPEEDS_BPS: [u64; 4] = [
+    1_000_000_000,
+    10_000_000_000,
+    100_000_000_000,
+    400_000_000_000,
+];
+/// Characters of a VIF's MD5 key (Direct Connect API Reference, "NewPrivateVirtualInterface").
+pub const VIF_MD5_LENGTH: std::ops::RangeInclusive<usize> = 6..=80;
 /// Most members of a LAG, by the rate of each.
 pub fn lag_members(rate: Option<Rate>) -> usize {
     const HUNDRED_GBIT: u64 = 100_000_000_000;

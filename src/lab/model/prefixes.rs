@@ -27,6 +27,22 @@ impl Lab {
         (is_vgw && has_more).then_some(attach)
     }
 
+    /// IPv6 prefixes that a Direct Connect gateway has routes to, towards its transit gateways.
+    /// Those of IPv4 ask nothing of a link: each has IPv4.
+    fn allowed_ipv6(&self) -> impl Iterator<Item = IpNet> {
+        let associations = self.nodes.values().filter_map(|node| {
+            let Kind::Dxgw { associations } = &node.kind else {
+                return None;
+            };
+            Some(associations)
+        });
+        associations
+            .flatten()
+            .filter(|(gateway, _)| self.is_tgw(gateway))
+            .flat_map(|(_, prefixes)| prefixes.iter().copied())
+            .filter(|prefix| prefix.addr().is_ipv6())
+    }
+
     /// Every prefix the file names. With an IPv6 one among them, whatever has derived
     /// addresses has IPv6 ones too.
     pub fn prefixes(&self) -> impl Iterator<Item = IpNet> {
@@ -84,6 +100,7 @@ impl Lab {
             .filter_map(Session::fixed)
             .flat_map(|fixed| fixed.routes.iter().copied());
         hosts
+            .chain(lab.allowed_ipv6())
             .chain(fixed)
             .chain(cidrs)
             .chain(originated)

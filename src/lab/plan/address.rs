@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     net::{Ipv4Addr, Ipv6Addr},
 };
 
@@ -57,10 +58,24 @@ impl Pool {
 
 /// The pool's room is used up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no free subnet is left for `{name}`")]
 pub struct Exhausted {
     /// The name that wanted one.
     pub name: String,
+    /// A prefix of the lab's own that takes all the room there is.
+    pub taken_by: Option<IpNet>,
+}
+
+impl fmt::Display for Exhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no free subnet is left for `{}`", self.name)?;
+        match self.taken_by {
+            Some(prefix) => write!(
+                f,
+                ": `{prefix}`, which the file names, holds every address that could be given to it"
+            ),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A prefix this short covers everything; nobody means to keep it free.
@@ -120,7 +135,14 @@ impl AddressBook {
             .find(|&subnet| self.take(IpNet::V4(subnet)))
             .ok_or_else(|| Exhausted {
                 name: name.to_owned(),
+                taken_by: self.holder(IpNet::V4(Ipv4Net::new_assert(base, pool_len))),
             })
+    }
+
+    /// The prefix of the lab's own that holds a whole pool.
+    fn holder(&self, pool: IpNet) -> Option<IpNet> {
+        let mut avoided = self.avoided.iter().copied();
+        avoided.find(|taken| taken.contains(&pool))
     }
 
     /// A /30 out of a range of the file's own, clear of what else the file names in there.
@@ -131,6 +153,7 @@ impl AddressBook {
         const LENGTH: u8 = 30;
         let exhausted = || Exhausted {
             name: name.to_owned(),
+            taken_by: None,
         };
         let bits = LENGTH
             .checked_sub(range.prefix_len())
@@ -177,6 +200,7 @@ impl AddressBook {
             .find(|&subnet| self.take(IpNet::V6(subnet)))
             .ok_or_else(|| Exhausted {
                 name: name.to_owned(),
+                taken_by: None,
             })
     }
 
@@ -313,9 +337,22 @@ mod tests {
         assert_eq!(
             book.subnets_v4(Pool::Session, names(&["one-more"])),
             Err(Exhausted {
-                name: "one-more".to_owned()
+                name: "one-more".to_owned(),
+                taken_by: None
             })
         );
+    }
+
+    #[test]
+    fn a_prefix_that_holds_a_whole_pool_is_named() {
+        let wide: IpNet = "100.64.0.0/10".parse().unwrap();
+        let mut book = AddressBook::avoiding([wide]);
+        let refused = book.subnets_v4(Pool::Private, names(&["wan"]));
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "no free subnet is left for `wan`: `100.64.0.0/10`, which the file names, holds every address that could be given to it"
+        );
+        assert!(book.subnets_v4(Pool::Internet, names(&["wan"])).is_ok());
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod invariants;
 mod ipsec;
 mod labs;
 mod random;
+mod sitelink;
 
 use super::*;
 use crate::{

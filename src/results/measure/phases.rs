@@ -226,6 +226,8 @@ impl<'a> Witness<'a> {
             let at = effect.map_or(notice.at, |effect| notice.at.min(effect));
             story.phases.detected = Some(self.window.ms(at));
             story.predicted = self.predict(node, &notice);
+            let told_by = notice.session.and_then(|name| self.scene.map.session(name));
+            story.modelled |= told_by.is_some_and(|session| session.modelled);
             steps.push(self.step(at, node, &notice.what));
         }
         steps.reverse();

@@ -10,7 +10,7 @@ use super::{
         statics,
     },
     Leg,
-    legs::association,
+    legs::{association, vifs},
     locations,
     policy::{Sides, accept},
     public, static_vpn,
@@ -310,7 +310,10 @@ fn dxgw(
         }
         let mut export = accept(vec![behind], Vec::new());
         let others: Vec<_> = of(true).filter(|one| *one != leg.session).collect();
-        if !others.is_empty() {
+        let location = &leg.ends[1 - side].node;
+        let has_it =
+            vifs(lab).any(|(at, vif)| at == location && vif.gateway == *own && vif.sitelink);
+        if has_it && !others.is_empty() {
             let sitelink = vec![from(others.into_iter()), Match::Community(vec![SITELINK])];
             export.rules.extend(accept(sitelink, Vec::new()).rules);
         }

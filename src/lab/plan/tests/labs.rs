@@ -129,7 +129,7 @@ pub(super) fn announce(prefixes: &[&str], local_pref: Option<u32>) -> Routing {
     })
 }
 
-fn vif(link: &str, gateway: &str, backbone: &str) -> SessionKind {
+pub(super) fn vif(link: &str, gateway: &str, backbone: &str) -> SessionKind {
     SessionKind::Vif(Vif {
         kind: VifKind::Private,
         sitelink: false,

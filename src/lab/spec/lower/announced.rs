@@ -4,11 +4,15 @@
 use ipnet::IpNet;
 
 use super::{
-    super::reader::{Fields, and_list},
+    super::{
+        At,
+        reader::{Fields, and_list},
+    },
     Lower,
+    exported::Place,
 };
 use crate::{
-    lab::model::{Kind, Routing, VifKind},
+    lab::model::{Kind, Routing, SessionKind, VifKind},
     units::{Community, NodeName, SessionName, Set},
 };
 
@@ -62,12 +66,16 @@ impl Lower<'_> {
         let Some(session) = self.session(name).filter(|session| !session.unlike_aws) else {
             return;
         };
-        let Some(kind) = session.vif().map(|vif| vif.kind) else {
-            return;
-        };
         let at = match routing {
             Routing::Shorthand(_) => fields.at_value("communities"),
             Routing::Rules(_) => fields.at_key("export"),
+        };
+        let Some(kind) = session.vif().map(|vif| vif.kind) else {
+            let is_vpn = matches!(session.kind, SessionKind::Vpn(_));
+            if is_vpn && self.kind(&session.ends[1]).is_some_and(Kind::has_aws_vpn) {
+                self.warn_of_vpn(at, routing);
+            }
+            return;
         };
         let heeded = match kind {
             VifKind::Private | VifKind::Transit => PREFERENCES,
@@ -103,16 +111,26 @@ impl Lower<'_> {
         }
     }
 
+    /// AWS's communities are Direct Connect's.
+    fn warn_of_vpn(&mut self, at: At, routing: &Routing) {
+        let mut all: Vec<Community> = tagged(routing).into_iter().flatten().collect();
+        all.sort_unstable();
+        all.dedup();
+        for community in all {
+            let message = format!("`{community}` is Direct Connect's; on a VPN it does nothing");
+            self.f.warn(at, "aws-community", message).help(
+                "what a VPN's routes have is AS_PATH and MED (Site-to-Site VPN User Guide, \"Route tables and route priority\")",
+            );
+        }
+    }
+
     /// What is inside a VPC's own range is local there, whoever announces it.
-    pub(super) fn check_local_ranges(
-        &mut self,
-        fields: &Fields<'_>,
-        (node, name): (&NodeName, &SessionName),
-        routing: &Routing,
-    ) {
-        let (Routing::Shorthand(short), Some(gateways)) = (routing, self.behind(name)) else {
+    pub(super) fn check_local_ranges(&mut self, place: &Place) {
+        let (node, name) = (&place.node, &place.session);
+        let Some(gateways) = self.behind(name) else {
             return;
         };
+        let exported = self.exported(node, name);
         let mut found: Vec<(IpNet, NodeName, IpNet)> = Vec::new();
         for (vpc, of) in &self.lab.nodes {
             let Kind::Vpc { attach, cidrs, .. } = &of.kind else {
@@ -121,7 +139,7 @@ impl Lower<'_> {
             if !gateways.contains(attach) {
                 continue;
             }
-            for prefix in short.announce.iter().map(|announce| announce.prefix) {
+            for prefix in exported.iter().map(|one| one.prefix) {
                 let range = cidrs.iter().find(|range| range.contains(&prefix));
                 found.extend(range.map(|range| (prefix, vpc.clone(), *range)));
             }
@@ -133,7 +151,7 @@ impl Lower<'_> {
             };
             self.f
                 .warn(
-                    fields.at_key("announce"),
+                    place.at,
                     "aws-local",
                     format!("`{prefix}` is {whose}, where it stays local: nothing of it comes to `{node}`"),
                 )

@@ -181,7 +181,7 @@ impl Lower<'_> {
                         "aws-asn",
                         format!("`{gateway}` and its dxgw `{dxgw}` both have ASN {own}; AWS refuses to associate them"),
                     )
-                    .help("each has 64512 unless told otherwise: give one of them another `asn`");
+                    .help("each has 64512 unless told otherwise: give one of them another `asn` (Direct Connect User Guide, \"Create a transit virtual interface to the AWS Direct Connect gateway\")");
             }
         }
     }
@@ -194,7 +194,8 @@ impl Lower<'_> {
                 continue;
             }
             let at = self.at(Section::Associations, gateway.as_str());
-            if allowed.is_empty() {
+            // One that is not understood has been reported.
+            if allowed.is_empty() && !self.f.failed {
                 self.f
                     .warn(
                         at,
@@ -303,7 +304,7 @@ impl Lower<'_> {
                         "aws-allowed",
                         format!("allowed prefix `{prefix}` is narrower than `{range}`, the range of the vpc at `{vgw}`, and lets nothing by"),
                     )
-                    .help(format!("write `{range}` or a wider prefix: of a vgw they filter, and the whole range is advertised"));
+                    .help(format!("write `{range}` or a wider prefix: of a vgw they filter, and the whole range is advertised (Direct Connect User Guide, \"Allowed prefixes interactions\")"));
             }
         }
         let passes = |range: &IpNet| allowed.iter().any(|prefix| prefix.contains(range));

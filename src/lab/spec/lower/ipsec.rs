@@ -27,7 +27,7 @@ const SECOND: u64 = 1_000_000_000;
 const LIFETIME: std::ops::RangeInclusive<Span> = Span::from_secs(10)..=Span::from_secs(2_592_000);
 
 pub(super) const INSIDE_HELP: &str = "AWS takes a /30 of 169.254.0.0/16 for each tunnel, and its end has the first address; left out, it is derived from the name";
-pub(super) const RESERVED_HELP: &str = "AWS takes neither 169.254.0.0/30 to 169.254.5.0/30 nor 169.254.169.252/30; left out, a network is derived from the name";
+pub(super) const RESERVED_HELP: &str = "AWS takes neither 169.254.0.0/30 to 169.254.5.0/30 nor 169.254.169.252/30; left out, a network is derived from the name (Site-to-Site VPN User Guide, \"Tunnel options for your Site-to-Site VPN connection\")";
 
 /// The keys only IPsec has.
 pub(super) const KEYS: [&str; 12] = [

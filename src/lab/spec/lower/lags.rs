@@ -62,6 +62,7 @@ impl Lower<'_> {
         self.check_count(fields.at_value("links"), first, named.len());
         for (at, name) in &named {
             self.check_member(*at, name, &ends);
+            self.check_dedicated(*at, name);
         }
         let lacp = self.per_end(&fields, "lacp", Some(&ends));
         let addresses = self.end_addresses(&fields, &ends);
@@ -107,7 +108,7 @@ impl Lower<'_> {
             let message = format!("a LAG has two links or more, but this has {}", items.len());
             self.f
                 .error(tree.at, "lag", message)
-                .help("one link needs no LAG: sessions and cuts name the link itself");
+                .help("one link needs no LAG here, though AWS takes a LAG of one connection: sessions and cuts name the link itself");
             return None;
         }
         whole.then_some(named)
@@ -181,10 +182,34 @@ impl Lower<'_> {
                         "a LAG at AWS has at most {most} links of this speed, but this has {count}"
                     ),
                 )
-                .help("four below 100 Gb/s, two from there on");
+                .help("four below 100 Gb/s, two from there on (Direct Connect User Guide, \"Link aggregation groups (LAGs)\")");
         } else if count > MAX_MEMBERS {
             let message = format!("a LAG has at most {MAX_MEMBERS} links, but this has {count}");
             self.f.error(at, "lag", message);
+        }
+    }
+
+    /// At AWS a LAG is of dedicated connections, each of a dedicated port's speed.
+    fn check_dedicated(&mut self, at: At, name: &LinkName) {
+        const RULE: &str = "at AWS all are dedicated connections of 1, 10, 100 or 400 Gb/s (Direct Connect User Guide, \"Link aggregation groups (LAGs)\")";
+        let Some(link) = self.link(name) else {
+            return;
+        };
+        let at_location = |end: &NodeName| matches!(self.kind(end), Some(Kind::DxLocation));
+        if !link.ends.iter().any(at_location) {
+            return;
+        }
+        let is_port = |rate: &Rate| aws::PORT_SPEEDS_BPS.contains(&rate.bits_per_second());
+        let mut rates = link.shape.iter().filter_map(|shape| shape.rate);
+        let odd = rates.find(|rate| !is_port(rate));
+        let hosted = link.hosted;
+        if hosted {
+            let message = format!("`{name}` is a hosted connection, and a LAG has none");
+            self.f.error(at, "aws-lag", message).help(RULE);
+        } else if let Some(rate) = odd {
+            let message =
+                format!("`{name}` runs at {rate}, which is no speed of a connection in a LAG");
+            self.f.error(at, "aws-lag", message).help(RULE);
         }
     }
 

@@ -8,6 +8,7 @@ mod bounds;
 mod cap;
 mod credentials;
 mod daemons;
+mod exported;
 mod gateways;
 mod ipsec;
 mod lags;

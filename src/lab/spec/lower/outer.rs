@@ -199,12 +199,14 @@ impl Lower<'_> {
             self.f.error(at, "bad-value", "a tgw has one `cidr` here");
             return None;
         };
-        let prefix = self.f.routed_prefix(at, only, "cidr")?;
+        let prefix = self.f.prefix(at, only, "cidr")?;
         let problem = match prefix {
             IpNet::V4(v4) if v4.addr().is_link_local() => {
                 "a tgw's CIDR block is not of 169.254.0.0/16, which tunnels have inside".to_owned()
             }
-            IpNet::V4(v4) if v4.prefix_len() <= SMALLEST_CIDR => return Some(v4),
+            IpNet::V4(v4) if v4.prefix_len() <= SMALLEST_CIDR => {
+                return self.f.routed_prefix(at, only, "cidr").map(|_| v4);
+            }
             IpNet::V4(v4) => format!(
                 "a tgw's CIDR block is a /{SMALLEST_CIDR} or larger, but this is a /{}",
                 v4.prefix_len()

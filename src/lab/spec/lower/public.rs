@@ -10,10 +10,11 @@ use super::{
         reader::{Fields, Findings},
     },
     Lower, Section,
+    exported::{Place, prepends},
     nodes::overlaps,
 };
 use crate::{
-    lab::model::{Kind, Routing, Scope, Session, SessionKind, Vif, VifKind, aws},
+    lab::model::{Kind, Scope, Session, SessionKind, Vif, VifKind, aws},
     units::{LinkName, NodeName, SessionName},
 };
 
@@ -31,10 +32,13 @@ const PRIVATE_V4: [(u8, u8, u8); 5] = [
 /// Whether a prefix holds or is inside a range that is nobody's in public.
 fn is_private(prefix: &IpNet) -> bool {
     match prefix {
-        IpNet::V4(_) => PRIVATE_V4.iter().any(|&(a, b, length)| {
-            Ipv4Net::new([a, b, 0, 0].into(), length)
-                .is_ok_and(|range| overlaps(&IpNet::V4(range), prefix))
-        }),
+        IpNet::V4(_) => {
+            prefix.prefix_len() > 0
+                && PRIVATE_V4.iter().any(|&(a, b, length)| {
+                    Ipv4Net::new([a, b, 0, 0].into(), length)
+                        .is_ok_and(|range| overlaps(&IpNet::V4(range), prefix))
+                })
+        }
         IpNet::V6(v6) => v6.addr().is_unique_local(),
     }
 }
@@ -67,7 +71,14 @@ impl Lower<'_> {
             let Some(prefix) = self.f.routed_prefix(at, item, "prefixes") else {
                 continue;
             };
-            if is_private(&prefix) {
+            let all = prefix.prefix_len() == 0;
+            if all {
+                let message =
+                    format!("`{prefix}` is every address: nobody announces it as his own");
+                self.f
+                    .error(item.at, "aws-public", message)
+                    .help(PRIVATE_HELP);
+            } else if is_private(&prefix) {
                 let message = format!("`{prefix}` is private: nobody announces it in public");
                 self.f
                     .error(item.at, "aws-public", message)
@@ -96,19 +107,15 @@ impl Lower<'_> {
     }
 
     /// What the customer announces on a public VIF is his, and not private.
-    pub(super) fn check_public_routing(
-        &mut self,
-        fields: &Fields<'_>,
-        node: &NodeName,
-        name: &SessionName,
-        routing: &Routing,
-    ) {
-        let (Some(vif), Routing::Shorthand(short)) = (self.public_vif(name), routing) else {
+    pub(super) fn check_public_routing(&mut self, place: &Place) {
+        let (node, name, at) = (&place.node, &place.session, place.at);
+        let Some(vif) = self.public_vif(name) else {
             return;
         };
         let verified = vif.prefixes.clone();
-        let at = fields.at_key("announce");
-        for prefix in short.announce.iter().map(|announce| announce.prefix) {
+        let exported = self.exported(node, name);
+        let longer = self.routing_of(node, name).is_some_and(prepends);
+        for prefix in exported.iter().map(|one| one.prefix) {
             if is_private(&prefix) {
                 let message = format!(
                     "`{prefix}` is private, and AWS takes no private prefix on a public VIF"
@@ -128,12 +135,12 @@ impl Lower<'_> {
             let mut ranges = aws::GATEWAY_ASNS.iter();
             ranges.any(|range| range.contains(&asn.get()))
         });
-        if let Some(asn) = private.filter(|_| short.prepend > 0) {
+        if let Some(asn) = private.filter(|_| longer) {
             let message = format!(
                 "prepending on a public VIF from the private AS {asn} does nothing: AWS puts 7224 in place of all of it"
             );
             self.f
-                .error(fields.at_key("prepend"), "aws-public", message)
+                .error(place.prepend, "aws-public", message)
                 .help("use a more specific prefix, or a public ASN");
         }
     }
@@ -183,12 +190,41 @@ impl Lower<'_> {
             let at = self.at(Section::Links, link.as_str());
             self.f.error(at, "aws-public", message);
         }
+        self.check_owners();
+    }
+
+    /// What AWS has verified to be a customer's is not AWS's.
+    fn check_owners(&mut self) {
+        let mut found = Vec::new();
+        for (session, of) in &self.lab.sessions {
+            let Some(vif) = of.vif().filter(|vif| vif.kind == VifKind::Public) else {
+                continue;
+            };
+            for (node, aws) in &self.lab.nodes {
+                let Kind::AwsPublic { prefixes, .. } = &aws.kind else {
+                    continue;
+                };
+                for own in &vif.prefixes {
+                    let theirs = prefixes.iter().find(|theirs| overlaps(theirs, own));
+                    found.extend(theirs.map(|theirs| {
+                        let message = format!(
+                            "`{own}` of `{session}` overlaps `{theirs}` of aws-public `{node}`: it is AWS's, not yours"
+                        );
+                        (session.clone(), message)
+                    }));
+                }
+            }
+        }
+        for (session, message) in found {
+            let at = self.at(Section::Sessions, session.as_str());
+            self.f.error(at, "aws-public", message).help(PRIVATE_HELP);
+        }
     }
 
     /// SiteLink is of private and transit VIFs.
     pub(super) fn refuse_public_sitelink(&mut self, at: At) {
         self.f
             .error(at, "aws-sitelink", "a public VIF has no SiteLink")
-            .help("SiteLink is between private or transit VIFs of a Direct Connect gateway");
+            .help("SiteLink is between private or transit VIFs of a Direct Connect gateway (Direct Connect User Guide, \"SiteLink\")");
     }
 }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::{Lower, Section};
 use crate::{
-    lab::model::{Kind, Routing, Shorthand, Vif, VifKind, aws},
+    lab::model::{Kind, Routing, Session, SessionKind, Shorthand, Vif, VifKind, aws},
     units::{LinkName, NodeName, SessionName},
 };
 
@@ -16,12 +16,8 @@ impl Lower<'_> {
     pub(super) fn check_prefix_quota(&mut self) {
         let mut found = Vec::new();
         for (name, session) in &self.lab.sessions {
-            let Some(vif) = session.vif() else {
+            let Some((limit, source)) = self.prefix_limit(session) else {
                 continue;
-            };
-            let limit = match vif.kind {
-                VifKind::Private | VifKind::Transit => aws::VIF_MAX_PREFIX,
-                VifKind::Public => aws::PUBLIC_VIF_MAX_PREFIX,
             };
             let [customer, _] = &session.ends;
             let announced = self.announced(customer, name, &mut BTreeSet::new());
@@ -29,18 +25,44 @@ impl Lower<'_> {
                 announced.iter().partition(|net| net.addr().is_ipv4());
             for (family, count) in [("IPv4", v4.len()), ("IPv6", v6.len())] {
                 if count > limit as usize {
-                    found.push((name.clone(), customer.clone(), family, (count, limit)));
+                    found.push((
+                        name.clone(),
+                        customer.clone(),
+                        family,
+                        (count, limit, source),
+                    ));
                 }
             }
         }
-        for (session, customer, family, (count, limit)) in found {
+        for (session, customer, family, (count, limit, source)) in found {
             let at = self.at(Section::Sessions, session.as_str());
             let message = format!(
                 "`{customer}` announces {count} {family} prefixes on `{session}` from the start: AWS takes {limit} and ends the session at the next"
             );
             self.f
                 .warn(at, "aws-quota", message)
-                .help("announce summaries (\"AWS Direct Connect quotas\": routes per BGP session)");
+                .help(format!("announce summaries ({source})"));
+        }
+    }
+
+    /// How many prefixes of a family AWS takes on a session, and which document says so.
+    fn prefix_limit(&self, session: &Session) -> Option<(u32, &'static str)> {
+        const OF_VIFS: &str = "\"AWS Direct Connect quotas\": routes per BGP session";
+        const OF_VPNS: &str =
+            "\"Site-to-Site VPN quotas\": dynamic routes from a customer gateway device";
+        if let Some(vif) = session.vif() {
+            return Some(match vif.kind {
+                VifKind::Private | VifKind::Transit => (aws::VIF_MAX_PREFIX, OF_VIFS),
+                VifKind::Public => (aws::PUBLIC_VIF_MAX_PREFIX, OF_VIFS),
+            });
+        }
+        if !matches!(session.kind, SessionKind::Vpn(_)) || session.fixed().is_some() {
+            return None;
+        }
+        match self.kind(&session.ends[1]) {
+            Some(Kind::Vgw) => Some((aws::VPN_MAX_PREFIX, OF_VPNS)),
+            Some(Kind::Tgw { .. }) => Some((aws::TGW_VPN_MAX_PREFIX, OF_VPNS)),
+            _ => None,
         }
     }
 
@@ -114,26 +136,24 @@ impl Lower<'_> {
         }
     }
 
-    /// What `node` announces on a session before anything happens. Only what is sure: the short
-    /// form, and of what it passes on no more than what it would not rather take from a session
-    /// it does not pass on.
+    /// What `node` announces on a session before anything happens. Only what is sure: what it
+    /// originates, and of what the short form passes on no more than what it would not rather
+    /// take from a session it does not pass on.
     fn announced(
         &self,
         node: &NodeName,
         session: &SessionName,
         seen: &mut BTreeSet<(NodeName, SessionName)>,
     ) -> BTreeSet<IpNet> {
-        let Some(short) = self.short_form(node, session) else {
-            return BTreeSet::new();
-        };
         if !seen.insert((node.clone(), session.clone())) {
             return BTreeSet::new();
         }
-        let own = short
-            .announce
-            .iter()
-            .filter(|own| own.while_known.is_none());
+        let own = self.exported(node, session).into_iter();
+        let own = own.filter(|own| own.while_known.is_none());
         let mut all: BTreeSet<IpNet> = own.map(|own| own.prefix).collect();
+        let Some(short) = self.short_form(node, session) else {
+            return all;
+        };
         for passed in &short.pass {
             let mut routes = self.learned(node, passed, seen);
             let others = self.lab.sessions.iter().filter(|(other, spec)| {

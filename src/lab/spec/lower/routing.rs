@@ -12,6 +12,7 @@ use super::{
         reader::{Fields, Findings},
     },
     Lower, Section,
+    exported::Place,
     nodes::announcements,
 };
 use crate::{
@@ -33,6 +34,7 @@ impl Lower<'_> {
         let Some((at, tree)) = fields.get("routing") else {
             return;
         };
+        let mut places = Vec::new();
         for (node_key, tree) in self.f.entries(tree, at, "routing") {
             let Some(node) = self.node_named(node_key.at, &node_key.text) else {
                 continue;
@@ -48,15 +50,14 @@ impl Lower<'_> {
                 continue;
             }
             for (key, tree) in self.f.entries(tree, node_key.at, "routing") {
-                self.node_routing(&node, key, tree);
+                places.extend(self.node_routing(&node, key, tree));
             }
         }
+        self.check_exports(&places);
     }
 
-    fn node_routing(&mut self, node: &NodeName, key: &Key, tree: &Tree) {
-        let Some(name) = self.session_named(key.at, &key.text) else {
-            return;
-        };
+    fn node_routing(&mut self, node: &NodeName, key: &Key, tree: &Tree) -> Option<Place> {
+        let name = self.session_named(key.at, &key.text)?;
         if let Some(session) = self.session(&name)
             && !session.ends.contains(node)
         {
@@ -65,7 +66,7 @@ impl Lower<'_> {
                 session.ends[0], session.ends[1]
             );
             self.f.error(key.at, "not-at-session", message);
-            return;
+            return None;
         }
         if self
             .session(&name)
@@ -76,11 +77,9 @@ impl Lower<'_> {
             self.f
                 .error(key.at, "static-vpn", message)
                 .help("what AWS sends there is the session's `static`; other sessions may `pass` its routes");
-            return;
+            return None;
         }
-        let Some(fields) = self.f.fields(tree, &ROUTING, key.at) else {
-            return;
-        };
+        let fields = self.f.fields(tree, &ROUTING, key.at)?;
         let long = fields.has("import") || fields.has("export");
         let short: Vec<&str> = SHORT.into_iter().filter(|key| fields.has(key)).collect();
         let max_prefix = fields.number(&mut self.f, "max-prefix");
@@ -92,22 +91,21 @@ impl Lower<'_> {
                     format!("`{first}` and explicit rules do not go together on one session"),
                 )
                 .help("write it as a rule, or write everything in the short form");
-            return;
+            return None;
         }
         let routing = if long {
             Routing::Rules(self.rules(&fields, node, max_prefix))
         } else {
             Routing::Shorthand(self.shorthand(&fields, node, &name, max_prefix))
         };
-        self.check_families(&fields, &name, &routing);
-        self.check_public_routing(&fields, node, &name, &routing);
         self.check_communities(&fields, &name, &routing);
-        self.check_local_ranges(&fields, (node, &name), &routing);
+        let place = Place::of(&fields, node, &name, &routing);
         self.lab
             .routing
             .entry(node.clone())
             .or_default()
             .insert(name, routing);
+        Some(place)
     }
 
     fn shorthand(
@@ -181,34 +179,6 @@ impl Lower<'_> {
             .iter()
             .filter_map(|item| self.f.parse(at, item, key))
             .collect()
-    }
-
-    /// What a VPN to AWS cannot carry: a vgw's has no IPv6, and a tgw's none here.
-    fn check_families(&mut self, fields: &Fields<'_>, name: &SessionName, routing: &Routing) {
-        let Some(session) = self.session(name) else {
-            return;
-        };
-        let to_aws = matches!(session.kind, SessionKind::Vpn(_))
-            && session
-                .ends
-                .iter()
-                .any(|end| self.kind(end).is_some_and(Kind::has_aws_vpn));
-        if !to_aws || session.unlike_aws {
-            return;
-        }
-        if let Routing::Shorthand(short) = routing
-            && let Some(v6) = short
-                .announce
-                .iter()
-                .find(|a| matches!(a.prefix, IpNet::V6(_)))
-        {
-            let message = format!(
-                "{} carries no IPv6, so `{}` cannot be announced on `{name}`",
-                self.vpn_of(&session.ends[1]),
-                v6.prefix
-            );
-            self.f.error(fields.at_key("announce"), "aws-ipv6", message);
-        }
     }
 
     /// A gateway's VPN in words. A vgw's carries no IPv6 at AWS, a tgw's none here.
@@ -291,14 +261,9 @@ impl Lower<'_> {
             let announces_v6 = self
                 .lab
                 .routing
-                .values()
-                .filter_map(|of| of.get(&vif))
-                .any(|r| match r {
-                    Routing::Shorthand(short) => {
-                        short.announce.iter().any(|a| a.prefix.addr().is_ipv6())
-                    }
-                    Routing::Rules(_) => false,
-                });
+                .keys()
+                .flat_map(|node| self.exported(node, &vif))
+                .any(|one| one.prefix.addr().is_ipv6());
             if announces_v6 {
                 let at = self.at(Section::Sessions, vpn.as_str());
                 let message = format!(

@@ -85,6 +85,48 @@ impl Lower<'_> {
         Some(StaticVpn { routes, floating })
     }
 
+    /// A static route that a VPC's own range makes useless, or that takes from the VPC.
+    pub(super) fn check_static_ranges(&mut self) {
+        let mut found = Vec::new();
+        for (name, session) in &self.lab.sessions {
+            let Some(fixed) = session.fixed() else {
+                continue;
+            };
+            let gateway = &session.ends[1];
+            let ranges = self.lab.nodes.iter().filter_map(|(vpc, node)| {
+                let Kind::Vpc { attach, cidrs, .. } = &node.kind else {
+                    return None;
+                };
+                (attach == gateway).then_some((vpc, cidrs))
+            });
+            for (vpc, cidrs) in ranges {
+                for route in &fixed.routes {
+                    let range = cidrs.iter().find(|range| range.contains(route));
+                    found.extend(range.map(|range| {
+                        let (what, rule) = match self.lab.is_tgw(gateway) {
+                            true => (
+                                format!("`{gateway}` sends it into the VPN, not to the vpc"),
+                                "a static route wins over what a VPC propagates, and the longest prefix over everything (Transit Gateway Guide, \"Route evaluation order\")",
+                            ),
+                            false => (
+                                format!("`{gateway}` never uses it"),
+                                "in a VPC its own ranges are local, whatever routes there are (VPC User Guide, \"Route priority\")",
+                            ),
+                        };
+                        let message = format!(
+                            "the static route `{route}` of `{name}` is of `{range}`, the range of vpc `{vpc}`: {what}"
+                        );
+                        (name.clone(), message, rule)
+                    }));
+                }
+            }
+        }
+        for (name, message, rule) in found {
+            let at = self.at(Section::Sessions, name.as_str());
+            self.f.warn(at, "aws-local", message).help(rule);
+        }
+    }
+
     /// A route table of its own says itself what it sends where.
     pub(super) fn check_static_tables(&mut self) {
         let tables = |cx: &Self, node: &NodeName| match cx.kind(node) {

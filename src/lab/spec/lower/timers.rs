@@ -212,7 +212,7 @@ impl Lower<'_> {
                         ours.min_tx.min(ours.min_rx)
                     ),
                 )
-                .help("`unlike-aws: true` on the session insists");
+                .help("`unlike-aws: true` on the session insists (Direct Connect User Guide, \"BGP-specific settings\")");
         } else if ours.multiplier < least.multiplier {
             self.f
                 .error(

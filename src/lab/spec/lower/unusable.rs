@@ -121,8 +121,17 @@ fn special_v6(address: Ipv6Addr) -> Option<&'static str> {
     }
 }
 
-/// Why nobody routes this prefix: all of it lies in a block of special addresses.
+/// Why nobody routes this prefix: all of it lies in a block of special addresses, or it holds
+/// the whole block of which sessions have their addresses.
 fn unrouted(net: &IpNet) -> Option<&'static str> {
+    if let IpNet::V4(v4) = net
+        && (8..=16).contains(&v4.prefix_len())
+        && v4.contains(&Ipv4Addr::new(169, 254, 0, 0))
+    {
+        return Some(
+            "the home of link-local addresses, 169.254.0.0/16 (RFC 3927), which VIFs and VPNs have inside",
+        );
+    }
     let block = match net {
         IpNet::V4(v4) if matches!(v4.addr().octets()[0], 0 | 127) => 8,
         IpNet::V4(_) => 4,

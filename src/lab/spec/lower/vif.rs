@@ -34,6 +34,7 @@ impl Lower<'_> {
         let bfd = self.vif_bfd(fields, unlike_aws);
         let restart = self.graceful_restart(fields);
         let md5 = self.md5(fields);
+        self.check_vif_md5(fields, md5.as_deref(), unlike_aws);
         let (link, gateway) = (link?, gateway?);
         self.check_gateway(fields.at_value("gateway"), kind, &gateway);
         let sitelink = self.sitelink(fields, kind, &gateway);
@@ -177,7 +178,7 @@ impl Lower<'_> {
                     "aws-sitelink",
                     format!("SiteLink is between VIFs of a Direct Connect gateway, and `{gateway}` is a vgw"),
                 )
-                .help("put a `dxgw` between the locations and the vgw");
+                .help("put a `dxgw` between the locations and the vgw (Direct Connect User Guide, \"SiteLink\")");
         }
         wanted
     }
@@ -341,6 +342,22 @@ impl Lower<'_> {
         self.check_gateway_quota();
     }
 
+    /// AWS's limits of a key.
+    fn check_vif_md5(&mut self, fields: &Fields<'_>, md5: Option<&str>, unlike_aws: bool) {
+        let fits = |key: &str| aws::VIF_MD5_LENGTH.contains(&key.len());
+        if let Some(key) = md5.filter(|key| !unlike_aws && !fits(key)) {
+            let message = format!(
+                "AWS takes a key of {} to {} characters, not of {}",
+                aws::VIF_MD5_LENGTH.start(),
+                aws::VIF_MD5_LENGTH.end(),
+                key.len()
+            );
+            self.f.error(fields.at_value("md5"), "aws-md5", message).help(
+                "a VIF's authentication key (Direct Connect API Reference, \"NewPrivateVirtualInterface\")",
+            );
+        }
+    }
+
     /// SiteLink is between VIFs (Direct Connect User Guide, "SiteLink").
     fn warn_lonely_sitelink(&mut self, at: At, (name, vif): (&SessionName, &Vif)) {
         let message = format!(
@@ -408,7 +425,7 @@ impl Lower<'_> {
             vif.link
         );
         self.f.error(at, "vlan", message).help(
-            "at AWS each VIF of a connection has a VLAN of its own, 1 to 4094; one VIF alone may be untagged here",
+            "at AWS each VIF of a connection has a VLAN of its own, 1 to 4094 (IEEE 802.1Q); one VIF alone may be untagged here",
         );
     }
 }

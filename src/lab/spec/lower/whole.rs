@@ -34,6 +34,7 @@ impl Lower<'_> {
             self.check_preference();
             self.check_ipv6_backup();
             self.check_prefix_quota();
+            self.check_static_ranges();
             self.check_scenario();
         }
     }

@@ -91,6 +91,30 @@ fn a_shorter_path_overtakes_packets_and_the_count_is_expected() {
     assert!(near(transition.bfd_up_ms, 1200.0) && near(transition.bgp_up_ms, 1390.0));
 }
 
+/// The session inside AWS is modelled, so what its BFD decided is too, without any news.
+#[test]
+fn what_awss_own_bfd_noticed_is_modelled() {
+    let mut input = lab::run(false);
+    lab::without_faults(&mut input);
+    lab::fault(&mut input, "cut", "silent", "backbone", CUT);
+    lab::flow(&mut input, 0, |ms| lab::forth(ms, 742));
+    lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
+    let down = EventKind::Bfd {
+        session: "prod-inside".to_owned(),
+        node: "vgw".to_owned(),
+        state: "Down".to_owned(),
+        diagnostic: None,
+        detect_us: None,
+    };
+    lab::at(&mut input, CUT + ms(799.8), down);
+    let app = lab::net(false, "10.0.0.0/15", "2001:db8:1::/48");
+    lab::fib(&mut input, CUT + ms(809.9), "vgw", app, "backup.1");
+    let result = measure(&input);
+    let back = &result.outages[1];
+    assert!(near(back.phases_ms.detected, 799.8));
+    assert!(back.modelled);
+}
+
 #[test]
 fn packets_on_their_way_to_the_cut_are_the_cuts() {
     let mut input = lab::run(false);
