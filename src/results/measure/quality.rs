@@ -44,6 +44,7 @@ impl Warnings {
                 | "known-defect"
                 | "tunnel-overflow"
                 | "tunnel-drops"
+                | "tunnel-cap"
                 | "load-limited"
                 | "load-broken"
         );
@@ -354,7 +355,7 @@ pub(super) fn of_outage(
             false,
             format!(
                 "{gone} lost is no more than the resolution of {} ms can tell; raise the probe's rate",
-                o.resolution_ms
+                (o.resolution_ms * 100.0).round() / 100.0
             ),
         );
     }
