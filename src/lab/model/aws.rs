@@ -46,8 +46,11 @@ pub const VPN_TUNNEL_CAP: TunnelCap = TunnelCap {
     bits: 1_250_000_000,
     packets: 140_000,
 };
-/// Prefixes AWS accepts on a private VIF, for each family, before it ends the session.
+/// Prefixes AWS accepts on a private or transit VIF, for each family, before it ends the session,
+/// unless it has raised the quota.
 pub const VIF_MAX_PREFIX: u32 = 100;
+/// As far as it raises that quota.
+pub const VIF_RAISED_PREFIX: u32 = 1000;
 /// Prefixes AWS accepts on a public VIF before it ends the session.
 pub const PUBLIC_VIF_MAX_PREFIX: u32 = 1000;
 /// The ASN of Amazon's end of a public VIF.

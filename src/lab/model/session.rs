@@ -120,6 +120,8 @@ pub struct Vif {
     pub kind: VifKind,
     /// Its routes reach the other VIFs of its dxgw that have SiteLink too, and theirs it.
     pub sitelink: bool,
+    /// Prefixes of each family AWS takes on it before it ends the session.
+    pub prefix_limit: u32,
     /// The circuit: a link or LAG between a customer's router and a `dx-location`.
     pub link: LinkName,
     /// The `vgw`, `dxgw` or `aws-public` behind the location; linked to it.

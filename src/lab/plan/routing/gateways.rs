@@ -10,7 +10,7 @@ use super::{
         statics,
     },
     Leg,
-    legs::{association, vifs},
+    legs::{association, prefix_limit, vifs},
     locations,
     policy::{Sides, accept},
     public, static_vpn,
@@ -195,7 +195,7 @@ fn sides_of(lab: &Lab, legs: &[Leg], leg: &Leg, side: usize) -> Option<Sides> {
         Kind::DxLocation if public::vif(lab, leg).is_some() => public::location(lab, legs, leg)?,
         Kind::AwsPublic { scope, .. } => public::network(lab, legs, leg, side, *scope),
         Kind::DxLocation => Sides {
-            max_prefix: Some(aws::VIF_MAX_PREFIX),
+            max_prefix: prefix_limit(lab, leg),
             ..location(lab, legs, leg)
         },
         Kind::Dxgw { associations } => dxgw(lab, legs, leg, side, associations),

@@ -102,6 +102,11 @@ pub(super) fn vifs(lab: &Lab) -> impl Iterator<Item = (&NodeName, &Vif)> {
     sessions.filter_map(|session| Some((&session.ends[1], session.vif()?)))
 }
 
+/// How many prefixes of each family AWS takes on a VIF's session.
+pub(super) fn prefix_limit(lab: &Lab, leg: &Leg) -> Option<u32> {
+    Some(lab.sessions.get(&leg.declared)?.vif()?.prefix_limit)
+}
+
 /// The links between locations and gateways that VIFs use, each with its ends.
 fn backbones(lab: &Lab) -> BTreeMap<&LinkName, (&NodeName, &Vif)> {
     let links = |(location, vif)| {

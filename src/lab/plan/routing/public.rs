@@ -8,6 +8,7 @@ use super::{
     },
     Leg,
     gateways::{from, kind_at},
+    legs::prefix_limit,
     locations,
     policy::{Sides, accept},
 };
@@ -65,7 +66,7 @@ pub(super) fn location(lab: &Lab, legs: &[Leg], leg: &Leg) -> Option<Sides> {
     Some(Sides {
         import: accept(vec![Match::Prefix(verified.collect())], strip),
         export: accept(vec![from(inside)], words),
-        max_prefix: Some(aws::PUBLIC_VIF_MAX_PREFIX),
+        max_prefix: prefix_limit(lab, leg),
     })
 }
 

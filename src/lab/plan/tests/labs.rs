@@ -133,6 +133,7 @@ pub(super) fn vif(link: &str, gateway: &str, backbone: &str) -> SessionKind {
     SessionKind::Vif(Vif {
         kind: VifKind::Private,
         sitelink: false,
+        prefix_limit: aws::VIF_MAX_PREFIX,
         link: link_name(link),
         gateway: name(gateway),
         backbones: vec![link_name(backbone)],

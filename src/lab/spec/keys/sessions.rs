@@ -7,6 +7,7 @@ use super::{
     },
     Table, needed, word,
 };
+use crate::lab::model::aws;
 
 pub(in crate::lab::spec) static SESSION: Table = Table {
     what: "a session",
@@ -59,6 +60,11 @@ pub(in crate::lab::spec) static SESSION: Table = Table {
             "vif: public: your public prefixes, which AWS has verified to be yours.",
         ),
         word("sitelink", Flag, "vif at a dxgw: SiteLink; default false."),
+        word(
+            "prefix-limit",
+            Number(aws::VIF_MAX_PREFIX as u64, aws::VIF_RAISED_PREFIX as u64),
+            "vif: private or transit: how many prefixes of each family AWS takes before it ends the session; default 100, raised on request.",
+        ),
         word(
             "vlan",
             Number(1, 4094),

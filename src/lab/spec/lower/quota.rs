@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
-use super::{Lower, Section};
+use super::{super::reader::Fields, Lower, Section};
 use crate::{
     lab::model::{Kind, Routing, Session, SessionKind, Shorthand, Vif, VifKind, aws},
     units::{LinkName, NodeName, SessionName},
 };
+
+const OF_VIFS: &str = "\"AWS Direct Connect quotas\": routes per BGP session";
 
 impl Lower<'_> {
     /// A VIF takes so many prefixes of each family, and no more.
@@ -41,20 +43,40 @@ impl Lower<'_> {
             );
             self.f
                 .warn(at, "aws-quota", message)
-                .help(format!("announce summaries ({source})"));
+                .help(match limit {
+                    aws::VIF_MAX_PREFIX if source == OF_VIFS => format!(
+                        "announce summaries, or have AWS raise the quota and write `prefix-limit: {}` ({source})",
+                        aws::VIF_RAISED_PREFIX
+                    ),
+                    _ => format!("announce summaries ({source})"),
+                });
         }
+    }
+
+    /// How many prefixes of each family AWS takes on a VIF: its quota, or what it was raised to.
+    pub(super) fn vif_prefix_limit(&mut self, fields: &Fields<'_>, kind: VifKind) -> u32 {
+        let raised = fields.number(&mut self.f, "prefix-limit");
+        if kind != VifKind::Public {
+            return raised.unwrap_or(aws::VIF_MAX_PREFIX);
+        }
+        if raised.is_some() {
+            let message = format!(
+                "a public VIF takes {} prefixes, which AWS does not raise",
+                aws::PUBLIC_VIF_MAX_PREFIX
+            );
+            self.f
+                .error(fields.at_key("prefix-limit"), "aws-quota", message)
+                .help("leave it out (\"AWS Direct Connect quotas\": routes per BGP session)");
+        }
+        aws::PUBLIC_VIF_MAX_PREFIX
     }
 
     /// How many prefixes of a family AWS takes on a session, and which document says so.
     fn prefix_limit(&self, session: &Session) -> Option<(u32, &'static str)> {
-        const OF_VIFS: &str = "\"AWS Direct Connect quotas\": routes per BGP session";
         const OF_VPNS: &str =
             "\"Site-to-Site VPN quotas\": dynamic routes from a customer gateway device";
         if let Some(vif) = session.vif() {
-            return Some(match vif.kind {
-                VifKind::Private | VifKind::Transit => (aws::VIF_MAX_PREFIX, OF_VIFS),
-                VifKind::Public => (aws::PUBLIC_VIF_MAX_PREFIX, OF_VIFS),
-            });
+            return Some((vif.prefix_limit, OF_VIFS));
         }
         if !matches!(session.kind, SessionKind::Vpn(_)) || session.fixed().is_some() {
             return None;

@@ -33,6 +33,7 @@ fn allowed(kind: &str) -> &'static [&'static str] {
             "bfd",
             "addresses",
             "sitelink",
+            "prefix-limit",
             "graceful-restart",
             "hosted",
             "prefixes",

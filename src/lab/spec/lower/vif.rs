@@ -38,6 +38,7 @@ impl Lower<'_> {
         let (link, gateway) = (link?, gateway?);
         self.check_gateway(fields.at_value("gateway"), kind, &gateway);
         let sitelink = self.sitelink(fields, kind, &gateway);
+        let prefix_limit = self.vif_prefix_limit(fields, kind);
         let prefixes = self.verified(fields, kind);
         let hosted = fields.flag(&mut self.f, "hosted").unwrap_or(false);
         let ends = self.circuit_ends(fields.at_value("link"), &link)?;
@@ -48,6 +49,7 @@ impl Lower<'_> {
             kind: SessionKind::Vif(Vif {
                 kind,
                 sitelink,
+                prefix_limit,
                 link,
                 gateway,
                 backbones,
