@@ -59,7 +59,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), Exit> {
         run::must_be_free(&first.plan.lab)?;
     }
     let name = LabName::new("bench").map_err(|error| Exit::Bug(error.into()))?;
-    let out_dir = run::out_dir(args.out.as_deref(), &name)?;
+    let out_dir = run::out_dir_of_a_bench(args.out.as_deref(), &name)?;
     for candidate in &candidates {
         let at = |ending: &str| out_dir.join(format!("{}.{ending}", candidate.directory));
         // A lab that was varied before may have had more variants.

@@ -32,8 +32,11 @@ pub(super) fn run(args: &CompareArgs) -> Result<(), Exit> {
         output::data(&report::comparison(names, &found, limit, style))?;
     }
     let alone = !found.only_baseline.is_empty() || !found.only_other.is_empty();
-    let open = alone || found.effects.is_empty() || found.has(Judgement::Undecided);
-    match found.has(Judgement::Slower) || args.strict && open {
+    let unmeasured = found.effects.is_empty();
+    let open = alone || unmeasured || found.has(Judgement::Undecided);
+    // What was not measured has not been shown to be no slower, either.
+    let failed = found.has(Judgement::Slower) || limit.is_some() && unmeasured;
+    match failed || args.strict && open {
         true => Err(Exit::Status(4)),
         false => Ok(()),
     }

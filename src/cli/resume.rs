@@ -72,7 +72,7 @@ pub(super) fn take_up(
     let finished = kept.replay.finished();
     if finished == 0 {
         return Ok(Resumed::Further(
-            super::run::out_dir(Some(out), name)?,
+            super::run::out_dir_anew(out, name)?,
             asked,
         ));
     }

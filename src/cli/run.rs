@@ -301,12 +301,51 @@ pub(super) fn must_be_free(lab: &LabName) -> Result<(), Exit> {
 
 /// The run's directory, made and tried before anything is built, so that a bad path
 /// costs nothing.
+///
+/// # Errors
+/// Nothing can be written there; or something is there that is not a single run's, which is
+/// nobody's to take away.
 pub(super) fn out_dir(given: Option<&Path>, lab: &LabName) -> Result<PathBuf, Exit> {
-    let path = given.map_or_else(
+    let path = below(given, lab);
+    tried(given, &path, || {
+        is_free(&path)?;
+        fresh(&path)
+    })
+}
+
+/// As [`out_dir`], in the place of a series of which no trial was finished.
+pub(super) fn out_dir_anew(out: &Path, lab: &LabName) -> Result<PathBuf, Exit> {
+    tried(Some(out), &below(Some(out), lab), || fresh(out))
+}
+
+/// A directory for the runs of a bench, each below it: new, or empty.
+pub(super) fn out_dir_of_a_bench(given: Option<&Path>, name: &LabName) -> Result<PathBuf, Exit> {
+    let path = below(given, name);
+    tried(given, &path, || match is_empty(&path)? {
+        true => writable(&path),
+        false => Err(io::Error::other("it is not empty")),
+    })
+}
+
+/// A directory for several runs, each below it; nothing in it is taken away.
+pub(super) fn out_dir_of_several(given: Option<&Path>, name: &LabName) -> Result<PathBuf, Exit> {
+    let path = below(given, name);
+    tried(given, &path, || writable(&path))
+}
+
+fn below(given: Option<&Path>, lab: &LabName) -> PathBuf {
+    given.map_or_else(
         || PathBuf::from("runs").join(format!("{lab}-{}", clock::real_ns() / 1_000_000)),
         Path::to_path_buf,
-    );
-    fresh(&path).map_err(|error| {
+    )
+}
+
+fn tried(
+    given: Option<&Path>,
+    path: &Path,
+    make: impl FnOnce() -> io::Result<PathBuf>,
+) -> Result<PathBuf, Exit> {
+    make().map_err(|error| {
         let hint = match given {
             Some(_) => "choose another with --out DIR",
             None => "the run's files go below the directory you are in unless you say --out DIR",
@@ -330,6 +369,34 @@ pub(super) fn discard(out_dir: &Path) {
         && above.file_name().is_some_and(|name| name == "runs")
     {
         let _ = fs::remove_dir(above);
+    }
+}
+
+/// Whether a run may have the directory: it is not there, it is empty, or it holds an earlier
+/// single run, which the new one replaces.
+fn is_free(path: &Path) -> io::Result<()> {
+    let has = |name: &str| path.join(name).exists();
+    if is_empty(path)? {
+        return Ok(());
+    }
+    let of_a_run =
+        has("journal.jsonl") || has("lab.yaml") && (has("plan.json") || has("result.json"));
+    let in_the_way = match of_a_run {
+        false => "it is not empty, and what is in it is no run's",
+        true if has("trials") || has(together::LABS) || has(together::DEAL) => {
+            "it holds a series of trials: go on with it by --resume, or remove it"
+        }
+        true => return Ok(()),
+    };
+    Err(io::Error::other(in_the_way))
+}
+
+/// Whether nothing is in a directory, if only because it is not there.
+fn is_empty(path: &Path) -> io::Result<bool> {
+    match fs::read_dir(path) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
     }
 }
 
@@ -360,9 +427,15 @@ fn fresh(path: &Path) -> io::Result<PathBuf> {
     ] {
         forget(fs::remove_dir_all(path.join(name)))?;
     }
+    writable(path)
+}
+
+/// Makes the directory, and its path absolute.
+fn writable(path: &Path) -> io::Result<PathBuf> {
+    fs::create_dir_all(path)?;
     // Somebody else's directory can be there and yet take no file.
-    let first = path.join("journal.jsonl");
-    fs::File::create_new(&first)?;
+    let first = path.join(".backhoe-tries-to-write");
+    fs::File::create(&first)?;
     fs::remove_file(&first)?;
     // An absolute path means the same to every process of the lab.
     fs::canonicalize(path)

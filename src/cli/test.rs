@@ -44,7 +44,7 @@ pub(super) fn run(args: &TestArgs) -> Result<(), Exit> {
     }
     args.forms.try_out()?;
     let name = LabName::new("test").map_err(|error| Exit::Bug(error.into()))?;
-    let out_dir = run::out_dir(args.out.as_deref(), &name)?;
+    let out_dir = run::out_dir_of_several(args.out.as_deref(), &name)?;
     // What an earlier test left there would pass for this one's.
     let _ = fs::remove_file(document(&out_dir));
     let rules = Rules {

@@ -269,3 +269,38 @@ fn asked(lab: &str, method: &str, path: &str, kind: &str, body: &str) -> (u16, S
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, body.to_owned())
 }
+
+#[test]
+fn what_is_no_runs_is_left_alone() {
+    let bench = Bench::new("others");
+    let at = |bench: &Bench, path: &str| bench.dir.path().join(path);
+    let mine = ["project/labs/mine.yaml", "project/trials/mine.txt"];
+    let series = [
+        "series/journal.jsonl",
+        "series/lab.yaml",
+        "series/trials/0001/result.json",
+    ];
+    for file in mine.iter().chain(&series) {
+        let file = at(&bench, file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "mine").unwrap();
+    }
+    for (command, out, why) in [
+        ("run", "project", "what is in it is no run's"),
+        ("up", "project", "what is in it is no run's"),
+        (
+            "run",
+            "series",
+            "a series of trials: go on with it by --resume",
+        ),
+    ] {
+        let said = bench.fails(2, &[command, &headline(), "--out", out]);
+        assert!(said.contains(why), "{said}");
+    }
+    let vary = "--vary=links.circuit.delay=1ms,2ms";
+    let said = bench.fails(2, &["bench", &headline(), vary, "--out", "project"]);
+    assert!(said.contains("it is not empty"), "{said}");
+    for file in mine.iter().chain(&series) {
+        assert_eq!(fs::read_to_string(at(&bench, file)).unwrap(), "mine");
+    }
+}

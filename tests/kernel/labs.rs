@@ -90,7 +90,7 @@ fn hold_to_its_expectations(lab: &str) {
     }
     let output = Command::new(env!("CARGO_BIN_EXE_backhoe"))
         .args(["test", "--fast", "--json", "--out", "out"])
-        .args(["--keep", "all", "--keep-size", "1GB"])
+        .args(["--keep", "all", "--keep-size", "1000MB"])
         .arg(&file)
         .current_dir(dir.path())
         .output()

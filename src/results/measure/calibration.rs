@@ -57,7 +57,9 @@ pub(super) fn coarse(expectations: &[Expectation], outages: &[Outage], warnings:
         for outage in outages.iter().filter(|o| expect::concerns(expectation, o)) {
             let gap = gap_ms(outage);
             let away = (outage.duration_ms - limit).abs();
-            let text = if gap >= limit {
+            // As long as that no gap makes it anything but missed.
+            let is_beyond = outage.duration_ms - outage.resolution_ms > limit;
+            let text = if gap >= limit && !is_beyond {
                 format!(
                     "line {} allows {limit} ms, and {} → {} is looked at every {gap} ms: an outage that long can pass unseen; raise the probe's rate",
                     expectation.line, outage.from, outage.to

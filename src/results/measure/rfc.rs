@@ -134,7 +134,7 @@ pub struct Inputs {
     pub routes_measured: usize,
     /// Offered Load of all flows, packets a second.
     pub offered_load_pps: u64,
-    /// RFC 6412 §3.7.4 Packet Sampling Interval: the longest gap between two packets of a flow.
+    /// RFC 6412 §3.7.4 Packet Sampling Interval: the time between two packets of the flow that has the lowest rate.
     pub packet_sampling_interval_ms: f64,
     /// §3.7.6 Forwarding Delay Threshold.
     pub forwarding_delay_threshold_ms: f64,

@@ -118,7 +118,8 @@ fn share(of_one: f64) -> String {
 
 pub(super) fn verdict(comparison: &Comparison, limit: Option<Limit>) -> String {
     if comparison.effects.is_empty() {
-        return "nothing to compare: the two have no outage in common".to_owned();
+        return "nothing to compare: there is no outage that both sides have measured and that can be trusted"
+            .to_owned();
     }
     let Some(limit) = limit else {
         return "compared; --slower-than LIMIT judges".to_owned();

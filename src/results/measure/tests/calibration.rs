@@ -71,8 +71,16 @@ fn a_limit_finer_than_the_gap_between_probes_is_not_measured() {
         input.expectations[0].outage_max = Some(Span::from_micros(micros));
         input
     };
-    assert_eq!(warned(&limited(900), "sampling-coarse"), Some(true));
-    assert_eq!(measure(&limited(900)).expect[0].met, None);
+    // Whatever hides between two packets, 742 ms are beyond it.
+    assert_eq!(warned(&limited(900), "sampling-coarse"), None);
+    assert_eq!(measure(&limited(900)).expect[0].met, Some(false));
+    let mut nothing_lost = limited(900);
+    for id in [0, 1] {
+        nothing_lost.flows.retain(|flow| flow.id != id);
+        lab::flow(&mut nothing_lost, id, |_| Sim::Prod);
+    }
+    assert_eq!(warned(&nothing_lost, "sampling-coarse"), Some(true));
+    assert_eq!(measure(&nothing_lost).expect[0].met, None);
     // 742 and 811 were lost at 1000 a second.
     assert_eq!(warned(&limited(811_500), "sampling-coarse"), Some(false));
     assert_eq!(measure(&limited(811_500)).expect[0].met, Some(true));
