@@ -288,20 +288,24 @@ pub(super) struct BenchArgs {
     #[arg(value_name = "LAB", value_hint = ValueHint::FilePath)]
     pub(super) lab: PathBuf,
     /// A key of the lab file and the values it takes; may be given again, for another key
-    #[arg(long, value_name = "KEY=VALUE,…", required = true, value_parser = varied)]
+    #[arg(long, value_name = "KEY=VALUE,…", required_unless_present = "resume", value_parser = varied)]
     pub(super) vary: Vec<Varied>,
-    /// Trials of each variant
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(super) trials: u32,
-    /// Turns each variant takes; a turn builds its lab anew
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(super) turns: u32,
+    /// Trials of each variant [default: 20]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) trials: Option<u32>,
+    /// Turns each variant takes; a turn builds its lab anew [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) turns: Option<u32>,
     /// Where everything goes [default: runs/bench-TIME]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) out: Option<PathBuf>,
     /// Seed of everything random [default: another each time]
     #[arg(long, value_name = "SEED", value_parser = parse_seed)]
     pub(super) seed: Option<u64>,
+    /// Go on with the bench in --out DIR that was interrupted or killed: the same lab, variants,
+    /// trials, turns and seed
+    #[arg(long, requires = "out")]
+    pub(super) resume: bool,
     /// What carries the links
     #[arg(long, value_name = "BACKEND", value_enum, default_value_t)]
     pub(super) wire: WireArg,
@@ -337,14 +341,14 @@ fn varied(text: &str) -> Result<Varied, String> {
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct CompareArgs {
-    /// The baseline: a run directory or a result.json
+    /// The baseline: a run directory, a variant's of a bench (DIR/01), or a result.json
     #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
     pub(super) baseline: PathBuf,
     /// What is compared with it
     #[arg(value_name = "B", value_hint = ValueHint::AnyPath)]
     pub(super) compared: PathBuf,
     /// What is still no slowdown: a share of the baseline's median, or a time
-    #[arg(long, value_name = "LIMIT")]
+    #[arg(long, value_name = "LIMIT", allow_hyphen_values = true)]
     pub(super) slower_than: Option<Limit>,
     /// Fail unless it is shown that nothing is slower
     #[arg(long, requires = "slower_than")]

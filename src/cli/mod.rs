@@ -4,6 +4,7 @@
 
 mod args;
 mod bench;
+mod bench_dir;
 mod check;
 mod child;
 mod compare;

@@ -5,7 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Exit, args::ReportArgs, output, told::Told};
+use super::{
+    Exit,
+    args::ReportArgs,
+    bench_dir::{self, JOURNAL, KeptBench},
+    output,
+    told::Told,
+};
 use crate::{
     engine::api::{self, Client},
     results::{
@@ -17,6 +23,14 @@ use crate::{
 };
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Exit> {
+    if let Some(bench) = KeptBench::open(&args.run)? {
+        return of_bench(args, &bench);
+    }
+    if !args.run.join(JOURNAL).exists()
+        && let Some((bench, variant)) = KeptBench::of_variant(&args.run)?
+    {
+        return of_variant(args, &bench, &variant);
+    }
     let kept = Kept::open(&args.run)?;
     if let Some(number) = args.trial
         && kept.replay.record(number).is_none()
@@ -44,6 +58,38 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Exit> {
     }
 }
 
+/// All of a bench.
+fn of_bench(args: &ReportArgs, bench: &KeptBench) -> Result<(), Exit> {
+    if args.trial.is_some() || args.otg {
+        let run = args.run.display();
+        return Err(Exit::Usage(format!(
+            "{run} is of a bench: --trial and --otg are of a run; name a turn of a variant, such as {run}/01/turn-01"
+        )));
+    }
+    let result = bench.result()?;
+    match args.html {
+        true => output::data(&bench.page(&result)),
+        false => bench_dir::print(&result, (args.output.json, args.markdown)),
+    }
+}
+
+/// The series of one variant, which several runs measured.
+fn of_variant(args: &ReportArgs, bench: &KeptBench, variant: &str) -> Result<(), Exit> {
+    if args.trial.is_some() || args.otg || args.html {
+        let run = args.run.display();
+        return Err(Exit::Usage(format!(
+            "{run} is a variant of a bench: --trial, --otg and --html are of a run; name one of its turns, such as {run}/turn-01"
+        )));
+    }
+    let (series, _) = bench.variant(variant)?;
+    let told = Told::Series(Box::new(series));
+    match args.output.json {
+        true => told.print_json(),
+        false if args.markdown => told.print_markdown(),
+        false => told.print(),
+    }
+}
+
 impl From<ReplayError> for Exit {
     fn from(error: ReplayError) -> Self {
         match error {
@@ -51,19 +97,6 @@ impl From<ReplayError> for Exit {
             ReplayError::NoTrial(_) | ReplayError::File(_) => Self::Failed(error.to_string()),
         }
     }
-}
-
-/// What one of several labs left that measured a series; nothing, if it was killed too soon.
-fn lab_of_several(directory: &Path) -> Result<Option<Replay>, Exit> {
-    let journal = directory.join("journal.jsonl");
-    let bytes = match fs::read(&journal) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Exit::Usage(format!("{}: {error}", journal.display()))),
-    };
-    let events = read_journal(&String::from_utf8_lossy(&bytes))
-        .map_err(|error| Exit::Usage(format!("{}: {error}", journal.display())))?;
-    Ok(Replay::new(events).ok())
 }
 
 /// A run's directory, with its journal.
@@ -74,10 +107,23 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// What one of several labs left that measured together; nothing, if it was killed too soon.
+    pub(super) fn replay_in(directory: &Path) -> Result<Option<Replay>, Exit> {
+        let journal = directory.join(JOURNAL);
+        let bytes = match fs::read(&journal) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Exit::Usage(format!("{}: {error}", journal.display()))),
+        };
+        let events = read_journal(&String::from_utf8_lossy(&bytes))
+            .map_err(|error| Exit::Usage(format!("{}: {error}", journal.display())))?;
+        Ok(Replay::new(events).ok())
+    }
+
     /// Opens a run's directory, or the one that a journal is in.
     pub(super) fn open(path: &Path) -> Result<Self, Exit> {
         let (directory, journal) = match path.is_dir() {
-            true => (path.to_owned(), path.join("journal.jsonl")),
+            true => (path.to_owned(), path.join(JOURNAL)),
             false => {
                 let parent = path.parent().unwrap_or_else(|| Path::new(""));
                 (parent.to_owned(), path.to_owned())
@@ -97,7 +143,7 @@ impl Kept {
         let events = read_journal(&text).map_err(|error| wrong(error.to_string()))?;
         let mut labs = Vec::new();
         for lab in Replay::labs(&events) {
-            labs.extend(lab_of_several(&directory.join(lab))?.map(|one| (lab.to_owned(), one)));
+            labs.extend(Self::replay_in(&directory.join(lab))?.map(|one| (lab.to_owned(), one)));
         }
         let replay = match Replay::together(events.clone(), labs) {
             Some(replay) => Ok(replay),

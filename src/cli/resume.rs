@@ -195,7 +195,7 @@ fn must_be_the_same(
 }
 
 /// The first line that is not the same.
-fn differs_at(before: &[u8], now: &[u8]) -> Option<usize> {
+pub(super) fn differs_at(before: &[u8], now: &[u8]) -> Option<usize> {
     let lines = |bytes: &[u8]| -> Vec<Vec<u8>> {
         bytes
             .split(|byte| *byte == b'\n')

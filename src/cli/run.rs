@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use super::{
     Exit,
     args::RunArgs,
+    bench_dir::KeptBench,
     interrupt::{self, Interrupts},
     load, ls, output,
     progress::Progress,
@@ -323,6 +324,9 @@ pub(super) fn out_dir_of_a_bench(given: Option<&Path>, name: &LabName) -> Result
     let path = below(given, name);
     tried(given, &path, || match is_empty(&path)? {
         true => writable(&path),
+        false if KeptBench::open(&path).is_ok_and(|kept| kept.is_some()) => Err(io::Error::other(
+            "it holds a bench: go on with it by --resume",
+        )),
         false => Err(io::Error::other("it is not empty")),
     })
 }

@@ -6,7 +6,11 @@
     reason = "looks for the few kinds it needs; a new kind is nothing to it"
 )]
 
+mod bench;
+
 use std::collections::BTreeMap;
+
+pub use bench::BenchReplay;
 
 use super::{
     event::{

@@ -5,7 +5,7 @@
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::measure::{BenchResult, Comparison, RunResult, TrialsResult};
+use super::measure::{BenchResult, Compared, RunResult, TrialsResult};
 
 /// A document of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Document {
             Self::Result => of::<RunResult>(),
             Self::Trials => of::<TrialsResult>(),
             Self::Bench => of::<BenchResult>(),
-            Self::Compare => of::<Comparison>(),
+            Self::Compare => of::<Compared>(),
         };
         if let Value::Object(map) = &mut schema {
             map.insert("title".to_owned(), json!(self.title()));

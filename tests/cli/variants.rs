@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::{
-    bench::{Bench, root, words},
+    bench::{Bench, root, until, words},
     schemas,
 };
 
@@ -17,21 +17,108 @@ fn lab(bench: &Bench, name: &str) {
     fs::write(bench.dir.path().join("lab.yaml"), text).unwrap();
 }
 
+/// Kills a bench in its second turn, behind that turn's first trial.
+fn killed(bench: &Bench, args: &[&str]) {
+    let run = bench.start_until(args, "turn 2 of 4");
+    let over = || {
+        let each = ["01", "02"].map(|variant| format!("out/{variant}/turn-01/trials/0001"));
+        let files = each.map(|trial| bench.dir.path().join(trial).join("result.json"));
+        files.iter().all(|file| file.exists())
+    };
+    until("the first trial of the second turn", over);
+    let busy = bench.fails(2, &[args, &["--resume"]].concat());
+    assert!(busy.contains("another bench measures into it"), "{busy}");
+    run.process().kill().unwrap();
+    run.finished();
+    until("every process gone", || bench.left().is_empty());
+    let told = bench.json(&["report", "out", "--json"]);
+    assert_eq!(told["ended"]["why"], "interrupted", "{told}");
+    assert!(!bench.dir.path().join("out/bench.json").exists());
+    let text = bench.ok(&["report", "out"]);
+    assert!(text.contains("; interrupted"), "{text}");
+    // What is there can be compared.
+    bench.json(&["compare", "out/01", "out/02", "--json"]);
+    let which = bench.fails(2, &["compare", "out", "out/02"]);
+    assert!(
+        which.contains("out/01 (packets=37), out/02 (packets=60)"),
+        "{which}"
+    );
+}
+
+/// Another lab and other values are no bench to go on with.
+fn refused(bench: &Bench) {
+    let again = |more: &[&str]| {
+        let args = ["bench", "lab.yaml", "--out", "out", "--resume"];
+        bench.fails(2, &[&args[..], more].concat())
+    };
+    let seed = again(&["--seed", "8"]);
+    assert!(
+        seed.contains("but the bench was begun with --seed 0000000000000007"),
+        "{seed}"
+    );
+    let trials = again(&["--trials", "4"]);
+    assert!(trials.contains("begun with --trials 3"), "{trials}");
+    let vary = again(&["--vary", "scenario.1.drop.packets=37,61"]);
+    assert!(
+        vary.contains("--vary scenario.1.drop.packets=37,60"),
+        "{vary}"
+    );
+    let file = bench.dir.path().join("lab.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let line = text.lines().position(|l| l.contains("1000/s")).unwrap() + 1;
+    fs::write(&file, text.replace("1000/s", "500/s")).unwrap();
+    let lab = again(&[]);
+    assert!(
+        lab.contains(&format!("lab.yaml:{line}: error: the bench was begun")),
+        "{lab}"
+    );
+    fs::write(&file, text).unwrap();
+    let anew = bench.fails(
+        2,
+        &[
+            "bench",
+            "lab.yaml",
+            "--vary",
+            "links.wire.delay=1ms,2ms",
+            "--out",
+            "out",
+        ],
+    );
+    assert!(anew.contains("go on with it by --resume"), "{anew}");
+    let none = bench.fails(2, &["bench", "lab.yaml", "--out", "none", "--resume"]);
+    assert!(none.contains("holds no bench"), "{none}");
+}
+
 #[test]
-fn variants_take_turns_and_are_set_side_by_side() {
+fn variants_take_turns_survive_a_kill_and_are_set_side_by_side() {
     let mut bench = Bench::new("variants");
     let name = bench.name("variants");
     lab(&bench, &name);
     let args = "bench lab.yaml --vary scenario.1.drop.packets=37,60 --trials 3 --turns 2 --seed 7 --out out";
     let args: Vec<&str> = args.split(' ').collect();
-    let output = bench.run(&args);
+    killed(&bench, &args);
+    refused(&bench);
+    let more = ["bench", "lab.yaml", "--out", "out", "--resume"];
+    let output = bench.run(&more);
     let (out, err) = words(&output);
     assert_eq!(output.status.code(), Some(0), "{out}{err}");
     assert!(
-        out.contains("packets=37") && out.contains("packets=60"),
+        out.contains("packets=37") && out.contains("packets=60") && out.contains("in 2 sittings"),
         "{out}"
     );
-    assert!(err.contains("turn 4 of 4"), "{err}");
+    assert!(
+        err.contains("turn 4 of 4") && !err.contains("turn 1 of 4"),
+        "{err}"
+    );
+    assert!(err.contains("resumed with 3 of 6 trials done"), "{err}");
+    assert_eq!(bench.ok(&["report", "out"]), out);
+    assert_eq!(bench.ok(&more), out, "nothing is left to do");
+    for (form, kept) in [("--json", "bench.json"), ("--html", "report.html")] {
+        let kept = fs::read_to_string(bench.dir.path().join("out").join(kept)).unwrap();
+        assert!(bench.ok(&["report", "out", form]) == kept, "{form}");
+    }
+    let one = fs::read_to_string(bench.dir.path().join("out/02/result.json")).unwrap();
+    assert_eq!(bench.ok(&["report", "out/02", "--json"]), one);
 
     let dir = bench.dir.path().join("out");
     let read = |path: &str| fs::read_to_string(dir.join(path)).unwrap();
@@ -48,6 +135,8 @@ fn variants_take_turns_and_are_set_side_by_side() {
     schemas::fits(&bench, "bench", &all);
     let compared = bench.json(&["compare", "out/01", "out/02", "--json"]);
     schemas::fits(&bench, "compare", &compared);
+    assert_eq!(compared["baseline"], "out/01", "{compared}");
+    assert_eq!(compared["verdict"], "not-judged", "{compared}");
     let effect = &all["variants"][1]["effect"]["effects"][0];
     assert_eq!(effect["difference_ms"], 23.0, "{effect}");
     assert_eq!(effect["longer"], 1.0, "{effect}");
@@ -112,6 +201,17 @@ fn a_variant_that_is_no_lab_is_refused_before_anything_is_built() {
     let err = refused("links.wire.delay=1ms,1ms");
     assert!(err.contains("`1ms` is there twice"), "{err}");
 
+    for (limit, help) in [("-5%", "is not negative"), ("5", "such as `10%` or `50ms`")] {
+        let said = bench.fails(2, &["compare", "a", "b", "--slower-than", limit]);
+        assert!(said.contains(help), "{said}");
+    }
+    let old = bench.dir.path().join("old.json");
+    fs::write(old, r#"{"format": 2, "distributions": []}"#).unwrap();
+    let said = bench.fails(
+        2,
+        &["compare", "old.json", "old.json", "--slower-than", "200%"],
+    );
+    assert!(said.contains("its format is 2"), "{said}");
     let output = bench.run(&["compare", "nowhere", "lab.yaml"]);
     let (_, err) = words(&output);
     assert_eq!(output.status.code(), Some(2), "{err}");

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{Dealing, Planned, Recorded, SeriesEnd};
+use super::{Benching, Dealing, Planned, Recorded, SeriesEnd};
 use crate::units::seed_as_text;
 
 /// Nanoseconds on CLOCK_MONOTONIC: the run's one clock.
@@ -408,6 +408,8 @@ pub enum EventKind {
     },
     /// The trials of a series are dealt to several labs at once, each with a journal of its own.
     Dealing(Box<Dealing>),
+    /// Variants of a lab are measured in turns, each with a journal of its own.
+    Benching(Box<Benching>),
     /// One of those labs begins.
     LabBegun {
         /// Where its journal and all else of it is, below the run's directory.

@@ -10,7 +10,8 @@ use super::{FlowLog, MonoNs, Turn};
 use crate::{
     lab::model::Isolated,
     results::measure::{
-        Ended, Expectation, LoadExpectation, NodeDrops, Quality, Terms, Topology, TunnelDrops,
+        BenchTerms, Ended, Expectation, LoadExpectation, NodeDrops, Quality, Terms, Topology,
+        TunnelDrops,
     },
 };
 
@@ -59,6 +60,30 @@ pub struct Dealing {
     pub plan_sha256: String,
     /// What was asked to carry the links.
     pub wire: String,
+}
+
+/// What a bench measures: variants of a lab, each in turns, with a journal for every turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Benching {
+    /// What was asked of all of them.
+    pub terms: BenchTerms,
+    /// The lab file before anything in it was varied.
+    pub lab_file: FileRecord,
+    /// In the order of the result; the first is what the others are compared with.
+    pub variants: Vec<Benched>,
+    /// What was asked to carry the links.
+    pub wire: String,
+}
+
+/// One of a bench's variants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Benched {
+    /// `bfd=50ms/3 daemon=frr`.
+    pub name: String,
+    /// Where its turns are, below the bench's directory.
+    pub directory: String,
+    /// SHA-256 of the plan made from its lab file, in JSON.
+    pub plan_sha256: String,
 }
 
 /// What a trial left behind, beside the journal's own events.

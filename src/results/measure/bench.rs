@@ -1,11 +1,13 @@
 //! One lab in several variants: what each of them costs.
 
+use rand::{RngExt, SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha12Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     compare::{Comparison, compare},
-    trials::TrialsResult,
+    trials::{Ended, TrialsResult},
 };
 use crate::units::seed_as_text;
 
@@ -38,6 +40,60 @@ pub struct BenchTerms {
     pub seed: u64,
 }
 
+/// One turn of a variant: its lab is built, measures some trials, and is taken down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BenchTurn {
+    /// The block it is in, from 1.
+    pub block: u32,
+    /// Which variant, from 0.
+    pub variant: usize,
+    /// Its trials.
+    pub trials: u32,
+    /// Their seed.
+    pub seed: u64,
+}
+
+impl BenchTurn {
+    /// Where its journal and all else of it is, below the directory of its variant.
+    pub fn directory(&self, of_variant: &str) -> String {
+        format!("{of_variant}/turn-{:02}", self.block)
+    }
+}
+
+impl BenchTerms {
+    /// All turns of so many variants, in the order in which they are taken: what was asked and
+    /// the seed say all of it, so that a bench can be gone on with where it was left.
+    pub fn turns(&self, variants: usize) -> Vec<BenchTurn> {
+        let mut random = ChaCha12Rng::seed_from_u64(self.seed);
+        let mut all = Vec::new();
+        for block in 1..=self.blocks {
+            // What does not divide evenly goes to the first blocks.
+            let more = u32::from(block <= self.trials % self.blocks);
+            let trials = self.trials / self.blocks + more;
+            let mut order: Vec<usize> = (0..variants).collect();
+            order.shuffle(&mut random);
+            all.extend(order.into_iter().map(|variant| BenchTurn {
+                block,
+                variant,
+                trials,
+                seed: random.random(),
+            }));
+        }
+        all
+    }
+}
+
+/// One start of the command, of several in which a bench was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BenchSitting {
+    /// When it began, CLOCK_REALTIME, nanoseconds.
+    pub began_realtime_ns: u64,
+    /// backhoe's version.
+    pub version: String,
+    /// Kernel release.
+    pub kernel: String,
+}
+
 /// One of the variants.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Variant {
@@ -63,13 +119,18 @@ pub struct BenchResult {
     pub asked: BenchTerms,
     /// Whether a signal ended it early.
     pub interrupted: bool,
+    /// Why there are no more trials.
+    pub ended: Ended,
+    /// Absent: it was measured in one go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sittings: Vec<BenchSitting>,
     /// Every variant that has a trial; the first is what the others are compared with.
     pub variants: Vec<Variant>,
 }
 
 impl BenchResult {
     /// Compares every variant with the first.
-    pub fn new(asked: BenchTerms, interrupted: bool, mut variants: Vec<Variant>) -> Self {
+    pub fn new(asked: BenchTerms, ended: Ended, mut variants: Vec<Variant>) -> Self {
         if let Some((first, others)) = variants.split_first_mut() {
             for other in others {
                 let effect = compare(&first.series, &other.series, None, asked.seed);
@@ -79,15 +140,26 @@ impl BenchResult {
         Self {
             format: FORMAT,
             asked,
-            interrupted,
+            interrupted: ended == Ended::Interrupted,
+            ended,
+            sittings: Vec::new(),
             variants,
         }
+    }
+
+    /// The same as measured in these sittings.
+    #[must_use]
+    pub fn measured_in(mut self, sittings: Vec<BenchSitting>) -> Self {
+        if sittings.len() > 1 {
+            self.sittings = sittings;
+        }
+        self
     }
 
     /// Whether every trial of every variant succeeded.
     pub fn succeeded(&self) -> bool {
         let mut all = self.variants.iter();
-        !self.interrupted && all.all(|variant| variant.series.succeeded())
+        self.ended == Ended::Completed && all.all(|variant| variant.series.succeeded())
     }
 }
 
@@ -110,6 +182,31 @@ pub fn variant_name(chosen: &[(&str, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_variant_has_a_turn_in_each_block_and_the_seed_says_when() {
+        let asked = |seed| BenchTerms {
+            lab_file: "lab.yaml".to_owned(),
+            vary: Vec::new(),
+            trials: 7,
+            blocks: 3,
+            seed,
+        };
+        let turns = asked(7).turns(4);
+        assert_eq!(turns, asked(7).turns(4));
+        assert_ne!(turns, asked(8).turns(4));
+        for variant in 0..4 {
+            let own = turns.iter().filter(|turn| turn.variant == variant);
+            let own: Vec<(u32, u32)> = own.map(|turn| (turn.block, turn.trials)).collect();
+            assert_eq!(own, [(1, 3), (2, 2), (3, 2)]);
+        }
+        let order = |block| {
+            let own = turns.iter().filter(move |turn| turn.block == block);
+            own.map(|turn| turn.variant).collect::<Vec<_>>()
+        };
+        assert!(order(1) != order(2) || order(2) != order(3), "{turns:?}");
+        assert_eq!(turns[0].directory("02"), "02/turn-01");
+    }
 
     #[test]
     fn a_variant_is_named_by_what_differs() {

@@ -12,18 +12,21 @@ use super::{
     stats,
     trials::{Distribution, TrialsResult},
 };
-use crate::units::{Percent, Span};
+use crate::units::Span;
 
 /// Resamples behind each interval.
 const ROUNDS: usize = 2000;
 /// Fewer trials than this on either side make no interval.
 const FEWEST: usize = 5;
 
+/// Version of what `compare --json` prints. 1 had no number.
+const FORMAT: u32 = 2;
+
 /// What is still no slowdown: a share of the baseline's median, or a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// Of the baseline's median.
-    Share(Percent),
+    /// Of the baseline's median, in millionths; 100 % is as long again.
+    Share(u64),
     /// The same for every outage.
     Time(Span),
 }
@@ -32,7 +35,7 @@ impl Limit {
     /// In milliseconds, for a baseline with this median.
     fn ms(self, median_ms: f64) -> f64 {
         match self {
-            Self::Share(share) => median_ms * f64::from(share.millionths()) / 1e6,
+            Self::Share(millionths) => median_ms * millionths as f64 / 1e6,
             Self::Time(time) => time.as_nanos() as f64 / 1e6,
         }
     }
@@ -42,17 +45,35 @@ impl FromStr for Limit {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let share = text.parse().map(Self::Share);
-        share
-            .or_else(|_| text.parse().map(Self::Time))
-            .map_err(|_| "write a percentage or a time, such as `10%` or `50ms`".to_owned())
+        /// A thousand times as long.
+        const MOST_PERCENT: f64 = 100_000.0;
+        let text = text.trim();
+        if text.starts_with('-') {
+            return Err(
+                "a slowdown that is allowed is not negative: `0%` allows none; to see whether B is \
+                 faster, exchange A and B"
+                    .to_owned(),
+            );
+        }
+        let Some(percent) = text.strip_suffix('%') else {
+            let time = text.parse().map(Self::Time);
+            return time
+                .map_err(|_| "write a percentage or a time, such as `10%` or `50ms`".to_owned());
+        };
+        match percent.trim().parse::<f64>() {
+            Ok(percent) if (0.0..=MOST_PERCENT).contains(&percent) => {
+                Ok(Self::Share((percent * 1e4).round() as u64))
+            }
+            Ok(_) => Err("a share of the baseline's median is 0% to 100000%".to_owned()),
+            Err(_) => Err("write a percentage or a time, such as `10%` or `50ms`".to_owned()),
+        }
     }
 }
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Share(share) => share.fmt(f),
+            Self::Share(millionths) => write!(f, "{}%", *millionths as f64 / 1e4),
             Self::Time(time) => time.fmt(f),
         }
     }
@@ -129,6 +150,73 @@ impl Comparison {
     pub fn has(&self, judgement: Judgement) -> bool {
         let mut all = self.effects.iter();
         all.any(|effect| effect.judgement == Some(judgement))
+    }
+
+    /// What it comes to, where it is judged by a limit and where it is not.
+    pub fn verdict(&self, judged: bool) -> Verdict {
+        if self.effects.is_empty() {
+            Verdict::NothingToCompare
+        } else if !judged {
+            Verdict::NotJudged
+        } else if self.has(Judgement::Slower) {
+            Verdict::Slower
+        } else if self.has(Judgement::Undecided) {
+            Verdict::Undecided
+        } else {
+            Verdict::NotSlower
+        }
+    }
+}
+
+/// What a comparison comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// No outage was measured, trusted, on both sides.
+    NothingToCompare,
+    /// No limit was set.
+    NotJudged,
+    /// At least one outage is slower by more than the limit.
+    Slower,
+    /// None is, but of at least one it could not be told.
+    Undecided,
+    /// None is.
+    NotSlower,
+}
+
+/// What `compare --json` prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Compared {
+    /// Version of this format.
+    pub format: u32,
+    /// Where the baseline is, as it was named.
+    pub baseline: String,
+    /// Where what is compared with it is.
+    pub compared: String,
+    /// What is still no slowdown: `10%` of the baseline's median, or `50ms`; null: nothing was judged.
+    pub slower_than: Option<String>,
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// The outages.
+    #[serde(flatten)]
+    pub comparison: Comparison,
+}
+
+impl Compared {
+    /// The comparison of what is at these places, by this limit.
+    pub fn new(
+        [baseline, compared]: [&str; 2],
+        comparison: Comparison,
+        limit: Option<Limit>,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            baseline: baseline.to_owned(),
+            compared: compared.to_owned(),
+            slower_than: limit.map(|limit| limit.to_string()),
+            verdict: comparison.verdict(limit.is_some()),
+            comparison,
+        }
     }
 }
 
@@ -314,6 +402,38 @@ mod tests {
         let (low, high) = effect.longer_ci95.unwrap();
         assert!(0.5 < low && low < effect.longer && effect.longer < high);
         assert_eq!(effect.judgement, None);
+    }
+
+    #[test]
+    fn a_limit_is_a_share_or_a_time_and_not_negative() {
+        let limit = |text: &str| text.parse::<Limit>();
+        assert_eq!(limit("200%"), Ok(Limit::Share(2_000_000)));
+        assert_eq!(limit("200%").unwrap().ms(50.0), 100.0);
+        assert_eq!(limit("0.5%").unwrap().to_string(), "0.5%");
+        assert_eq!(limit("50ms").unwrap().ms(1.0), 50.0);
+        assert!(limit("-5%").unwrap_err().contains("exchange A and B"));
+        assert!(limit("-5ms").unwrap_err().contains("not negative"));
+        for wrong in ["5", "NaN%", "1e9%", "%", "ten"] {
+            assert!(limit(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_comparison_says_what_it_comes_to() {
+        let baseline = series(uniform(600.0, 900.0, 40));
+        let verdict = |other: &TrialsResult, limit: Option<&str>| {
+            let limit = limit.map(|limit| limit.parse().unwrap());
+            let compared = compare(&baseline, other, limit, 7);
+            let compared = Compared::new(["a", "b"], compared, limit);
+            assert_eq!((compared.format, compared.compared.as_str()), (2, "b"));
+            compared.verdict
+        };
+        let twice = series(uniform(1200.0, 1800.0, 40));
+        assert_eq!(verdict(&twice, None), Verdict::NotJudged);
+        assert_eq!(verdict(&twice, Some("20%")), Verdict::Slower);
+        assert_eq!(verdict(&twice, Some("300%")), Verdict::NotSlower);
+        assert_eq!(verdict(&series([700.0]), Some("20%")), Verdict::Undecided);
+        assert_eq!(verdict(&series([]), Some("20%")), Verdict::NothingToCompare);
     }
 
     #[test]

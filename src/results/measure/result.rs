@@ -16,6 +16,9 @@ use super::{
 };
 use crate::{lab::model::Alert, units::seed_as_text_or_null};
 
+/// Version of `result.json`, of a run and of a series alike.
+pub const RESULT_FORMAT: u32 = 1;
+
 /// One run, measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunResult {

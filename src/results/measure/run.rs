@@ -12,8 +12,8 @@ use super::{
     outage::{self, Scene, Told},
     quality::{self, Warnings},
     result::{
-        Build, Converged, FlowResult, Hop, Instrument, LinkResult, Outage, RunResult, Steady,
-        Taken, TransitionResult, Unmeasured, WaitMissed, Warning,
+        Build, Converged, FlowResult, Hop, Instrument, LinkResult, Outage, RESULT_FORMAT,
+        RunResult, Steady, Taken, TransitionResult, Unmeasured, WaitMissed, Warning,
     },
     rfc,
     topology::Map,
@@ -21,9 +21,6 @@ use super::{
     window::{self, Window},
 };
 use crate::results::event::{Event, EventKind, FlowLog, MonoNs};
-
-/// Version of `result.json`.
-const FORMAT: u32 = 1;
 
 /// Measures one run.
 pub fn measure(input: &RunInput) -> RunResult {
@@ -158,7 +155,7 @@ fn end_of_run(events: &[Event], input: &RunInput) -> MonoNs {
 /// Everything that the journal alone says.
 fn from_events(lab: &str, scene: &Scene<'_>) -> RunResult {
     let mut result = RunResult {
-        format: FORMAT,
+        format: RESULT_FORMAT,
         lab: lab.to_owned(),
         version: None,
         kernel: None,

@@ -9,7 +9,7 @@ use super::{
     goodness::{Goodness, goodness},
     input::Transition,
     parts::{self, PhaseSums},
-    result::{Outage, Prediction, RunResult, Warning},
+    result::{Outage, Prediction, RESULT_FORMAT, RunResult, Warning},
     stats,
     versions::{DaemonVersion, all_daemons},
 };
@@ -18,8 +18,6 @@ use crate::{
     units::{Percent, seed_as_text},
 };
 
-/// Version of the document.
-const FORMAT: u32 = 1;
 /// Resamples behind each confidence interval.
 const ROUNDS: usize = 2000;
 /// Fewer trials than this have no interval worth stopping for.
@@ -273,7 +271,7 @@ impl TrialsResult {
 pub fn summarise(trials: &[RunResult], terms: Terms, ended: Ended) -> TrialsResult {
     let first = trials.first();
     TrialsResult {
-        format: FORMAT,
+        format: RESULT_FORMAT,
         lab: first.map(|run| run.lab.clone()).unwrap_or_default(),
         version: first.and_then(|run| run.version.clone()),
         kernel: first.and_then(|run| run.kernel.clone()),

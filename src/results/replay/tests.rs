@@ -2,9 +2,12 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::results::{
-    event::{FlowRecord, LoadLog, LoadSent, MonoNs, Pause, SeriesEnd, read_journal, sha256},
+    event::{
+        Benched, Benching, FlowRecord, LoadLog, LoadSent, MonoNs, Pause, SeriesEnd, read_journal,
+        sha256,
+    },
     measure::{
-        Terms,
+        BenchTerms, Terms,
         tests::{
             lab::{self, START},
             load,
@@ -364,4 +367,130 @@ fn the_new_kinds_survive_the_journal() {
         kind: EventKind::SeriesEnded(SeriesEnd { ended: why }),
     });
     assert_eq!(read_journal(&directory.journal), Ok(directory.sitting));
+}
+
+/// A bench of two variants whose turns are in directories of their own.
+struct BenchDirectory {
+    events: Vec<Event>,
+    turns: BTreeMap<String, Directory>,
+}
+
+impl BenchDirectory {
+    fn new(terms: &BenchTerms) -> Self {
+        let start = lab::clean_silent_cut(false).events.remove(0);
+        assert!(matches!(start.kind, EventKind::RunStarted { .. }));
+        let benched = |directory: &str| Benched {
+            name: format!("variant={directory}"),
+            directory: directory.to_owned(),
+            plan_sha256: sha256(b"{}"),
+        };
+        let benching = Benching {
+            terms: terms.clone(),
+            lab_file: FileRecord::of("lab.yaml".to_owned(), b"lab: x"),
+            variants: ["01", "02"].map(benched).to_vec(),
+            wire: "auto".to_owned(),
+        };
+        let planned = Event {
+            at: start.at,
+            kind: EventKind::Benching(Box::new(benching)),
+        };
+        let events = vec![start, planned];
+        let lines = events
+            .iter()
+            .map(|event| serde_json::to_string(event).unwrap() + "\n");
+        assert_eq!(read_journal(&lines.collect::<String>()), Ok(events.clone()));
+        Self {
+            events,
+            turns: BTreeMap::new(),
+        }
+    }
+
+    fn measure(&mut self, directory: String, trials: u32) {
+        let mut run = Directory::default();
+        run.begin(trials);
+        for number in 0..u64::from(trials) {
+            run.trial(number * 20 * SECOND, (trials > 1, "completed"));
+        }
+        self.turns.insert(directory, run);
+    }
+
+    fn replay(&self) -> BenchReplay {
+        let turn = |directory: &str| -> Result<Option<Replay>, ReplayError> {
+            let kept = self.turns.get(directory);
+            kept.map(|run| Replay::new(read_journal(&run.journal).unwrap()))
+                .transpose()
+        };
+        BenchReplay::new(self.events.clone(), turn)
+            .unwrap()
+            .unwrap()
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+        let mut each = self.turns.iter();
+        let found = each.find_map(|(directory, run)| {
+            let below = name.strip_prefix(directory)?.strip_prefix('/')?;
+            run.files.get(below).cloned()
+        });
+        found.ok_or_else(|| format!("{name}: no such file"))
+    }
+}
+
+#[test]
+fn a_bench_is_told_from_the_journals_of_its_turns_as_far_as_it_got() {
+    let terms = BenchTerms {
+        lab_file: "lab.yaml".to_owned(),
+        vary: Vec::new(),
+        trials: 3,
+        blocks: 2,
+        seed: 7,
+    };
+    let mut bench = BenchDirectory::new(&terms);
+    assert_eq!(BenchReplay::benching(&bench.events).unwrap().terms, terms);
+    let schedule = bench.replay().schedule();
+    let trials: Vec<u32> = schedule.iter().map(|(turn, _)| turn.trials).collect();
+    assert_eq!(trials, [2, 2, 1, 1]);
+    let nothing = bench.replay().result(&mut |name| bench.read(name));
+    assert!(matches!(nothing, Err(ReplayError::NoTrial(_))));
+
+    let [first @ .., (_, last)] = &schedule[..] else {
+        panic!("{schedule:?}");
+    };
+    for (turn, directory) in first {
+        bench.measure(directory.clone(), turn.trials);
+    }
+    let told = bench.replay().result(&mut |name| bench.read(name)).unwrap();
+    assert!(told.interrupted && !told.succeeded());
+    let series = told.variants.iter().map(|variant| &variant.series);
+    let mut places: Vec<Vec<&str>> = Vec::new();
+    for series in series {
+        let all = series.trials.iter().map(|trial| trial.directory.as_str());
+        places.push(all.collect());
+    }
+    let whole = usize::from(last.starts_with("01"));
+    assert_eq!(places[1 - whole].len(), 2, "{places:?}");
+    let of = ["01", "02"][whole];
+    let expected = ["turn-01/trials/0001", "turn-01/trials/0002", "turn-02"];
+    assert_eq!(places[whole], expected.map(|place| format!("{of}/{place}")));
+    assert_eq!(told.variants[whole].series.ended, Ended::Completed);
+    assert_eq!(told.variants[1 - whole].series.ended, Ended::Interrupted);
+    assert_eq!(bench.replay().finished(last), 0);
+    let running = bench.replay().still_running(true);
+    let running = running.result(&mut |name| bench.read(name)).unwrap();
+    assert_eq!(running.ended, Ended::Running);
+
+    // A second sitting measures what was missing.
+    let start = bench.events.clone();
+    bench.events.extend(start);
+    bench.measure(last.clone(), 1);
+    let told = bench.replay().result(&mut |name| bench.read(name)).unwrap();
+    assert_eq!(
+        (told.ended.clone(), told.sittings.len()),
+        (Ended::Completed, 2)
+    );
+    assert!(told.variants.iter().all(|v| v.series.trials.len() == 3));
+    let one = bench.replay().variant("02", &mut |name| bench.read(name));
+    let (series, runs) = one.unwrap().unwrap();
+    assert_eq!((series, runs.len()), (told.variants[1].series.clone(), 3));
+    let none = bench.replay().variant("03", &mut |name| bench.read(name));
+    assert_eq!(none, Ok(None));
 }

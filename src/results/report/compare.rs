@@ -3,7 +3,7 @@
 use super::{Style, terminal::Page, trials, words};
 use crate::{
     results::measure::{
-        BenchResult, Comparison, Distribution, Effect, Judgement, Limit, Transition, Variant,
+        BenchResult, Comparison, Distribution, Effect, Ended, Judgement, Limit, Transition, Variant,
     },
     units::seed_text,
 };
@@ -214,8 +214,21 @@ fn asked(result: &BenchResult) -> String {
         asked.blocks,
         seed_text(asked.seed)
     );
-    if result.interrupted {
-        text += "; interrupted";
+    text += &ended(result);
+    text
+}
+
+/// Why there are no more trials, and in how many sittings they were measured; of a bench that was
+/// completed in one go nothing.
+pub(super) fn ended(result: &BenchResult) -> String {
+    let mut text = match &result.ended {
+        Ended::Completed | Ended::Precise => String::new(),
+        Ended::Interrupted => "; interrupted".to_owned(),
+        Ended::Running => "; still running".to_owned(),
+        Ended::Failed(why) => format!("; then: {why}"),
+    };
+    if !result.sittings.is_empty() {
+        text += &format!("; in {} sittings", result.sittings.len());
     }
     text
 }
@@ -404,7 +417,7 @@ fn markdown_table(rows: &[Vec<String>]) -> String {
 mod tests {
     use super::*;
     use crate::results::measure::{
-        BenchTerms, Ended, Terms, TrialsResult, Varied, compare, measure, summarise, tests::lab,
+        BenchTerms, Terms, TrialsResult, Varied, compare, measure, summarise, tests::lab,
     };
 
     const PLAIN: Style = Style {
@@ -473,7 +486,7 @@ mod tests {
             variant("bfd=300ms/3", 1, series(10, 1.0)),
             variant("bfd=50ms/3", 2, series(10, 0.2)),
         ];
-        let result = BenchResult::new(asked, false, variants);
+        let result = BenchResult::new(asked, Ended::Completed, variants);
         insta::assert_snapshot!(bench(&result, PLAIN));
         insta::assert_snapshot!(bench_markdown(&result));
     }

@@ -69,7 +69,8 @@ fn every_document_is_what_its_schema_says() {
     let series = summarise(&runs, terms(), Ended::Completed);
     let limit = Some("10%".parse().unwrap());
     let comparison = compare(&series, &series, limit, 7);
-    assert_eq!(misfits(Document::Compare, &comparison), [""; 0]);
+    let compared = Compared::new(["runs/a", "runs/b"], comparison, limit);
+    assert_eq!(misfits(Document::Compare, &compared), [""; 0]);
     let variant = |n: u32| Variant {
         name: format!("bfd={n}00ms/3"),
         file: format!("{n:02}.yaml"),
@@ -84,7 +85,7 @@ fn every_document_is_what_its_schema_says() {
         blocks: 5,
         seed: 7,
     };
-    let bench = BenchResult::new(asked, false, vec![variant(1), variant(2)]);
+    let bench = BenchResult::new(asked, Ended::Completed, vec![variant(1), variant(2)]);
     assert_eq!(misfits(Document::Bench, &bench), [""; 0]);
 }
 

@@ -314,6 +314,7 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::TrialRecorded(_)
             | EventKind::SeriesEnded(_)
             | EventKind::Dealing(_)
+            | EventKind::Benching(_)
             | EventKind::LabBegun { .. } => {}
         }
     }

@@ -247,9 +247,7 @@ fn bench_header(result: &BenchResult, page: &mut Markup) {
         "{} of each variant, in {} turns",
         asked.trials, asked.blocks
     );
-    if result.interrupted {
-        told += "; interrupted";
-    }
+    told += &compare::ended(result);
     page.fact("trials", &told);
     for varied in &asked.vary {
         let text = format!("{}: {}", varied.key, varied.values.join(", "));

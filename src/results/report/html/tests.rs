@@ -181,7 +181,7 @@ fn bench(slower: &[f64]) -> BenchResult {
         seed: 7,
     };
     let variants = slower.iter().enumerate().map(variant).collect();
-    BenchResult::new(asked, false, variants)
+    BenchResult::new(asked, Ended::Completed, variants)
 }
 
 /// A comparison as a page and as the document whose figures it shows.
