@@ -5,7 +5,7 @@ use crate::os::host::{HostProbe, Timing};
 
 /// Every part, the ones no lab can do without first.
 pub(super) fn parts(host: &HostProbe, timed: Option<Timing>) -> Vec<Finding> {
-    vec![
+    let mut all = vec![
         nexthop(host),
         netem(host, timed),
         wireguard(host),
@@ -16,8 +16,9 @@ pub(super) fn parts(host: &HostProbe, timed: Option<Timing>) -> Vec<Finding> {
         vrf(host),
         nftables(host),
         md5(host),
-        authentication_option(host),
-    ]
+    ];
+    all.extend(authentication_option(host));
+    all
 }
 
 /// What backhoe does where a part is missing.
@@ -293,14 +294,10 @@ fn md5(host: &HostProbe) -> Finding {
     )
 }
 
-fn authentication_option(host: &HostProbe) -> Finding {
-    let (found, uses) = if host.tcp_ao {
-        ("in the kernel", "for daemons of yours that ask for it")
-    } else {
-        (
-            "not in this kernel (Linux 6.7 or later with CONFIG_TCP_AO)",
-            "nothing in backhoe asks for it",
-        )
-    };
-    finding("TCP-AO", Verdict::Good, found, uses, None)
+/// Nothing of backhoe's asks for it, so that nothing is missing without it; a configuration of
+/// the user's may.
+fn authentication_option(host: &HostProbe) -> Option<Finding> {
+    let uses = "for daemons of yours that ask for it";
+    let found = || finding("TCP-AO", Verdict::Good, "in the kernel", uses, None);
+    host.tcp_ao.then(found)
 }
