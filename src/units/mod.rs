@@ -23,7 +23,7 @@ pub use lag::{HashPolicy, LacpRate, WordError};
 pub use load::{LOAD_HEADER_LEN, LOAD_PORT_BASE, LoadHeader};
 pub use names::{
     HostName, IfName, LabName, LinkName, LoadName, NameError, NodeName, ProbeName, RegionName,
-    RouteTableName, SessionName, TunnelName, nearest,
+    RouteTableName, SessionName, SubnetName, TunnelName, nearest,
 };
 pub use policy::{Community, Match, Policy, PolicySource, PrefixMatch, Rule, Set, Verdict};
 pub use probe::{PROBE_HEADER_LEN, PROBE_MAGIC, PROBE_PORT_BASE, ProbeHeader};

@@ -189,6 +189,10 @@ name!(
     RouteTableName, "route table", 40
 );
 name!(
+    /// A subnet of a VPC, unique within the VPC.
+    SubnetName, "subnet", 40
+);
+name!(
     /// A Region of AWS's.
     RegionName, "Region", 40
 );

@@ -184,6 +184,7 @@ labs! {
     tgw_isolated_vpcs: "tgw-isolated-vpcs",
     tgw_peering: "tgw-peering",
     tgw_vpn_ecmp: "tgw-vpn-ecmp",
+    vpc_route_tables: "vpc-route-tables",
     two_routers: "two-routers",
     two_sites_ospf: "two-sites-ospf",
     two_sites_prepend: "two-sites-prepend",

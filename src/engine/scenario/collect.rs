@@ -96,6 +96,22 @@ pub(in crate::engine) fn quality(probes: &ProbeQuality, wires: Option<Lateness>)
     }
 }
 
+/// Whether the kernel enforces a tunnel's cap.
+fn is_capped(plan: &Plan, tunnel: &TunnelPlan) -> bool {
+    plan.ops.iter().any(|op| {
+        let Op::CapTunnel {
+            netns: Netns::Node(node),
+            dev,
+            ..
+        } = op
+        else {
+            return false;
+        };
+        let mut ends = tunnel.ends.iter();
+        ends.any(|end| end.node == *node && end.interface == *dev)
+    })
+}
+
 /// Nodes that take from outside only what is for themselves.
 fn no_transit(plan: &Plan) -> BTreeSet<String> {
     let of = |op: &Op| {
@@ -161,6 +177,9 @@ pub fn topology(plan: &Plan) -> Topology {
                 Some(HostInput {
                     name: node.name.to_string(),
                     behind: node.behind.as_ref()?.to_string(),
+                    table: plan
+                        .table_of_host(&node.name)
+                        .map(|table| table.to_string()),
                 })
             })
             .collect(),
@@ -193,6 +212,7 @@ pub fn topology(plan: &Plan) -> Topology {
                     .then(|| "WireGuard standing in for IPsec".to_owned()),
                 underlay: tunnel.underlay.iter().map(ToString::to_string).collect(),
                 overhead: overhead(tunnel),
+                cap: tunnel.cap.filter(|_| is_capped(plan, tunnel)),
             })
             .collect(),
         sessions: plan

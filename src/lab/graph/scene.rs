@@ -9,9 +9,9 @@ use super::{
 use crate::{
     lab::model::{
         DEFAULT_MTU, Daemon, Endpoint, Fault, Isolated, Kind, Lab, Lag, Link, Node, Probe, Scope,
-        Session, SessionKind, Shape, StepKind, Tags, TgwAttachment, Vpn, VpnKind,
+        Session, SessionKind, Shape, StepKind, Subnet, Tags, TgwAttachment, Vpn, VpnKind,
     },
-    units::{Bytes, LinkName, NodeName, SessionName},
+    units::{Bytes, LinkName, NodeName, SessionName, SubnetName},
 };
 
 /// Everything there is to see of a lab.
@@ -339,11 +339,15 @@ fn particulars(node: &Node) -> Vec<String> {
         lines.push(speaks.join(" · "));
     }
     if let Kind::Vpc {
-        cidrs, propagate, ..
+        cidrs,
+        propagate,
+        subnets,
+        ..
     } = &node.kind
     {
         lines.extend(cidrs.iter().map(ToString::to_string));
         lines.extend((!propagate).then(|| "no propagation".to_owned()));
+        lines.extend(subnets.iter().map(subnet_line));
     }
     if let Kind::AwsPublic { scope, prefixes } = &node.kind {
         lines.extend(match scope {
@@ -377,6 +381,17 @@ fn particulars(node: &Node) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// A subnet with its table, where that is not the main one.
+fn subnet_line((name, subnet): (&SubnetName, &Subnet)) -> String {
+    let cidrs: Vec<String> = subnet.cidrs.iter().map(ToString::to_string).collect();
+    let own = match &subnet.table {
+        None => "",
+        Some(table) if table.propagation => " · own table",
+        Some(_) => " · own table, no propagation",
+    };
+    format!("subnet {name} {}{own}", cidrs.join(", "))
 }
 
 /// The hosts that a probe ends at.

@@ -19,6 +19,7 @@ mod scenario;
 mod service;
 mod session;
 mod tgw;
+mod vpc;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,6 +44,7 @@ pub use session::{
     BgpTimers, Mss, Session, SessionKind, StaticVpn, TUNNEL_OVERHEAD, Vif, VifKind, Vpn, VpnKind,
 };
 pub use tgw::{RouteTables, TgwAttachment, TgwTable};
+pub use vpc::{MAX_SUBNET_TABLES, Subnet, SubnetTable, SubnetTarget, Subnets};
 
 use crate::units::{LabName, LinkName, LoadName, NodeName, ProbeName, SessionName};
 

@@ -7,7 +7,7 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::{Announce, RouteTables};
+use super::{Announce, RouteTables, Subnets};
 use crate::units::{Asn, HostName, IfName, LinkName, NodeName, RegionName, Suite};
 
 /// A declared node.
@@ -105,6 +105,8 @@ pub enum Kind {
         propagate: bool,
         /// Its address ranges: at least one IPv4, at most one IPv6 (/56).
         cidrs: Vec<IpNet>,
+        /// Its subnets; each of its hosts is in one of them, if there are any.
+        subnets: Subnets,
     },
 }
 

@@ -5,28 +5,8 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 
 use super::{Kind, Lab, Routing, Session};
-use crate::units::{LinkName, NodeName};
 
 impl Lab {
-    /// The links of a VPC: peerings with other VPCs.
-    pub fn peerings(&self, vpc: &NodeName) -> impl Iterator<Item = &LinkName> {
-        let of = self.links.iter();
-        of.filter(move |(_, link)| link.ends.contains(vpc))
-            .map(|(name, _)| name)
-    }
-
-    /// The vgw whose routes are propagated into a VPC's table one by one. Where nothing
-    /// else is in the table, a default route says the same, and the answer is none.
-    pub fn propagates_to(&self, vpc: &NodeName) -> Option<&NodeName> {
-        let node = self.nodes.get(vpc)?;
-        let Kind::Vpc { attach, .. } = &node.kind else {
-            return None;
-        };
-        let is_vgw = self.nodes.get(attach)?.kind == Kind::Vgw;
-        let has_more = !node.routes.is_empty() || self.peerings(vpc).next().is_some();
-        (is_vgw && has_more).then_some(attach)
-    }
-
     /// IPv6 prefixes that a Direct Connect gateway has routes to, towards its transit gateways.
     /// Those of IPv4 ask nothing of a link: each has IPv4.
     fn allowed_ipv6(&self) -> impl Iterator<Item = IpNet> {

@@ -20,8 +20,11 @@ pub const INBOUND_PRIORITIES: [u32; 2] = [100, 200];
 /// Priority of [`Inbound::Own`]'s rules: after the main table.
 pub const OWN_PRIORITY: u32 = 32_800;
 
-/// Tables of a router's VRFs, or of a transit gateway's route tables: the first has the first
-/// number.
+/// The kernel's main table.
+pub const MAIN_TABLE: u8 = 254;
+
+/// Tables of a router's VRFs, or of the route tables of a transit gateway or of a VPC's subnets:
+/// the first has the first number.
 pub const VRF_TABLES: std::ops::RangeInclusive<u8> = 101..=199;
 
 /// A network namespace of the lab.

@@ -7,6 +7,7 @@ mod policy;
 mod public;
 mod route_tables;
 mod static_vpn;
+mod subnets;
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
@@ -48,6 +49,7 @@ pub(super) fn speakers(
         let mut tables = route_tables::route_tables(net, legs, name)?;
         tables.extend(route_tables::regional(net, legs, (name, &statics))?);
         tables.extend(locations::tables(net, legs, name)?);
+        tables.extend(subnets::tables(net, legs, (name, &statics))?);
         if !tables.is_empty() {
             // Each table has its own.
             statics.clear();
@@ -130,12 +132,12 @@ pub(super) fn asn_of(net: &Net<'_>, name: &NodeName) -> Result<Asn, PlanError> {
         let gateway = locations::gateways(net.lab, name).next()?;
         net.lab.nodes.get(gateway).and_then(|node| node.asn)
     };
-    let vgw = || {
-        let vgw = net.lab.propagates_to(name)?;
-        net.lab.nodes.get(vgw).and_then(|node| node.asn)
+    let of_vpc = || {
+        let gateway = net.lab.keeps_tables(name)?;
+        net.lab.nodes.get(gateway).and_then(|node| node.asn)
     };
     own.or_else(gateway)
-        .or_else(vgw)
+        .or_else(of_vpc)
         .ok_or_else(|| PlanError::Broken(format!("that `{name}` has an AS number")))
 }
 

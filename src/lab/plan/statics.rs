@@ -34,7 +34,7 @@ pub(super) fn statics(net: &Net<'_>) -> Result<Vec<Static>, PlanError> {
     pins(net, &mut routes)?;
     for (name, node) in &net.lab.nodes {
         // Where they compete with what is learned, the speaker has them.
-        if node.kind.is_tgw() || net.lab.propagates_to(name).is_some() {
+        if node.kind.is_tgw() || net.lab.keeps_tables(name).is_some() {
             continue;
         }
         for route in &node.routes {
@@ -133,16 +133,30 @@ fn vpcs(net: &Net<'_>, routes: &mut Vec<Static>) -> Result<(), PlanError> {
                 node.routes.iter().any(|route| route.prefix == default)
             };
             let has_own =
-                net.lab.propagates_to(vpc).is_some() || net.lab.nodes.get(vpc).is_some_and(written);
+                net.lab.keeps_tables(vpc).is_some() || net.lab.nodes.get(vpc).is_some_and(written);
             if let (Some(next), false) = (beyond.address_like(cidr), has_own) {
                 routes.push(via(vpc, default_like(cidr), next.addr()));
             }
             if let (Some(next), false) = (own.address_like(cidr), is_tgw) {
                 routes.push(via(gateway, *cidr, next.addr()));
             }
+            routes.extend(local(net, vpc, cidr));
         }
     }
     Ok(())
+}
+
+/// With tables for subnets, what is in a VPC's range stays there, whatever else is known: of it
+/// what is no subnet's is dropped.
+fn local(net: &Net<'_>, vpc: &NodeName, cidr: &IpNet) -> Option<Static> {
+    net.lab.subnet_tables(vpc).next()?;
+    let is_connected = |address: &IpNet| address.trunc() == *cidr;
+    let connected = net.addresses_of(vpc).iter().any(is_connected);
+    (!connected).then(|| Static {
+        node: vpc.clone(),
+        prefix: *cidr,
+        to: RouteTarget::Blackhole,
+    })
 }
 
 /// The internet reaches AWS's public network beside it.

@@ -6,6 +6,7 @@ mod ipsec;
 mod labs;
 mod random;
 mod sitelink;
+mod subnets;
 
 use super::*;
 use crate::{

@@ -12,12 +12,12 @@ use super::config::swanctl::KEY;
 use crate::{
     lab::{
         model::{Expect, Isolated, LoadExpect, Shape, StepKind, Tag, Transport},
-        op::{Netns, Op},
+        op::{Inbound, MAIN_TABLE, Netns, Op},
     },
     units::{
         Asn, BfdConfig, Bytes, HealthCheck, IfName, LabName, LacpRate, LinkName, LoadName,
-        NodeName, ProbeName, ServiceConfig, SessionName, Span, SpeakerConfig, TunnelCap,
-        TunnelName,
+        NodeName, ProbeName, RouteTableName, ServiceConfig, SessionName, Span, SpeakerConfig,
+        TunnelCap, TunnelName,
     },
 };
 
@@ -475,16 +475,54 @@ pub struct DnsPlan {
 }
 
 impl Plan {
-    /// Names of a node's route tables by the kernel's numbers.
+    /// Names of a node's route tables by the kernel's numbers, but for the kernel's main one.
     pub fn table_names(&self, node: &NodeName) -> BTreeMap<u32, String> {
         let daemon = self.node(node.as_str()).map(|node| &node.daemon);
         let Some(DaemonPlan::Embedded(speaker)) = daemon else {
             return BTreeMap::new();
         };
         let tables = speaker.tables.iter();
+        let tables = tables.filter(|one| one.table != MAIN_TABLE);
         tables
             .map(|one| (u32::from(one.table), one.name.to_string()))
             .collect()
+    }
+
+    /// The route table that routes what a host behind a VPC sends, where subnets have several.
+    pub fn table_of_host(&self, host: &NodeName) -> Option<RouteTableName> {
+        let vpc = self.node(host.as_str())?.behind.as_ref()?;
+        let DaemonPlan::Embedded(speaker) = &self.node(vpc.as_str())?.daemon else {
+            return None;
+        };
+        // Only a VPC's is the kernel's main table by name.
+        let main = speaker.tables.iter().find(|one| one.table == MAIN_TABLE)?;
+        let own = self.direct.iter().find_map(|link| {
+            let at = |node: &NodeName| link.ends.iter().find(|(end, _)| end == node);
+            at(host)?;
+            at(vpc).map(|(_, dev)| dev)
+        })?;
+        let here = Netns::Node(vpc.clone());
+        let master = self.ops.iter().find_map(|op| {
+            let Op::SetMaster { netns, dev, master } = op else {
+                return None;
+            };
+            (*netns == here && dev == own).then_some(master)
+        });
+        let inbound = master.unwrap_or(own);
+        let number = self.ops.iter().find_map(|op| {
+            let Op::AddRule {
+                netns,
+                dev,
+                inbound: Inbound::By { table, .. },
+            } = op
+            else {
+                return None;
+            };
+            (*netns == here && dev == inbound).then_some(*table)
+        });
+        let mut tables = speaker.tables.iter();
+        let found = tables.find(|one| Some(one.table) == number);
+        Some(found.unwrap_or(main).name.clone())
     }
 
     /// The flows of probes whose packets are to arrive.

@@ -289,6 +289,13 @@ impl Findings {
         }
     }
 
+    /// What to do about the last finding, which has no help yet.
+    pub(super) fn help_last(&mut self, help: &str) {
+        if let Some(last) = self.list.last_mut() {
+            last.help.get_or_insert_with(|| help.to_owned());
+        }
+    }
+
     /// A whole number within bounds.
     pub(super) fn number(
         &mut self,

@@ -26,6 +26,9 @@ const SLACK_NS: u64 = 50_000_000;
 /// long after it: only believed of a node that counted at least as many drops as vanished there.
 const LATE_NS: u64 = 1_000_000_000;
 
+/// The name of a VPC's main route table: the kernel's main one.
+const MAIN: &str = "main";
+
 /// The node that a packet had reached when it was last seen.
 fn place<'v>(
     view: &'v FlowView<'_>,
@@ -407,8 +410,12 @@ impl<'a> Account<'a> {
     fn no_way(&self, (view, seq): (&FlowView<'_>, u32), passed: &[Hop]) -> Option<Dropped> {
         let node = place(view, seq, passed, self.map)?;
         let node = self.counted.no_route.get(node)?;
+        let sender = view.sender(seq);
+        let is_own = passed.is_empty() && self.map.behind(sender) == Some(node.as_str());
+        let table = is_own.then(|| self.map.table_of(sender)).flatten();
         // Linux counts what a null route drops as it counts what no route covers.
-        let covering = self.longest(node, None, view.sent_at(seq)?);
+        let vrf = table.filter(|table| *table != MAIN);
+        let covering = self.longest(node, vrf, view.sent_at(seq)?);
         if let Some(null) = covering.filter(|route| route.blackhole) {
             let prefix = null.prefix.to_string();
             let reason = NodeDropReason::Blackhole;
@@ -417,6 +424,8 @@ impl<'a> Account<'a> {
         Some(Dropped::NoWay {
             node: node.clone(),
             too_large: false,
+            is_own,
+            table: table.map(str::to_owned),
         })
     }
 
@@ -434,6 +443,8 @@ impl<'a> Account<'a> {
         Some(Dropped::NoWay {
             node: node.clone(),
             too_large: true,
+            is_own: false,
+            table: None,
         })
     }
 

@@ -1,5 +1,7 @@
 //! The lab file's expectations against what was measured.
 
+use std::collections::BTreeMap;
+
 use super::{
     further,
     input::{BEFORE, Expectation, RunInput, Transition},
@@ -108,8 +110,12 @@ pub(super) fn judge(
     }
 }
 
-/// Whether what must not get through did not, from the first packet to the last.
-pub(super) fn isolated(input: &RunInput) -> impl Iterator<Item = ExpectResult> {
+/// Whether what must not get through did not, from the first packet to the last; and where its
+/// flows ended.
+pub(super) fn isolated(
+    input: &RunInput,
+    ended: &BTreeMap<u16, String>,
+) -> impl Iterator<Item = ExpectResult> {
     input.isolated.iter().map(|(probe, (line, isolated))| {
         // The first flow is from the first end to the second.
         let flows = input.flows.iter().filter(|flow| flow.probe == *probe);
@@ -125,7 +131,9 @@ pub(super) fn isolated(input: &RunInput) -> impl Iterator<Item = ExpectResult> {
             .collect();
         let texts = counts.iter().map(|(flow, sent, arrived)| {
             let (from, to) = (&flow.from, &flow.to);
-            format!("{from} → {to}: {arrived} of {sent} arrived")
+            let ended = ended.get(&flow.id);
+            let ended = ended.map_or_else(String::new, |ended| format!(", {ended}"));
+            format!("{from} → {to}: {arrived} of {sent} arrived{ended}")
         });
         let none_arrived = counts.iter().all(|(.., arrived)| *arrived == 0);
         let all_tried = !counts.is_empty() && counts.iter().all(|(_, sent, _)| *sent > 0);

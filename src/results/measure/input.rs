@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     lab::model::{Alert, Bounds, Further, Isolated},
     results::event::{Event, FlowLog, LoadLog, WireFlowLog},
-    units::{BfdConfig, HealthCheck, LacpRate, Percent, Rate, Span},
+    units::{BfdConfig, HealthCheck, LacpRate, Percent, Rate, Span, TunnelCap},
 };
 
 /// Everything one run left behind.
@@ -137,6 +137,9 @@ pub struct HostInput {
     pub name: String,
     /// The node it stands behind.
     pub behind: String,
+    /// The route table there that routes what it sends, where a VPC's subnets have several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
 }
 
 /// A link.
@@ -195,6 +198,9 @@ pub struct TunnelInput {
     /// Bytes that it adds to a packet, at most.
     #[serde(default)]
     pub overhead: u16,
+    /// What it lets through, where that is enforced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<TunnelCap>,
 }
 
 /// A routing session.

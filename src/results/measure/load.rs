@@ -283,10 +283,26 @@ fn phases(log: &LoadLog, windows: &[Window], paths: &Paths<'_>) -> Vec<LoadPhase
     all
 }
 
+/// The whole of a packet as most of them are, bytes.
+fn packet_size(log: &LoadLog) -> Option<u32> {
+    match &log.sent {
+        LoadSent::Tcp {
+            header_bytes,
+            streams,
+            ..
+        } => {
+            let samples = streams.iter().flat_map(|stream| &stream.samples);
+            let largest = samples.map(|sample| sample.mss).max()?;
+            Some(largest + u32::from(*header_bytes))
+        }
+        LoadSent::Udp { size, .. } => Some(u32::from(*size)),
+    }
+}
+
 /// One phase, as yet without a name; `index` 0 is before the first fault.
 fn phase(log: &LoadLog, time: Time, index: usize, paths: &Paths<'_>) -> LoadPhase {
     let (longest, stalled) = stalls(log, time);
-    let path = paths.of(&log.from, &log.to, index);
+    let path = paths.of((&log.from, &log.to), index, packet_size(log));
     LoadPhase {
         label: BEFORE.to_owned(),
         transition: Transition::Initial,
@@ -412,7 +428,7 @@ fn rfc6349(log: &LoadLog, time: Time, index: usize, paths: &Paths<'_>) -> Rfc634
     let last = last.unwrap_or_default();
     let rtts = moving_rtts(streams.iter().map(|s| s.samples.as_slice()), time);
     let average_rtt_ms = mean(&rtts);
-    let path = paths.of(&log.from, &log.to, index);
+    let path = paths.of((&log.from, &log.to), index, packet_size(log));
     let handshake = streams.iter().map(|s| s.handshake_rtt_us).min();
     let handshake = handshake.map(|us| f64::from(us) / 1e3);
     let baseline = match paths.is_as_before(&log.from, &log.to, index) {

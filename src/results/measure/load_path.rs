@@ -12,15 +12,16 @@ use super::{
     topology::Map,
     window::Window,
 };
+use crate::{lab::model::aws::VPN_TUNNEL_CAP, units::TunnelCap};
 
 /// Ethernet's header (RFC 894), which a link's rate counts, and an 802.1Q tag.
 const ETHERNET: u32 = 14;
 const TAG: u32 = 4;
 
-/// The link that limits a path.
+/// The link, or capped tunnel, that limits a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bottleneck {
-    /// The link.
+    /// The link or tunnel.
     pub link: String,
     /// Its sending node.
     pub from: String,
@@ -82,11 +83,26 @@ impl<'a> Paths<'a> {
         (!hops.is_empty()).then_some(hops.as_slice())
     }
 
-    /// The way in a phase; `None` where no probe told it.
-    pub(super) fn of(&self, from: &str, to: &str, phase: usize) -> Option<Path> {
+    /// The way in a phase of packets of so many bytes; `None` where no probe told it.
+    pub(super) fn of(
+        &self,
+        (from, to): (&str, &str),
+        phase: usize,
+        packet: Option<u32>,
+    ) -> Option<Path> {
         let hops = self.hops(from, to, phase)?;
         let limits = hops.iter().flat_map(|hop| self.limits(hop));
-        let limits: Vec<Bottleneck> = limits.collect();
+        let mut limits: Vec<Bottleneck> = limits.collect();
+        let caps = || hops.iter().filter_map(|hop| Some((hop, self.cap(hop)?)));
+        // Where nothing but AWS's own cap limits a way, this host does long before it.
+        if !limits.is_empty() || caps().any(|(_, cap)| cap != VPN_TUNNEL_CAP) {
+            limits.extend(caps().map(|(hop, cap)| Bottleneck {
+                link: hop.link.clone(),
+                from: hop.from.clone(),
+                bandwidth_bps: bits_through(cap, packet),
+                overhead_bytes: 0,
+            }));
+        }
         let empty = BTreeSet::new();
         let degraded = self.degraded.get(phase).unwrap_or(&empty);
         let is_known = !self.crossed(hops).any(|link| degraded.contains(link));
@@ -115,6 +131,12 @@ impl<'a> Paths<'a> {
                 .map(|(link, from, _)| self.idle_ms(&link, &from))
                 .sum(),
         )
+    }
+
+    /// What a hop lets through, if it is a tunnel of AWS's.
+    fn cap(&self, hop: &Hop) -> Option<TunnelCap> {
+        let mut tunnels = self.map.topology.tunnels.iter();
+        tunnels.find(|tunnel| tunnel.name == hop.link)?.cap
     }
 
     /// The links a hop crosses, with the sending node of each and the tunnel's overhead: itself,
@@ -176,4 +198,11 @@ impl<'a> Paths<'a> {
         });
         declared.map_or(0.0, |shape| shape.delay.as_millis_f64())
     }
+}
+
+/// Bits a second that a cap lets through of packets of so many bytes: it counts what comes out of
+/// the tunnel, without an Ethernet header.
+fn bits_through(cap: TunnelCap, packet: Option<u32>) -> u64 {
+    let by_packets = packet.map(|bytes| u64::from(cap.packets) * u64::from(bytes) * 8);
+    cap.bits.min(by_packets.unwrap_or(u64::MAX))
 }

@@ -463,6 +463,9 @@ pub struct NoWay {
     pub node: String,
     /// It is a VPC, and a VPC is no transit for others.
     pub no_transit: bool,
+    /// The table without a route: that of the sender's subnet, where a VPC has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
     /// It knew one, too narrow for packets that must not be fragmented.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub too_large: bool,

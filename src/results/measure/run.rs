@@ -22,6 +22,12 @@ use super::{
 };
 use crate::results::event::{Event, EventKind, FlowLog, MonoNs};
 
+/// Before and without any fault.
+const NOWHERE: Situation<'static> = Situation {
+    window: None,
+    paths: [&[], &[]],
+};
+
 /// Measures one run.
 pub fn measure(input: &RunInput) -> RunResult {
     let input = &*caps::booked(input);
@@ -61,11 +67,7 @@ pub fn measure(input: &RunInput) -> RunResult {
             told.push((index, one));
         }
         let early = early_lost(&view, &owners);
-        let nowhere = Situation {
-            window: None,
-            paths: [&[], &[]],
-        };
-        let before = account.split(&view, &nowhere, &early);
+        let before = account.split(&view, &NOWHERE, &early);
         let flow = flow_result(
             &view,
             node_dropped + before.by_node,
@@ -86,8 +88,25 @@ pub fn measure(input: &RunInput) -> RunResult {
     under_load(input, &scene, &mut result, &mut warnings);
     calibration::coarse(&input.expectations, &result.outages, &mut warnings);
     result.warnings = warnings.finish();
-    judge(input, &map, &mut result);
+    let ended = ended(input, &scene, &counted);
+    judge(input, (&map, &ended), &mut result);
     result
+}
+
+/// Where flows ended that must not arrive, as far as nodes tell.
+fn ended(input: &RunInput, scene: &Scene<'_>, counted: &account::Counted) -> BTreeMap<u16, String> {
+    let isolated = input.flows.iter();
+    let isolated = isolated.filter(|log| input.isolated.contains_key(&log.probe));
+    let of = |log: &FlowLog| {
+        let view = FlowView::new(log, &input.wires, scene.map);
+        let lost = view
+            .seqs()
+            .filter(|seq| view.fate(*seq) == Some(Fate::Lost));
+        let account = Accounts::new(scene.map, scene.events, &view, counted);
+        let split = account.split(&view, &NOWHERE, &lost.collect::<Vec<_>>());
+        Some((log.id, split.mostly()?))
+    };
+    isolated.filter_map(of).collect()
 }
 
 /// Background load, by the ways of probes between the same hosts.
@@ -120,7 +139,11 @@ fn under_load(
     quality::of_load(&result.load, warnings);
 }
 
-fn judge(input: &RunInput, map: &Map<'_>, result: &mut RunResult) {
+fn judge(
+    input: &RunInput,
+    (map, ended): (&Map<'_>, &BTreeMap<u16, String>),
+    result: &mut RunResult,
+) {
     result.trusted = !result.warnings.iter().any(|w| w.untrusted);
     for outage in &mut result.outages {
         outage.trusted = !result
@@ -139,7 +162,7 @@ fn judge(input: &RunInput, map: &Map<'_>, result: &mut RunResult) {
     result.expect = expectations
         .map(|e| expect::judge(e, (&result.steady, &result.outages, &result.alerts), map))
         .chain(of_load)
-        .chain(expect::isolated(input))
+        .chain(expect::isolated(input, ended))
         .collect();
 }
 

@@ -169,6 +169,12 @@ impl<'a> Map<'a> {
         Some(&host.behind)
     }
 
+    /// The route table that routes what a host sends, where the node it stands behind has several.
+    pub(super) fn table_of(&self, host: &str) -> Option<&'a str> {
+        let mut hosts = self.topology.hosts.iter();
+        hosts.find(|h| h.name == host)?.table.as_deref()
+    }
+
     /// Whether it is a tunnel without any session over it: a VPN with static routes.
     fn is_bare_tunnel(&self, link: &str) -> bool {
         self.is_tunnel(link) && self.sessions_over(link).next().is_none()

@@ -1,8 +1,6 @@
 //! Numbers and phrases that all reports share.
 
-use crate::results::measure::{
-    AlertResult, DelayStats, NodeDrop, NodeDropReason, Outage, RunResult, Transition, WaitMissed,
-};
+use crate::results::measure::{AlertResult, DelayStats, Outage, RunResult, Transition, WaitMissed};
 
 /// `12,345`.
 pub(super) fn count(n: u64) -> String {
@@ -299,16 +297,12 @@ fn reasons_of(outage: &Outage) -> Vec<String> {
         let why = format!("{} did not answer", s.address);
         (s.dropped, s.node.as_str(), why)
     });
-    let no_way = outage.no_way.iter().map(|one| {
-        let why = match (one.too_large, one.no_transit) {
-            (true, _) => "too large for the way on, and not to be fragmented",
-            (false, true) => "a VPC hands nothing on for others",
-            (false, false) => "no route",
-        };
-        (one.dropped, one.node.as_str(), why.to_owned())
-    });
+    let no_way = outage
+        .no_way
+        .iter()
+        .map(|one| (one.dropped, one.node.as_str(), one.why()));
     let seen = outage.node_drops.iter();
-    let seen = seen.map(|one| (one.dropped, one.node.as_str(), seen_reason(one)));
+    let seen = seen.map(|one| (one.dropped, one.node.as_str(), one.why()));
     let mut each: Vec<(u64, &str, String)> = Vec::new();
     for (dropped, node, why) in silent.chain(no_way).chain(seen) {
         match each.iter_mut().find(|(_, n, w)| *n == node && *w == why) {
@@ -320,22 +314,6 @@ fn reasons_of(outage: &Outage) -> Vec<String> {
     let each = each.into_iter();
     each.map(|(dropped, node, why)| format!("{} at {node}: {why}", count(dropped)))
         .collect()
-}
-
-fn seen_reason(one: &NodeDrop) -> String {
-    let about = one.about.as_deref().unwrap_or("?");
-    match one.reason {
-        NodeDropReason::NoRoute => "no route".to_owned(),
-        NodeDropReason::Blackhole => format!("blackhole route {about}"),
-        NodeDropReason::RouteLost => format!("its route moved to {about}"),
-        NodeDropReason::NoCarrier => format!("no carrier on {about}"),
-        NodeDropReason::Failed => "taken by the fault".to_owned(),
-        NodeDropReason::TunnelDown => format!("tunnel {about} down"),
-        NodeDropReason::UnderlayCut => format!("into tunnel {about}, whose underlay was cut"),
-        NodeDropReason::TunnelDropped => format!("an end of tunnel {about} counted them"),
-        NodeDropReason::NotCollecting => format!("{about} not yet in its LAG"),
-        NodeDropReason::NoMember => "its LAG had no member".to_owned(),
-    }
 }
 
 /// `14:02:11.482913 UTC` of nanoseconds since 1970.

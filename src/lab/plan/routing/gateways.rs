@@ -13,7 +13,7 @@ use super::{
     legs::{association, prefix_limit, vifs},
     locations,
     policy::{Sides, accept},
-    public, static_vpn,
+    public, static_vpn, subnets,
 };
 use crate::{
     lab::{
@@ -86,7 +86,11 @@ pub(super) fn statics(
         Kind::Tgw { tables, .. } if !tables.is_empty() => Ok(Vec::new()),
         Kind::Tgw { .. } => of_tgw(net, name, node),
         Kind::AwsPublic { .. } => Ok(public::statics(net, name)),
-        Kind::Vpc { .. } if net.lab.propagates_to(name).is_some() => written(net, name, node),
+        Kind::Vpc { .. } if net.lab.keeps_tables(name).is_some() => {
+            let mut paths = written(net, name, node)?;
+            paths.extend(subnets::defaults(net, name, node));
+            Ok(paths)
+        }
         Kind::Dxgw { associations } => {
             let mut paths = Vec::new();
             for (gateway, allowed) in associations {

@@ -1,7 +1,7 @@
 //! Route tables of gateways that have several, a transit gateway's first of all: what the
 //! speaker is told of them, and which table the kernel asks for packets of which attachment.
 
-use super::{super::net::Net, Leg, PlanError, locations};
+use super::{super::net::Net, Leg, PlanError, locations, subnets};
 use crate::{
     lab::{
         model::{Kind, TgwAttachment, TgwTable},
@@ -190,6 +190,9 @@ pub(in crate::lab::plan) fn rules(net: &Net<'_>, legs: &[Leg]) -> Result<Vec<Op>
             }
         }
     }
+    for vpc in net.lab.nodes.keys() {
+        ops.extend(subnets::rules(net, vpc));
+    }
     for tgw in net.lab.nodes.keys() {
         for (table, _, of) in numbered(net, tgw) {
             let attachments = of.associated.iter();
@@ -201,7 +204,7 @@ pub(in crate::lab::plan) fn rules(net: &Net<'_>, legs: &[Leg]) -> Result<Vec<Op>
     Ok(ops)
 }
 
-fn inbound(net: &Net<'_>, node: &NodeName, dev: &IfName, table: u8) -> Vec<Op> {
+pub(super) fn inbound(net: &Net<'_>, node: &NodeName, dev: &IfName, table: u8) -> Vec<Op> {
     let rule = |inbound| Op::AddRule {
         netns: Netns::Node(node.clone()),
         dev: dev.clone(),

@@ -164,7 +164,11 @@ fn ends_exist(plan: &Plan) {
             has(&end.node, end.interface.as_str());
         }
         let known = match &session.over {
-            Medium::Link(link) => plan.wires.iter().any(|wire| wire.link == *link),
+            // A VPC's way to its gateway is a plain pair.
+            Medium::Link(link) => {
+                plan.wires.iter().any(|wire| wire.link == *link)
+                    || plan.direct.iter().any(|pair| pair.link == *link)
+            }
             Medium::Tunnel(name) => plan.tunnels.iter().any(|tunnel| tunnel.tunnel == *name),
         };
         assert!(known, "{}: its medium exists", session.session);

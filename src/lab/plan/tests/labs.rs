@@ -164,6 +164,7 @@ pub(super) fn dx_vpn_backup() -> Lab {
         attach: name("vgw"),
         propagate: true,
         cidrs: vec![net("172.31.0.0/16")],
+        subnets: BTreeMap::new(),
     };
     lab.nodes = BTreeMap::from([
         (name("dc1"), with_host(dc1, "app", &["10.0.1.10/24"])),

@@ -13,7 +13,7 @@ mod sessions;
 use Holds::{Keys, ListOf, MapOf, Name, Number, Steps, Text};
 pub(super) use links::{LAG, LINK};
 pub(super) use load::{LOAD, RATES};
-pub(super) use nodes::{ANNOUNCEMENT, DAEMONS, INSTALLED, KINDS, NODE, ROUTE_TABLE};
+pub(super) use nodes::{ANNOUNCEMENT, DAEMONS, INSTALLED, KINDS, NODE, ROUTE_TABLE, SUBNET};
 pub(super) use routing::{MATCH, ROUTING, RULE, SET};
 pub(super) use scenario::{
     CUT, DEGRADE, DROP, EXPECT, OUTCOME, PROBE, RESTORED, SHARES, STEP, TIMES, WAIT,

@@ -84,6 +84,11 @@ pub(in crate::lab::spec) static NODE: Table = Table {
             "vpc at a tgw: whether the tgw's route table learns its ranges; default true.",
         ),
         word(
+            "subnets",
+            MapOf(&Either(&[OneOrList(&Prefix), Keys(&SUBNET)])),
+            "vpc: its subnets by name, each its range, or a mapping where it has a route table of its own. Left out: the hosts' networks.",
+        ),
+        word(
             "associate",
             MapOf(&OneOrList(&Prefix)),
             "dxgw: the vgws or tgws behind it, each with its allowed prefixes. Of a vgw, `[]`: all.",
@@ -128,6 +133,25 @@ pub(in crate::lab::spec) static ROUTE_TABLE: Table = Table {
             "routes",
             MapOf(&Text),
             "Its static routes: prefix and a vpc, a peered tgw, or `blackhole`.",
+        ),
+    ],
+};
+
+/// A subnet of a vpc.
+pub(in crate::lab::spec) static SUBNET: Table = Table {
+    what: "a subnet",
+    others: None,
+    keys: &[
+        needed("cidr", OneOrList(&Prefix), "Its range, inside the vpc's."),
+        word(
+            "route-propagation",
+            Flag,
+            "Whether the vgw propagates its routes into the subnet's own table; default true.",
+        ),
+        word(
+            "routes",
+            MapOf(&Text),
+            "Static routes of the subnet's own table: prefix and the vpc's gateway, a peering or a peered vpc.",
         ),
     ],
 };

@@ -56,6 +56,56 @@ fn lets_out(export: &Policy, prefix: &IpNet) -> bool {
     first.is_some_and(|rule| rule.verdict == Verdict::Accept)
 }
 
+/// What rules say of a route learned over `from`, or, on import, over their own session. What
+/// it carries is not known here; where that decides, nothing is.
+fn decides(policy: &Policy, route: &IpNet, from: Option<&SessionName>) -> Option<bool> {
+    for rule in &policy.rules {
+        let mut is_sure = true;
+        let holds = rule.matches.iter().all(|wanted| match wanted {
+            Match::Prefix(of) => of.iter().any(|one| one.covers(route)),
+            Match::From(sources) => from.is_none_or(|from| is_among(sources, from)),
+            Match::Community(_)
+            | Match::AsPathContains(_)
+            | Match::AsPathOrigin(_)
+            | Match::AsPathEmpty => {
+                is_sure = false;
+                true
+            }
+        });
+        if holds {
+            return is_sure.then_some(rule.verdict == Verdict::Accept);
+        }
+    }
+    Some(false)
+}
+
+fn is_among(sources: &[PolicySource], from: &SessionName) -> bool {
+    let is = |source: &PolicySource| matches!(source, PolicySource::Session(name) if name == from);
+    sources.iter().any(is)
+}
+
+/// Whether what is learned over `from` surely goes out by this.
+pub(super) fn passes_on(routing: &Routing, from: &SessionName, route: &IpNet) -> bool {
+    match routing {
+        Routing::Shorthand(short) => short.pass.contains(from),
+        Routing::Rules(rules) => decides(&rules.export, route, Some(from)) == Some(true),
+    }
+}
+
+/// Whether anything that is learned over `from` may go out by this.
+pub(super) fn may_pass(routing: &Routing, from: &SessionName) -> bool {
+    match routing {
+        Routing::Shorthand(short) => short.pass.contains(from),
+        Routing::Rules(rules) => rules.export.rules.iter().any(|rule| {
+            let mut matches = rule.matches.iter();
+            rule.verdict == Verdict::Accept
+                && matches.all(
+                    |wanted| !matches!(wanted, Match::From(sources) if !is_among(sources, from)),
+                )
+        }),
+    }
+}
+
 /// Whether anything leaves with a longer AS_PATH.
 pub(super) fn prepends(routing: &Routing) -> bool {
     match routing {
@@ -83,6 +133,23 @@ impl Lower<'_> {
                 own.filter(|one| lets_out(&rules.export, &one.prefix))
                     .collect()
             }
+        }
+    }
+
+    /// Whether a route is surely taken from a session.
+    pub(super) fn takes(&self, node: &NodeName, from: &SessionName, route: &IpNet) -> bool {
+        self.verdict(node, from, route) == Some(true)
+    }
+
+    /// Whether a route may be taken from a session.
+    pub(super) fn may_take(&self, node: &NodeName, from: &SessionName, route: &IpNet) -> bool {
+        self.verdict(node, from, route) != Some(false)
+    }
+
+    fn verdict(&self, node: &NodeName, from: &SessionName, route: &IpNet) -> Option<bool> {
+        match self.routing_of(node, from) {
+            None | Some(Routing::Shorthand(_)) => Some(true),
+            Some(Routing::Rules(rules)) => decides(&rules.import, route, None),
         }
     }
 
@@ -136,7 +203,10 @@ impl Lower<'_> {
                 "{vpn} carries no IPv6, so `{}` cannot be announced on `{}`",
                 v6.prefix, place.session
             );
-            self.f.error(place.at, "aws-ipv6", message);
+            let found = self.f.error(place.at, "aws-ipv6", message);
+            if vpn.contains("vgw") {
+                found.help("announce it on a VIF (Site-to-Site VPN User Guide, \"IPv4 and IPv6 traffic in AWS Site-to-Site VPN\")");
+            }
         }
     }
 }

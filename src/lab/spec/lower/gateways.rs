@@ -151,7 +151,7 @@ impl Lower<'_> {
                         "`{dxgw}` has the vgw `{vgw}` and the tgw `{tgw}`; a dxgw has one sort"
                     ),
                 )
-                .help("make a second dxgw: private VIFs lead to vgws, transit VIFs to tgws");
+                .help("make a second dxgw: private VIFs lead to vgws, transit VIFs to tgws (Direct Connect User Guide, \"Direct Connect gateways\")");
         }
         for (list, most, word) in [
             (&vgws, aws::DXGW_MAX_VGWS, "vgws"),
@@ -222,7 +222,9 @@ impl Lower<'_> {
                     let message = format!(
                         "allowed prefix `{prefix}` of `{gateway}` overlaps `{theirs}` of `{other}`"
                     );
-                    self.f.error(at, "aws-allowed", message);
+                    self.f.error(at, "aws-allowed", message).help(
+                        "those of one dxgw's tgws do not (Direct Connect User Guide, \"Allowed prefixes interactions\")",
+                    );
                 }
                 before.push((gateway, prefix));
             }
@@ -254,6 +256,7 @@ impl Lower<'_> {
                 attach,
                 propagate,
                 cidrs,
+                ..
             } = &node.kind
             else {
                 continue;

@@ -26,8 +26,10 @@ const SECOND: u64 = 1_000_000_000;
 /// Lifetimes that leave room for rekeying and end within a month.
 const LIFETIME: std::ops::RangeInclusive<Span> = Span::from_secs(10)..=Span::from_secs(2_592_000);
 
-pub(super) const INSIDE_HELP: &str = "AWS takes a /30 of 169.254.0.0/16 for each tunnel, and its end has the first address; left out, it is derived from the name";
-pub(super) const RESERVED_HELP: &str = "AWS takes neither 169.254.0.0/30 to 169.254.5.0/30 nor 169.254.169.252/30; left out, a network is derived from the name (Site-to-Site VPN User Guide, \"Tunnel options for your Site-to-Site VPN connection\")";
+pub(super) const INSIDE_HELP: &str = "AWS takes a /30 of 169.254.0.0/16 for each tunnel, and its end has the first address; left out, it is derived from the name (Site-to-Site VPN User Guide, \"Tunnel options for your AWS Site-to-Site VPN connection\")";
+/// Of tunnel options that AWS does not take.
+const INSISTS: &str = "`unlike-aws: true` on the session insists (Site-to-Site VPN User Guide, \"Tunnel options for your AWS Site-to-Site VPN connection\")";
+pub(super) const RESERVED_HELP: &str = "AWS takes neither 169.254.0.0/30 to 169.254.5.0/30 nor 169.254.169.252/30; left out, a network is derived from the name (Site-to-Site VPN User Guide, \"Tunnel options for your AWS Site-to-Site VPN connection\")";
 
 /// The keys only IPsec has.
 pub(super) const KEYS: [&str; 12] = [
@@ -83,7 +85,9 @@ impl Lower<'_> {
             let message = format!(
                 "a Child SA of {child_lifetime} does not fit in an IKE SA of {ike_lifetime}"
             );
-            self.f.error(at, "aws-lifetime", message);
+            self.f
+                .error(at, "aws-lifetime", message)
+                .help("at AWS phase 2's lifetime is below phase 1's (Site-to-Site VPN User Guide, \"Tunnel options for your AWS Site-to-Site VPN connection\")");
         }
         let ike = self.proposal(fields, "ike", IKE, For::Ike);
         let esp = self.proposal(fields, "esp", ESP, For::Esp);
@@ -255,7 +259,7 @@ impl Lower<'_> {
                 self.f
                     .error(item.at, "aws-psk", why)
                     .help(if vpn.strict() {
-                        "left out, a key is derived from the tunnel's name; `unlike-aws: true` on the session insists"
+                        "left out, a key is derived from the tunnel's name; `unlike-aws: true` on the session insists (Site-to-Site VPN User Guide, \"Tunnel options for your AWS Site-to-Site VPN connection\")"
                     } else {
                         "left out, a key is derived from the tunnel's name"
                     });
@@ -319,7 +323,7 @@ impl Lower<'_> {
                         dpd.timeout
                     ),
                 )
-                .help("`unlike-aws: true` on the session insists");
+                .help(INSISTS);
         }
         dpd
     }
@@ -341,9 +345,7 @@ impl Lower<'_> {
                 of_aws.start(),
                 of_aws.end()
             );
-            self.f
-                .error(at, "aws-lifetime", message)
-                .help("`unlike-aws: true` on the session insists");
+            self.f.error(at, "aws-lifetime", message).help(INSISTS);
         } else if !LIFETIME.contains(&span) {
             let message = format!(
                 "`{key}` is {} to {}, not {span}",

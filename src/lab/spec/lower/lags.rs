@@ -152,7 +152,7 @@ impl Lower<'_> {
             let message = format!("`{first}` {firsts}, but `{name}` {own}");
             self.f
                 .error(at, "lag-rate", message)
-                .help("the links of a LAG have one speed");
+                .help("the links of a LAG have one speed (Direct Connect User Guide, \"Link aggregation groups (LAGs)\")");
         }
         if mtu != first_mtu {
             let message = format!("the MTU of `{first}` is {first_mtu}, that of `{name}` {mtu}");

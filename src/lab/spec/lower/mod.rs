@@ -31,6 +31,7 @@ mod services;
 mod sessions;
 mod start;
 mod static_vpn;
+mod subnets;
 mod swanctl;
 mod timers;
 mod unusable;

@@ -47,7 +47,7 @@ impl Lower<'_> {
                 fits(aws::VPN_MTU)
             );
             self.f.error(at, "aws-mss", message).help(
-                "left out, it is the tunnel's MTU less 40; `unlike-aws: true` on the session insists",
+                "left out, it is the tunnel's MTU less 40; `unlike-aws: true` on the session insists (Site-to-Site VPN User Guide, \"Best practices for your customer gateway device\")",
             );
         }
         Some(Mss::Size(size))

@@ -161,7 +161,8 @@ impl Lower<'_> {
         let Ok(neighbour) = NodeName::new(via) else {
             return None;
         };
-        if neighbour == *node {
+        let is_vpc = matches!(self.kind(node), Some(Kind::Vpc { .. }));
+        if neighbour == *node && !is_vpc {
             self.f
                 .error(
                     at,
@@ -175,7 +176,10 @@ impl Lower<'_> {
         match links.as_slice() {
             [only] => self.one_gateway(at, only),
             [] => {
-                if self.is_known(Section::Links, via) && !self.lab.links.contains_key(via) {
+                let is_broken =
+                    self.is_known(Section::Links, via) && !self.lab.links.contains_key(via);
+                // A vpc's table has rules of its own.
+                if is_broken || is_vpc {
                     return None;
                 }
                 self.f

@@ -54,7 +54,7 @@ fn allowed(kind: &str) -> &'static [&'static str] {
             "cidr",
         ],
         "aws-public" => &["prefixes", "scope", "hosts"],
-        "vpc" => &["attach", "cidr", "propagate", "hosts", "routes"],
+        "vpc" => &["attach", "cidr", "propagate", "subnets", "hosts", "routes"],
         _ => &[],
     }
 }
@@ -86,6 +86,7 @@ impl Lower<'_> {
             "vpc" => {
                 let (attach, cidrs) = self.vpc(&fields);
                 Kind::Vpc {
+                    subnets: self.subnets(&key.text, &fields, &cidrs),
                     attach: attach?,
                     propagate: fields.flag(&mut self.f, "propagate").unwrap_or(true),
                     cidrs,
@@ -109,6 +110,9 @@ impl Lower<'_> {
             "aws-public" => self.aws_public(&fields),
             _ => Kind::Vgw,
         };
+        if kind.is_tgw() && fields.has("cidr") {
+            self.declare(Section::Cidrs, key.text.clone(), fields.at_key("cidr"));
+        }
         if kind.is_tgw() {
             self.read_route_tables(&key.text, &fields);
         }
@@ -237,7 +241,9 @@ impl Lower<'_> {
             IpNet::V4(_) if !(16..=28).contains(&length) => {
                 let message =
                     format!("a vpc's IPv4 range is a /16 to a /28, but this is a /{length}");
-                self.f.error(at, "aws-cidr", message);
+                self.f
+                    .error(at, "aws-cidr", message)
+                    .help("VPC User Guide, \"VPC CIDR blocks\"");
             }
             IpNet::V6(_) if !(44..=60).contains(&length) || !length.is_multiple_of(4) => {
                 let message = format!(
@@ -245,7 +251,7 @@ impl Lower<'_> {
                 );
                 self.f
                     .error(at, "aws-cidr", message)
-                    .help("Amazon gives a /56");
+                    .help("Amazon gives a /56 (VPC User Guide, \"VPC CIDR blocks\")");
             }
             IpNet::V4(_) | IpNet::V6(_) => {}
         }
@@ -293,7 +299,15 @@ impl Lower<'_> {
                     "aws-asn",
                     format!("an Amazon gateway's ASN is private, which {number} is not"),
                 )
-                .help("64512 to 65534 or 4200000000 to 4294967294");
+                .help(format!(
+                    "64512 to 65534 or 4200000000 to 4294967294 ({})",
+                    match (kind.is_tgw(), kind.has_aws_vpn()) {
+                        (true, _) => "EC2 API Reference, \"TransitGatewayRequestOptions\"",
+                        (false, true) => "EC2 API Reference, \"CreateVpnGateway\"",
+                        (false, false) =>
+                            "Direct Connect API Reference, \"CreateDirectConnectGateway\"",
+                    }
+                ));
         }
         Asn::new(number)
     }
@@ -409,7 +423,7 @@ impl Lower<'_> {
             let message = format!("`{}` is in none of the node's `prefixes`", net.trunc());
             self.f.error(at, "aws-public", message);
         }
-        if let Kind::Vpc { cidrs, .. } = kind {
+        if let Kind::Vpc { cidrs, subnets, .. } = kind {
             if !cidrs.is_empty() && !cidrs.iter().any(|cidr| cidr.contains(&net)) {
                 let message = format!(
                     "the subnet `{}` is not inside the vpc's `cidr`",
@@ -425,6 +439,8 @@ impl Lower<'_> {
                         net.addr()
                     ),
                 );
+            } else {
+                self.check_in_subnet(at, net, subnets);
             }
         }
     }
@@ -494,7 +510,9 @@ impl Lower<'_> {
                 let message = format!(
                     "`{vpc}` and `{other}` are both attached to `{attach}`; a vgw has one vpc"
                 );
-                self.f.error(at, "aws-attach", message);
+                self.f
+                    .error(at, "aws-attach", message)
+                    .help("EC2 API Reference, \"AttachVpnGateway\"");
             }
         }
     }

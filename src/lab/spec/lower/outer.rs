@@ -9,7 +9,7 @@ use super::{
         raw::Value,
         reader::{Fields, Findings, an},
     },
-    Lower,
+    Lower, Section,
 };
 use crate::{
     lab::model::Kind,
@@ -129,6 +129,9 @@ impl Lower<'_> {
             return None;
         };
         let Some(cidr) = cidr else {
+            if self.is_known(Section::Cidrs, tgw.as_str()) {
+                return None;
+            }
             self.f
                 .error(
                     at,
@@ -213,7 +216,9 @@ impl Lower<'_> {
             ),
             IpNet::V6(_) => "a tgw's CIDR block is IPv4 here".to_owned(),
         };
-        self.f.error(only.at, "aws-cidr", problem);
+        self.f
+            .error(only.at, "aws-cidr", problem)
+            .help("Transit Gateway Guide, \"Transit gateway CIDR blocks\"");
         None
     }
 }

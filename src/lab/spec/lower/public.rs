@@ -117,6 +117,13 @@ impl Lower<'_> {
         let longer = self.routing_of(node, name).is_some_and(prepends);
         for prefix in exported.iter().map(|one| one.prefix) {
             if is_private(&prefix) {
+                // Among the VIF's own `prefixes` it has been reported.
+                if verified
+                    .iter()
+                    .any(|own| is_private(own) && own.contains(&prefix))
+                {
+                    continue;
+                }
                 let message = format!(
                     "`{prefix}` is private, and AWS takes no private prefix on a public VIF"
                 );

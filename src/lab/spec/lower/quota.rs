@@ -5,11 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
-use super::{super::reader::Fields, Lower, Section};
-use crate::{
-    lab::model::{Kind, Routing, Session, SessionKind, Shorthand, Vif, VifKind, aws},
-    units::{LinkName, NodeName, SessionName},
+use super::{
+    super::reader::Fields,
+    Lower, Section,
+    exported::{may_pass, passes_on},
 };
+use crate::{
+    lab::model::{Kind, Routing, Session, SessionKind, Vif, VifKind, aws},
+    units::{LinkName, NodeName, SessionName, Set},
+};
+
+/// Sessions between a router and AWS over which what it announces is followed.
+const FARTHEST: usize = 12;
 
 const OF_VIFS: &str = "\"AWS Direct Connect quotas\": routes per BGP session";
 
@@ -159,8 +166,8 @@ impl Lower<'_> {
     }
 
     /// What `node` announces on a session before anything happens. Only what is sure: what it
-    /// originates, and of what the short form passes on no more than what it would not rather
-    /// take from a session it does not pass on.
+    /// originates, and of what it passes on no more than what it would not rather take from a
+    /// session it does not pass on.
     fn announced(
         &self,
         node: &NodeName,
@@ -173,20 +180,32 @@ impl Lower<'_> {
         let own = self.exported(node, session).into_iter();
         let own = own.filter(|own| own.while_known.is_none());
         let mut all: BTreeSet<IpNet> = own.map(|own| own.prefix).collect();
-        let Some(short) = self.short_form(node, session) else {
+        let Some(routing) = self.routing_of(node, session) else {
             return all;
         };
-        for passed in &short.pass {
+        let others = self.lab.sessions.iter();
+        let others = others.filter(|(name, spec)| spec.ends.contains(node) && *name != session);
+        let others: Vec<&SessionName> = others.map(|(name, _)| name).collect();
+        for passed in others.iter().filter(|from| may_pass(routing, from)) {
             let mut routes = self.learned(node, passed, seen);
-            let others = self.lab.sessions.iter().filter(|(other, spec)| {
-                spec.ends.contains(node)
-                    && *other != session
-                    && !short.pass.contains(other)
-                    && self.preference(node, other) >= self.preference(node, passed)
+            routes.retain(|route| {
+                self.takes(node, passed, route) && passes_on(routing, passed, route)
             });
-            for (other, _) in others {
-                let rather = self.learned(node, other, &mut seen.clone());
-                routes.retain(|route| !rather.contains(route));
+            // So far from AWS nothing is sure.
+            if seen.len() > FARTHEST {
+                routes.clear();
+            }
+            for rival in others.iter().filter(|rival| *rival != passed) {
+                let is_better = self.preference(node, rival).1 >= self.preference(node, passed).0;
+                if routes.is_empty() || !is_better {
+                    continue;
+                }
+                let rather = self.learned(node, rival, &mut seen.clone());
+                routes.retain(|route| {
+                    !rather.contains(route)
+                        || !self.may_take(node, rival, route)
+                        || passes_on(routing, rival, route)
+                });
             }
             all.extend(routes);
         }
@@ -205,15 +224,29 @@ impl Lower<'_> {
             .unwrap_or_default()
     }
 
-    fn preference(&self, node: &NodeName, session: &SessionName) -> u32 {
-        let short = self.short_form(node, session);
-        short.and_then(|short| short.local_pref).unwrap_or(100)
-    }
-
-    fn short_form(&self, node: &NodeName, session: &SessionName) -> Option<&Shorthand> {
-        match self.lab.routing.get(node)?.get(session)? {
-            Routing::Shorthand(short) => Some(short),
-            Routing::Rules(_) => None,
+    /// The least and the greatest local preference of what is learned over a session.
+    fn preference(&self, node: &NodeName, session: &SessionName) -> (u32, u32) {
+        const DEFAULT: u32 = 100;
+        match self.routing_of(node, session) {
+            None => (DEFAULT, DEFAULT),
+            Some(Routing::Shorthand(short)) => {
+                let own = short.local_pref.unwrap_or(DEFAULT);
+                (own, own)
+            }
+            Some(Routing::Rules(rules)) => {
+                let sets = rules.import.rules.iter().flat_map(|rule| &rule.set);
+                let set = sets.filter_map(|set| {
+                    let Set::LocalPref(value) = set else {
+                        return None;
+                    };
+                    Some(*value)
+                });
+                let all = || set.clone().chain([DEFAULT]);
+                (
+                    all().min().unwrap_or(DEFAULT),
+                    all().max().unwrap_or(DEFAULT),
+                )
+            }
         }
     }
 }

@@ -95,7 +95,7 @@ impl Lower<'_> {
     }
 
     /// A destination; `default` is IPv4's.
-    fn table_prefix(&mut self, key: &Key) -> Option<IpNet> {
+    pub(super) fn table_prefix(&mut self, key: &Key) -> Option<IpNet> {
         if key.text == "default" {
             return "0.0.0.0/0".parse().ok();
         }

@@ -10,7 +10,7 @@ use super::{
         reader::{Fields, Findings, and_list},
     },
     next_hops::NextHop,
-    route_tables,
+    route_tables, subnets,
 };
 use crate::{
     lab::model::{Factor, Kind, Lab, Link, Session, endpoint_name},
@@ -41,6 +41,10 @@ pub(super) enum Section {
     Routes,
     /// Gateways as a dxgw's `associate` names them.
     Associations,
+    /// CIDR blocks of tgws, by the tgw.
+    Cidrs,
+    /// What is said of propagation into subnets' tables, by vpc and subnet.
+    Subnets,
 }
 
 impl Section {
@@ -61,6 +65,8 @@ impl Section {
             Self::Vlans => "VLAN",
             Self::Routes => "route",
             Self::Associations => "association",
+            Self::Cidrs => "CIDR block",
+            Self::Subnets => "subnet",
         }
     }
 }
@@ -80,6 +86,8 @@ pub(super) struct Lower<'a> {
     pub(super) next_hops: Vec<NextHop>,
     /// Route tables of tgws as written.
     pub(super) route_tables: Vec<route_tables::Written>,
+    /// Routes of subnets' tables as written.
+    pub(super) subnet_routes: Vec<subnets::Written>,
 }
 
 /// Reads the tree; `None` when there were errors.
@@ -117,6 +125,7 @@ pub(in super::super) fn lower(
         restored: Vec::new(),
         next_hops: Vec::new(),
         route_tables: Vec::new(),
+        subnet_routes: Vec::new(),
         lab: Lab {
             name: placeholder,
             nodes: BTreeMap::new(),

@@ -45,11 +45,13 @@ impl Lower<'_> {
                 .error(at, "hold-time", format!("a hold time of {hold} is not allowed: it is 0 or at least 3s (RFC 4271 §4.2)"))
                 .help("for faster detection use `bfd`");
         } else if seconds == 0 && aws {
-            self.f.error(
-                at,
-                "aws-hold-time",
-                "AWS refuses a hold time of 0; its least is 3s",
-            );
+            self.f
+                .error(
+                    at,
+                    "aws-hold-time",
+                    "AWS refuses a hold time of 0; its least is 3s",
+                )
+                .help("Direct Connect User Guide, \"BGP-specific settings\"");
         } else if seconds > 65_535 {
             self.f.error(at, "out-of-range", "`hold` is at most 65535s");
         } else if seconds == 0 && keepalive != Span::ZERO {

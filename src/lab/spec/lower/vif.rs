@@ -25,6 +25,9 @@ impl Lower<'_> {
             .needed_text(fields, "vif", "gateway")
             .and_then(|(at, text)| self.node_named(at, text));
         let vlan = fields.number(&mut self.f, "vlan");
+        if fields.has("vlan") && vlan.is_none() {
+            self.f.help_last("a VIF's frames are tagged with an IEEE 802.1Q VLAN ID, of which 0 and 4095 are reserved (Direct Connect User Guide, \"Prerequisites for virtual interfaces\")");
+        }
         if fields.has("vlan") {
             let at = fields.at_value("vlan");
             self.declare(Section::Vlans, name.text.clone(), at);
@@ -107,7 +110,7 @@ impl Lower<'_> {
                     let message = format!("the MTU of a public VIF is {}, not {mtu}", aws::VIF_MTU);
                     self.f
                         .error(at, "aws-mtu", message)
-                        .help("jumbo frames are for private and transit VIFs");
+                        .help("jumbo frames are for private and transit VIFs (Direct Connect User Guide, \"MTU\")");
                 }
                 return aws::VIF_MTU.min(carried);
             }
@@ -120,9 +123,11 @@ impl Lower<'_> {
                 format!("the MTU of a {word} VIF is {plain} or {jumbo}, not {mtu}"),
             );
             if others.contains(&mtu) {
-                found.help(format!("that is a {other} VIF's"));
+                found.help(format!(
+                    "that is a {other} VIF's (Direct Connect User Guide, \"MTU\")"
+                ));
             } else {
-                found.help("`unlike-aws: true` on the session insists");
+                found.help("`unlike-aws: true` on the session insists (Direct Connect User Guide, \"MTU\")");
             }
             return carried;
         }
@@ -219,7 +224,10 @@ impl Lower<'_> {
             (Some(Kind::Dxgw { associations }), vif) => {
                 let transit = vif == VifKind::Transit;
                 let is_tgw = |name: &NodeName| self.lab.is_tgw(name);
-                let Some(other) = associations.keys().find(|name| is_tgw(name) != transit) else {
+                // One of both sorts has been reported.
+                let is_mixed = associations.keys().any(|name| is_tgw(name) == transit);
+                let mut keys = associations.keys().filter(|_| !is_mixed);
+                let Some(other) = keys.find(|name| is_tgw(name) != transit) else {
                     return;
                 };
                 if transit {
@@ -390,7 +398,7 @@ impl Lower<'_> {
             );
             self.f
                 .error(at, "aws-hosted", message)
-                .help("at AWS order a second hosted connection, or a dedicated one, which has several VIFs");
+                .help("at AWS order a second hosted connection, or a dedicated one, which has several VIFs (\"AWS Direct Connect quotas\")");
         }
     }
 

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::{Lower, Section};
 use crate::{
-    lab::model::{Daemon, Kind, Via},
+    lab::model::{Daemon, Kind, SubnetTarget, Via},
     units::{LinkName, NodeName},
 };
 
@@ -26,11 +26,12 @@ impl Lower<'_> {
             })
             .collect();
         self.check_pairs_of_vpcs();
+        self.check_subnet_tables();
         for (vpc, ranges) in vpcs {
             let peerings: Vec<LinkName> = self.lab.peerings(&vpc).cloned().collect();
             self.check_table(&vpc, &ranges, &peerings);
             self.check_peerings(&vpc, &peerings);
-            if self.lab.propagates_to(&vpc).is_some()
+            if self.lab.keeps_tables(&vpc).is_some()
                 && let Some(node) = self.lab.nodes.get_mut(&vpc)
             {
                 node.daemon = Daemon::Embedded;
@@ -49,17 +50,26 @@ impl Lower<'_> {
             if let Some(range) = ranges.iter().find(|range| range.contains(&route.prefix)) {
                 local.push((route.prefix, *range));
             }
-            if !matches!(&route.via, Via::Link(link) if peerings.contains(link)) {
+            // A broken link has been reported where it is.
+            let is_broken = |link: &LinkName| {
+                self.is_known(Section::Links, link.as_str()) && !self.lab.links.contains_key(link)
+            };
+            let is_fine = |link: &LinkName| peerings.contains(link) || is_broken(link);
+            if !matches!(&route.via, Via::Link(link) if is_fine(link)) {
                 elsewhere.push(route.prefix);
             }
         }
         let at = |cx: &Self, prefix: &IpNet| cx.at(Section::Routes, &format!("{vpc} {prefix}"));
+        // `default` is one of each family.
+        elsewhere.dedup_by_key(|prefix| at(self, prefix));
         for (prefix, range) in local {
             let at = at(self, &prefix);
             let message = format!(
                 "`{vpc}` cannot route `{prefix}`: it is in its own range `{range}`, which is local whatever else is written"
             );
-            self.f.error(at, "aws-local", message);
+            self.f
+                .error(at, "aws-local", message)
+                .help("a more specific route than the local one leads to appliances only (VPC User Guide, \"Subnet route tables\")");
         }
         for prefix in elsewhere {
             let at = at(self, &prefix);
@@ -69,7 +79,7 @@ impl Lower<'_> {
                     "aws-route",
                     format!("`{vpc}` routes `{prefix}` over something that is no peering of its own"),
                 )
-                .help("a peering is a link between two vpcs; what its gateway knows is there by itself");
+                .help("here its routes lead over peerings, links between two vpcs; what its gateway knows is there by itself");
         }
     }
 
@@ -105,6 +115,13 @@ impl Lower<'_> {
                 let over = |via: &Via| matches!(via, Via::Link(link) if link == peering);
                 node.routes.iter().any(|route| over(&route.via))
             });
+            let is_over =
+                |to: &SubnetTarget| matches!(to, SubnetTarget::Peering(link) if link == peering);
+            let used = used
+                || self
+                    .lab
+                    .subnet_tables(vpc)
+                    .any(|(_, _, table)| table.routes.values().any(is_over));
             if used {
                 continue;
             }

@@ -71,6 +71,7 @@ pub(in crate::results) fn run(v6: bool) -> RunInput {
                 .map(|(name, behind)| HostInput {
                     name: name.to_owned(),
                     behind: behind.to_owned(),
+                    table: None,
                 })
                 .to_vec(),
             links: vec![
@@ -89,6 +90,7 @@ pub(in crate::results) fn run(v6: bool) -> RunInput {
                 stand_in: Some("WireGuard standing in for IPsec".to_owned()),
                 underlay: vec!["uplink".to_owned(), "edge".to_owned()],
                 overhead: 80,
+                cap: None,
             }],
             sessions: vec![
                 session("prod", "private-vif", "circuit", ["dc1", "east"]),

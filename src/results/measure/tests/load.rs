@@ -2,12 +2,12 @@
 
 use super::lab::{self, CUT, RESTORE, START};
 use crate::{
-    lab::model::Bounds,
+    lab::model::{Bounds, aws::VPN_TUNNEL_CAP},
     results::{
         event::{LoadLog, LoadSent, MonoNs, Pause, StreamLog, TcpSample, UdpBin},
         measure::*,
     },
-    units::{Percent, Span},
+    units::{Percent, Span, TunnelCap},
 };
 
 const MS: u64 = 1_000_000;
@@ -173,6 +173,33 @@ fn throughput_is_told_by_phase_and_by_time() {
     assert_eq!((call.sent, call.lost), (300, 180));
     near(call.loss_at_end_percent, 40.0);
     near(call.average_delay_ms, 5.0);
+}
+
+/// A tunnel that lets less through than the links below it is what limits, by its bits or by
+/// its packets; AWS's own cap limits nothing here where no link does.
+#[test]
+fn a_tunnels_cap_is_a_bottleneck() {
+    let under = |bits: u64, packets: u32, rates: bool| {
+        let mut input = loaded();
+        input.topology.tunnels[0].cap = Some(TunnelCap { bits, packets });
+        if !rates {
+            for link in &mut input.topology.links {
+                link.declared = [DeclaredShape::default(); 2];
+            }
+        }
+        let result = measure(&input);
+        let bottleneck = phase(&result, "job", 1).bottleneck.clone();
+        bottleneck.map(|one| (one.link, one.bandwidth_bps, one.overhead_bytes))
+    };
+    let tunnel = |bps| Some(("backup.1".to_owned(), bps, 0));
+    assert_eq!(under(2_000_000, 140_000, true), tunnel(2_000_000));
+    assert_eq!(under(2_000_000, 140_000, false), tunnel(2_000_000));
+    // 100 packets a second of 1448 bytes with 52 of headers.
+    assert_eq!(under(2_000_000, 100, true), tunnel(100 * 1500 * 8));
+    let TunnelCap { bits, packets } = VPN_TUNNEL_CAP;
+    let uplink = under(bits, packets, true).map(|(link, ..)| link);
+    assert_eq!(uplink.as_deref(), Some("uplink"));
+    assert_eq!(under(bits, packets, false), None);
 }
 
 #[test]

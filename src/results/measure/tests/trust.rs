@@ -288,13 +288,14 @@ fn a_lag_that_changes_explains_what_its_node_had_no_member_for() {
 }
 
 /// Packets that reach a node which never knew their way: its own counter tells, and the
-/// report who and why.
+/// report who and why. What hands nothing on for others does for its own hosts, by the table
+/// that is theirs.
 #[test]
 fn a_node_without_any_way_is_named() {
-    let told = |counted: u64, no_transit: bool| {
+    let told = |(sim, node): (Sim, &str), counted: u64, table: Option<&str>| {
         let mut input = lab::run(false);
         lab::flow(&mut input, 0, |ms| match ms {
-            ms if (742.0..780.0).contains(&ms) => Sim::Vanished,
+            ms if (742.0..780.0).contains(&ms) => sim,
             ms => lab::forth(ms, 742),
         });
         lab::flow(&mut input, 1, |ms| lab::forth(ms, 811));
@@ -302,26 +303,31 @@ fn a_node_without_any_way_is_named() {
             no_route: counted,
             ..NodeDrops::default()
         };
-        input.node_drops.insert("dc1".to_owned(), drops);
-        if no_transit {
-            input.topology.no_transit.push("dc1".to_owned());
-        }
+        input.node_drops.insert(node.to_owned(), drops);
+        input.topology.hosts[0].table = table.map(str::to_owned);
+        input.topology.no_transit.push(node.to_owned());
         input
     };
-    for no_transit in [false, true] {
-        let result = measure(&told(38, no_transit));
+    let own = (Sim::Vanished, "dc1");
+    let others = (Sim::Refused, "east");
+    for (place, table) in [
+        (own, None),
+        (own, Some("private")),
+        (others, Some("private")),
+    ] {
+        let result = measure(&told(place, 38, table));
         assert!(result.trusted, "{:?}", result.warnings);
-        let dropped = 38;
-        let node = "dc1".to_owned();
+        let is_own = place.1 == "dc1";
         let expected = NoWay {
-            node,
-            no_transit,
+            node: place.1.to_owned(),
+            no_transit: !is_own,
+            table: table.filter(|_| is_own).map(str::to_owned),
             too_large: false,
-            dropped,
+            dropped: 38,
         };
         assert_eq!(result.outages[0].no_way, [expected]);
     }
-    untrusted(&told(37, false), "wire-disagrees");
+    untrusted(&told(own, 37, None), "wire-disagrees");
 }
 
 /// And those that its way on is too narrow for.

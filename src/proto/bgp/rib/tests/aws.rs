@@ -4,7 +4,10 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::units::{Attachment, RouteChoice, StaticHop, StaticPath};
+use crate::units::{
+    Attachment, RouteChoice, RouteTable, RouteTableName, SessionName, SpeakerConfig, StaticHop,
+    StaticPath,
+};
 
 /// The gateway's own AS.
 const GATEWAY: u32 = 64512;
@@ -119,6 +122,10 @@ const VPC: &[Case] = &[
     case("10.1.2.3", &["* 10.1.2.0/24 static", "10.1.0.0/16 propagated path 65001"], "whichever it is"),
     case("10.1.2.3", &["10.1.0.0/16 static down", "* 10.1.0.0/16 propagated path 65001"], "a written route whose target is gone is none"),
     case("192.0.2.1", &["10.0.0.0/8 static", "10.1.0.0/16 propagated path 65001"], "what is in no route is dropped"),
+    case("10.1.2.3", &["0.0.0.0/0 static", "* 10.1.0.0/16 propagated path 65001"], "a written default route is the shortest of all"),
+    case("10.1.2.3", &["10.1.0.0/16 withheld path 65001"], "a subnet's table without propagation has none of it"),
+    case("10.1.2.3", &["* 10.0.0.0/8 static", "10.1.2.0/24 withheld path 65001"], "so a written route wins there, however short"),
+    case("10.1.2.3", &["10.1.0.0/16 static down", "10.1.0.0/16 withheld path 65001"], "and without one it drops"),
 ];
 
 /// One route of a case, as its index tells.
@@ -163,7 +170,7 @@ fn route(text: &str) -> Route {
 impl Route {
     fn attachment(&self) -> Option<Attachment> {
         match self.word.as_str() {
-            "dx" | "propagated" => Some(Attachment::DirectConnect),
+            "dx" | "propagated" | "withheld" => Some(Attachment::DirectConnect),
             "vpn" => Some(Attachment::Vpn),
             "connect" => Some(Attachment::Connect),
             "private-vpn" => Some(Attachment::PrivateIpVpn),
@@ -175,6 +182,21 @@ impl Route {
 
 fn next_hop(index: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, 200, index as u8, 2))
+}
+
+/// The route table of a VPC's subnet, into which some of the routes are propagated.
+fn subnet_table(config: &SpeakerConfig, routes: &[Route]) -> RouteTable {
+    let propagated = routes.iter().enumerate();
+    let propagated = propagated.filter(|(_, route)| route.word == "propagated");
+    let session = |(index, _)| SessionName::new(format!("s{index}")).unwrap();
+    RouteTable {
+        name: RouteTableName::new("subnet").unwrap(),
+        table: 101,
+        region: None,
+        associated: Vec::new(),
+        propagated: propagated.map(session).collect(),
+        statics: config.statics.clone(),
+    }
 }
 
 /// Where a gateway that knows these routes sends a packet to `to`: indices of routes.
@@ -213,7 +235,8 @@ fn ways(choice: RouteChoice, to: &str, routes: &[Route]) -> Vec<usize> {
     config.choice = choice;
     config.multipath = 8;
     config.statics = statics;
-    let mut rib = Rib::new(&config);
+    let subnet = (choice == RouteChoice::Vpc).then(|| subnet_table(&config, routes));
+    let mut rib = Rib::of(&config, subnet.as_ref());
     let interfaces = routes.iter().enumerate().map(|(index, route)| Interface {
         name: IfName::new(format!("l{index}")).unwrap(),
         up: !route.down,
