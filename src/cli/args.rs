@@ -192,7 +192,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), allow_negative_numbers = true)]
     pub(super) trials: Option<u32>,
     /// End the trials (at most 1000 unless --trials says so) once every median outage is known
-    /// to this: `ci:5%` is half of its 95 % confidence interval
+    /// to this: `ci:5%` is half of its 95 % confidence interval; looked at after 10, 15, 22, ...
     #[arg(long, value_name = "ci:SHARE", value_parser = until)]
     pub(super) until: Option<Percent>,
     /// Measure the trials in so many labs at once, while the host keeps time with them; else in

@@ -302,10 +302,7 @@ impl<'a> Table<'a> {
             self.fewer(number, &why)?;
         }
         let trials: Vec<RunResult> = self.results.values().cloned().collect();
-        let terms = self.series.terms;
-        if let Some(share) = terms.until_ci
-            && is_precise(&trials, share, terms.seed)
-        {
+        if is_precise(&trials, self.series.terms) {
             self.precise = true;
             self.dealer.stop()?;
         }

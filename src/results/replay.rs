@@ -357,10 +357,10 @@ impl Replay {
             if results.len() >= terms.trials as usize {
                 return Ended::Completed;
             }
-            match terms.until_ci {
-                Some(share) if is_precise(results, share, terms.seed) => Ended::Precise,
-                _ if self.running => Ended::Running,
-                _ => Ended::Interrupted,
+            match is_precise(results, terms) {
+                true => Ended::Precise,
+                false if self.running => Ended::Running,
+                false => Ended::Interrupted,
             }
         })
     }

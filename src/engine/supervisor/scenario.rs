@@ -109,8 +109,7 @@ impl Work {
                 Some(next) => number = next,
                 None => break Ended::Completed,
             }
-            let share = self.terms.until_ci;
-            if share.is_some_and(|share| is_precise(&trials, share, self.terms.seed)) {
+            if is_precise(&trials, self.terms) {
                 break Ended::Precise;
             }
             match bench.reset() {

@@ -6,6 +6,7 @@ use super::{
     further,
     input::{BEFORE, Expectation, RunInput, Transition},
     result::{AlertResult, AtEnd, ExpectResult, Outage, Steady},
+    settling::Settling,
     topology::Map,
 };
 use crate::{
@@ -213,6 +214,8 @@ fn judge_start(expectation: &Expectation, steady: &Steady, map: &Map<'_>) -> Opt
 
 fn of_steady(steady: &Steady) -> AtEnd {
     AtEnd {
+        window_ms: 0.0,
+        settling: Settling::Unknown,
         sent: steady.sent,
         lost: steady.lost,
         delay: steady.delay,
@@ -266,6 +269,9 @@ fn describe_end(expectation: &Expectation, outage: &Outage) -> String {
     let asked = expectation.delay.is_some() || expectation.delay_p99.is_some();
     if let Some(delay) = end.delay.filter(|_| asked) {
         text += &format!(", delay {:.1} ms (p99 {:.1})", delay.p50_ms, delay.p99_ms);
+    }
+    if let Some(doubt) = end.settling.doubt().filter(|_| !text.is_empty()) {
+        text += &format!(" (not settled: {doubt})");
     }
     text
 }

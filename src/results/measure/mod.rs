@@ -19,6 +19,7 @@ mod caps;
 mod compare;
 mod dropped;
 mod expect;
+mod findings;
 mod flow;
 mod further;
 mod goodness;
@@ -26,6 +27,8 @@ mod input;
 mod load;
 mod load_expect;
 mod load_path;
+mod load_series;
+mod looks;
 mod names;
 mod outage;
 mod parts;
@@ -34,9 +37,11 @@ mod placed;
 mod predict;
 mod quality;
 mod records;
+mod residue;
 mod result;
 mod rfc;
 mod run;
+mod settling;
 mod stats;
 mod topology;
 mod trials;
@@ -57,16 +62,20 @@ pub use goodness::{Goodness, predicted_curve};
 pub use input::*;
 pub use load::{LoadInputs, LoadPhase, LoadResult, LoadTimeline, Rfc6349, UdpPhase};
 pub use load_path::Bottleneck;
+pub use load_series::{LoadRange, LoadSummary};
+pub use looks::range_covers;
 pub use parts::PhaseSums;
 pub use predict::detection;
 pub use records::{PacketRow, PacketTable, PacketVerdict, packet_tables};
+pub use residue::Unexplained;
 pub use result::*;
 pub use rfc::{
     Benchmarks, BfdTimers, Configuration, FORWARDING_DELAY_THRESHOLD, Inputs, Rfc6412,
     SUSTAINED_CONVERGENCE_VALIDATION, SessionTimers, Spread,
 };
 pub use run::{measure, moved_without_loss};
-pub use stats::{bootstrap, quantile, sorted};
+pub use settling::Settling;
+pub use stats::{quantile, sorted};
 pub use trials::{
     Distribution, Ended, ExpectTally, Sitting, Terms, Trial, TrialOutage, TrialsResult,
     WarningTally, distributions, is_precise, largest_median, of_trial, summarise, trial_directory,

@@ -6,15 +6,16 @@ use super::{
     flow::{Fate, FlowView},
     goodness, parts,
     phases::{self, Story},
-    result::{AtEnd, DelayStats, LossPeriod, Outage},
-    rfc,
+    residue,
+    result::{DelayStats, LossPeriod, Outage},
+    rfc, settling,
     topology::Map,
     ways::Ways,
     window::Window,
 };
 use crate::results::event::Event;
 
-/// How far back delays before an event, and all of a transition's end, are looked at.
+/// How far back delays before an event are looked at.
 const DELAY_WINDOW_NS: u64 = 2_000_000_000;
 
 /// What all outages of a run are told from.
@@ -80,12 +81,13 @@ pub(super) fn tell(
     let unsent = with(Fate::Unsent).len() as u64;
     let mut outage = assemble(view, window, ways, story, &seqs, lost.len() as u64);
     outage.parts = parts;
+    outage.unexplained = residue::of(scene, window, &outage);
     outage.resolution_ms = bar::of(view, &seqs, &periods);
     outage.unsent = unsent;
     outage.lost += crowded;
     outage.queue_dropped = crowded;
     outage.recovered &= crowded == 0 || !outage.hops_after.is_empty();
-    outage.at_end = at_end(view, window, &seqs);
+    outage.at_end = settling::at_end(view, window, &seqs);
     outage.sent = seqs.len() as u64 - unsent;
     outage.lost_declared = with(Fate::LostDeclared).len() as u64;
     outage.loss_periods = periods;
@@ -159,6 +161,7 @@ fn assemble(
         predicted: story.predicted,
         detection_share: story.detection_share,
         parts: None,
+        unexplained: None,
         dns: story.dns,
         reordered: 0,
         reordered_expected: (shorter_ms / view.gap_ms()).round() as u64,
@@ -178,20 +181,6 @@ fn assemble(
         hops_before: ways.before,
         hops_after: ways.after,
     }
-}
-
-/// What the flow was like at the end of the transition.
-fn at_end(view: &FlowView<'_>, window: &Window, seqs: &[u32]) -> Option<AtEnd> {
-    // The run ends after its last packet.
-    let last = seqs.iter().rev().find_map(|&seq| view.sent_at(seq))?;
-    let from = last.saturating_sub(DELAY_WINDOW_NS).max(window.before);
-    let late = |&seq: &u32| view.sent_at(seq).is_some_and(|at| at >= from);
-    let late: Vec<u32> = seqs.iter().copied().filter(late).collect();
-    Some(AtEnd {
-        sent: late.len() as u64,
-        lost: late.iter().filter(|&&seq| view.is_lost(seq)).count() as u64,
-        delay: view.delays(late.iter().copied()),
-    })
 }
 
 fn loss_periods(view: &FlowView<'_>, window: &Window, seqs: &[u32]) -> Vec<LossPeriod> {

@@ -8,6 +8,7 @@ use super::{
     load::LoadResult,
     outage::{Scene, Told},
     placed,
+    residue::Unexplained,
     result::{FlowResult, Outage, Warning},
     window::Window,
 };
@@ -389,6 +390,9 @@ pub(super) fn of_outage(
             ),
         );
     }
+    if let Some(unexplained) = &o.unexplained {
+        warn("unexplained", false, residue_text(unexplained));
+    }
     if let Some((before, after)) = told.ttl_changed {
         warn(
             "ttl-disagrees",
@@ -398,6 +402,24 @@ pub(super) fn of_outage(
             ),
         );
     }
+}
+
+fn residue_text(found: &Unexplained) -> String {
+    let Unexplained {
+        ms,
+        after,
+        after_ms,
+        ..
+    } = found;
+    let meanwhile = match found.meanwhile.as_ref().zip(found.meanwhile_ms) {
+        Some((what, at)) => format!(
+            "the last thing that changed on the new path meanwhile is {what}, after {at:.0} ms"
+        ),
+        None => "nothing that is watched changed on the new path meanwhile".to_owned(),
+    };
+    format!(
+        "{ms:.0} ms of the outage, between {after} (after {after_ms:.0} ms) and the first packet through, are explained by no phase; {meanwhile}; look at the journal between the two, and free the host if it was busy"
+    )
 }
 
 /// `cut` or `the restore of cut`.

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     input::Transition,
     load::LoadResult,
+    residue::Unexplained,
     rfc::{Benchmarks, Inputs, Rfc6412},
+    settling::Settling,
     versions::DaemonVersion,
 };
 use crate::{lab::model::Alert, units::seed_as_text_or_null};
@@ -370,6 +372,9 @@ pub struct Outage {
     /// How long each phase took; absent where it was not seen who noticed, or nothing was lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<Parts>,
+    /// The end of it that no phase explains; absent: there is none worth a word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unexplained: Option<Unexplained>,
     /// Where the client moved to another endpoint of a name: what each part of that took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns: Option<DnsShare>,
@@ -427,9 +432,15 @@ pub struct Parts {
     pub sum_ms: f64,
 }
 
-/// A flow when a transition has settled.
+/// A flow at the end of a transition: its last two seconds, or all of a shorter one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AtEnd {
+    /// How long that is.
+    #[serde(default)]
+    pub window_ms: f64,
+    /// Whether the flow had settled: only then is this a steady state.
+    #[serde(default)]
+    pub settling: Settling,
     /// Packets sent.
     pub sent: u64,
     /// Lost of them, declared random loss apart.

@@ -29,6 +29,10 @@ pub const FORWARDING_DELAY_THRESHOLD: Span = Span::from_secs(2);
 /// RFC 6412's benchmarks of one flow in one transition; times in milliseconds. A flow is a route.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Rfc6412 {
+    /// The outage had not ended with the transition: what was lost, and all that is derived from
+    /// it, are lower bounds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lower_bound: bool,
     /// §3.6.5 Route Loss of Connectivity Period (Eq. 8).
     pub route_loss_of_connectivity_period_ms: f64,
     /// §3.6.2 First Route Convergence Time (Eq. 3): first packet delivered by the next-best path.
@@ -75,6 +79,10 @@ pub struct Rfc6412 {
 /// RFC 6413 §7's table of one transition, all flows together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Benchmarks {
+    /// An outage had not ended with the transition: what was lost, and all that is derived from it,
+    /// are lower bounds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lower_bound: bool,
     /// How the Convergence Event is applied.
     pub how_applied: String,
     /// Whether traffic is lost from that instant on.
@@ -230,6 +238,7 @@ pub(super) fn of_flow(
 
 /// Puts the outage's counts under the RFC's names.
 pub(super) fn count(outage: &mut Outage) {
+    outage.rfc6412.lower_bound = !outage.recovered;
     outage.rfc6412.packets_offered = outage.sent;
     outage.rfc6412.connectivity_packet_loss = outage.lost;
     outage.rfc6412.out_of_order = outage.reordered;
@@ -259,6 +268,7 @@ pub(super) fn benchmarks(
     let full: Option<Vec<f64>> = moved.map(|o| o.rfc6412.full_convergence_time_ms).collect();
     let first = each(|r| r.first_route_convergence_time_ms);
     Some(Benchmarks {
+        lower_bound: outages.iter().any(|outage| outage.rfc6412.lower_bound),
         how_applied: how.to_owned(),
         instantaneous_loss,
         offered_load_pps: rate,
@@ -385,6 +395,24 @@ pub(super) fn inputs(input: &RunInput, flows: &[FlowResult], events: &[Event]) -
 #[cfg(test)]
 mod tests {
     use super::super::{measure, tests::lab};
+
+    #[test]
+    fn what_an_outage_that_did_not_end_has_lost_is_a_lower_bound() {
+        let mut input = lab::run(false);
+        lab::flow(&mut input, 0, |at| lab::forth(at, 742));
+        lab::flow(&mut input, 1, |at| lab::forth(at, 100_000));
+        let result = measure(&input);
+        let bounds: Vec<bool> = result
+            .outages
+            .iter()
+            .map(|o| o.rfc6412.lower_bound)
+            .collect();
+        assert_eq!(bounds[..2], [false, true], "{bounds:?}");
+        let cut = result.transitions[0].benchmarks.as_ref().unwrap();
+        assert!(cut.lower_bound && cut.full_convergence_time_ms.is_none());
+        let told = crate::results::report::markdown(&result);
+        assert!(told.contains("of all flows: loss-derived ≥ "), "{told}");
+    }
 
     #[test]
     fn a_silent_cut_is_told_in_the_rfcs_terms_both_ways() {

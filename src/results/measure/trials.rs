@@ -6,8 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    findings,
     goodness::{Goodness, goodness},
     input::Transition,
+    load_series::{self, LoadSummary},
+    looks,
     parts::{self, PhaseSums},
     result::{Outage, Prediction, RESULT_FORMAT, RunResult, Warning},
     stats,
@@ -17,11 +20,6 @@ use crate::{
     results::event::{Event, EventKind, MonoNs},
     units::{Percent, seed_as_text},
 };
-
-/// Resamples behind each confidence interval.
-const ROUNDS: usize = 2000;
-/// Fewer trials than this have no interval worth stopping for.
-const FEWEST: usize = 5;
 
 /// One flow's outage in one transition, over all trusted trials.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,7 +44,9 @@ pub struct Distribution {
     pub min_ms: f64,
     /// Median.
     pub median_ms: f64,
-    /// Bootstrap 95 % interval of the median; absent for a single trial.
+    /// 95 % interval of the median, between two order statistics; absent where there are too few
+    /// trials for one, which without `--until` are fewer than six. With `--until` it holds although
+    /// the series ended because it was narrow.
     pub median_ci95_ms: Option<(f64, f64)>,
     /// 90th percentile.
     pub p90_ms: f64,
@@ -75,7 +75,8 @@ pub struct Distribution {
 pub struct Terms {
     /// How many at most.
     pub trials: u32,
-    /// Stop when half of every median's 95 % interval is no larger than this share of it.
+    /// Stop at the first look at which half of every median's 95 % interval is no larger than this
+    /// share of it.
     #[schemars(with = "Option<String>")]
     pub until_ci: Option<Percent>,
     /// Seed of everything random.
@@ -137,6 +138,14 @@ pub struct TrialsResult {
     /// So many labs were to measure at once; absent: one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobs: Option<u32>,
+    /// After how many trials it was looked whether the medians are known well enough; absent: it
+    /// was not asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looks: Vec<u32>,
+    /// The level of each median's interval by itself, with which those of all looks hold together
+    /// at 95 %.
+    #[serde(default = "of_one_look")]
+    pub interval_level: f64,
     /// Why there are no more.
     pub ended: Ended,
     /// Absent: it was measured in one go.
@@ -149,8 +158,15 @@ pub struct TrialsResult {
     pub warnings: Vec<WarningTally>,
     /// Every flow and transition, over the trusted trials.
     pub distributions: Vec<Distribution>,
+    /// Background load, phase by phase, over the trials whose figures are the lab's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load: Vec<LoadSummary>,
     /// The lab file's expectations, over all trials.
     pub expect: Vec<ExpectTally>,
+}
+
+fn of_one_look() -> f64 {
+    0.95
 }
 
 /// One trial in brief; all of it is in its own `result.json`.
@@ -270,6 +286,8 @@ impl TrialsResult {
 /// Folds trials into the document of their series.
 pub fn summarise(trials: &[RunResult], terms: Terms, ended: Ended) -> TrialsResult {
     let first = trials.first();
+    let folded = folded(trials, looks::level(terms));
+    let found = findings::of_series(folded.iter().map(|(d, of)| (d, of.as_slice())));
     TrialsResult {
         format: RESULT_FORMAT,
         lab: first.map(|run| run.lab.clone()).unwrap_or_default(),
@@ -279,11 +297,17 @@ pub fn summarise(trials: &[RunResult], terms: Terms, ended: Ended) -> TrialsResu
         timers_scaled: first.and_then(|run| run.timers_scaled),
         asked: terms,
         jobs: None,
+        looks: match terms.until_ci {
+            Some(_) => looks::schedule(terms.trials),
+            None => Vec::new(),
+        },
+        interval_level: looks::level(terms),
         ended,
         sittings: Vec::new(),
         trials: (1..).zip(trials).map(|(n, run)| trial(n, run)).collect(),
-        warnings: warnings(trials),
-        distributions: distributions(trials, terms.seed),
+        warnings: found.into_iter().chain(warnings(trials)).collect(),
+        distributions: folded.into_iter().map(|(d, _)| d).collect(),
+        load: load_series::of_series(trials),
         expect: tallies(trials),
     }
 }
@@ -365,10 +389,17 @@ fn tallies(trials: &[RunResult]) -> Vec<ExpectTally> {
 
 /// Folds trials into distributions, ordered by label, transition, probe and direction. Only
 /// trusted and recovered outages that began on the usual path count; the others are counted
-/// apart. The seed makes the intervals repeatable.
-pub fn distributions(trials: &[RunResult], seed: u64) -> Vec<Distribution> {
+/// apart. The medians' intervals are each of this level.
+pub fn distributions(trials: &[RunResult], level: f64) -> Vec<Distribution> {
+    let all = folded(trials, level).into_iter();
+    all.map(|(distribution, _)| distribution).collect()
+}
+
+/// The same, each with the outages that count.
+fn folded(trials: &[RunResult], level: f64) -> Vec<(Distribution, Vec<&Outage>)> {
     let groups = grouped(trials).into_iter();
-    groups.filter_map(|outages| fold(&outages, seed)).collect()
+    let each = groups.filter_map(|outages| Some((fold(&outages, level)?, counted(&outages))));
+    each.collect()
 }
 
 /// The largest median of any flow's outage after a fault, milliseconds.
@@ -408,7 +439,7 @@ fn counted<'a>(outages: &[&'a Outage]) -> Vec<&'a Outage> {
     outages.iter().filter(counts).copied().collect()
 }
 
-fn fold(outages: &[&Outage], seed: u64) -> Option<Distribution> {
+fn fold(outages: &[&Outage], level: f64) -> Option<Distribution> {
     let first = outages.first()?;
     let counted = counted(outages);
     let durations_ms: Vec<f64> = counted.iter().map(|o| o.duration_ms).collect();
@@ -427,7 +458,7 @@ fn fold(outages: &[&Outage], seed: u64) -> Option<Distribution> {
         left_out: outages.len() - sorted.len(),
         min_ms: at(0.0)?,
         median_ms: at(0.5)?,
-        median_ci95_ms: stats::bootstrap(&sorted, 0.5, 0.95, ROUNDS, seed),
+        median_ci95_ms: looks::median_interval(&sorted, level),
         p90_ms: at(0.9)?,
         p95_ms: at(0.95)?,
         p99_ms: at(0.99)?,
@@ -458,21 +489,28 @@ fn predicted<'a>(outages: &[&'a Outage]) -> Option<&'a Prediction> {
     all.all(|other| other == Some(first)).then_some(first)
 }
 
-/// Whether the median of every outage that lost something is known to `share` of itself.
-pub fn is_precise(trials: &[RunResult], share: Percent, seed: u64) -> bool {
+/// Whether a series asked for until its medians are known ends with these trials: it is looked
+/// after them, and the median of every outage that lost something is known well enough.
+pub fn is_precise(trials: &[RunResult], terms: Terms) -> bool {
+    let Some(share) = terms.until_ci else {
+        return false;
+    };
+    let done = u32::try_from(trials.len()).unwrap_or(u32::MAX);
+    if !looks::schedule(terms.trials).contains(&done) {
+        return false;
+    }
     let share = f64::from(share.millionths()) / 1e6;
     let narrow = |d: &Distribution| {
         let half = |(low, high): (f64, f64)| (high - low) / 2.0;
         d.max_ms <= 0.0
-            || d.trials >= FEWEST
-                && d.median_ci95_ms
-                    .is_some_and(|ci| half(ci) <= share * d.median_ms)
+            || d.median_ci95_ms
+                .is_some_and(|ci| half(ci) <= share * d.median_ms)
     };
-    let faults: Vec<Distribution> = distributions(trials, seed)
+    let faults: Vec<Distribution> = distributions(trials, looks::level(terms))
         .into_iter()
         .filter(|d| d.transition == Transition::Initial)
         .collect();
-    trials.len() >= FEWEST && !faults.is_empty() && faults.iter().all(narrow)
+    !faults.is_empty() && faults.iter().all(narrow)
 }
 
 /// The journal as it concerns the trial that began at `begun`, the first one having begun at
@@ -560,7 +598,7 @@ mod tests {
         let mut trials = runs();
         trials[1].outages[0].trusted = false;
         trials[2].outages[1].path_before = Some("backup".to_owned());
-        let all = distributions(&trials, 1);
+        let all = distributions(&trials, 0.95);
         let of = |from: &str| {
             let mut found = all.iter().filter(|d| d.from == from);
             found.next().unwrap()
@@ -587,12 +625,32 @@ mod tests {
     }
 
     #[test]
-    fn a_median_is_precise_once_its_interval_is_narrow() {
-        let five: Vec<RunResult> = runs().into_iter().chain(runs()).take(5).collect();
-        let share = |text: &str| text.parse::<Percent>().unwrap();
-        assert!(is_precise(&five, share("5%"), 1));
-        assert!(!is_precise(&five, share("0.1%"), 1));
-        assert!(!is_precise(&runs(), share("50%"), 1));
+    fn a_series_is_precise_at_a_look_at_which_its_medians_are_known() {
+        let of = |n| -> Vec<RunResult> { runs().into_iter().cycle().take(n).collect() };
+        let terms = |share: &str| Terms {
+            trials: 20,
+            until_ci: Some(share.parse().unwrap()),
+            seed: 1,
+        };
+        // Outages of 742, 752 and 762 ms, of which ten have an interval of 742 to 762.
+        assert!(is_precise(&of(10), terms("5%")));
+        assert!(!is_precise(&of(10), terms("1%")));
+        assert!(
+            !is_precise(&of(9), terms("50%")),
+            "there is no look after nine"
+        );
+        assert!(!is_precise(&of(11), terms("50%")));
+        let unasked = Terms {
+            until_ci: None,
+            ..terms("5%")
+        };
+        assert!(!is_precise(&of(10), unasked));
+        let all = summarise(&of(10), terms("5%"), Ended::Precise);
+        assert_eq!(all.looks, [10, 15, 20]);
+        assert!((all.interval_level - 0.9875).abs() < 1e-12);
+        let few = summarise(&of(5), unasked, Ended::Completed);
+        assert_eq!((few.looks.len(), few.interval_level), (0, 0.95));
+        assert!(few.distributions.iter().all(|d| d.median_ci95_ms.is_none()));
     }
 
     #[test]

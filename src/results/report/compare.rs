@@ -174,7 +174,7 @@ pub fn bench(result: &BenchResult, style: Style) -> String {
             page.gap();
         }
     }
-    for text in failings(result) {
+    for text in failings(result).into_iter().chain(findings(result)) {
         page.wrapped("warning", &text);
     }
     page.text
@@ -200,7 +200,7 @@ pub fn bench_markdown(result: &BenchResult) -> String {
             );
         }
     }
-    for text in failings(result) {
+    for text in failings(result).into_iter().chain(findings(result)) {
         out += &format!("\n- {text}");
     }
     out
@@ -248,6 +248,17 @@ pub(super) fn failings(result: &BenchResult) -> Vec<String> {
         })
     });
     fails.collect()
+}
+
+/// What the series of a variant shows that none of its trials does by itself.
+fn findings(result: &BenchResult) -> Vec<String> {
+    const FINDINGS: [&str; 2] = ["detection-disagrees", "slow-trial"];
+    let each = result.variants.iter().flat_map(|variant| {
+        let all = variant.series.warnings.iter();
+        let found = all.filter(|warning| FINDINGS.contains(&warning.code.as_str()));
+        found.map(|w| format!("{}: {}: {}", variant.name, w.code, w.text))
+    });
+    each.collect()
 }
 
 /// Steps with something to tell, in the order in which the trials met them.

@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use super::{markdown::escape, terminal::Page, words};
-use crate::results::measure::{LoadPhase, LoadResult, RunResult, Transition};
+use crate::results::measure::{
+    LoadPhase, LoadRange, LoadResult, LoadSummary, RunResult, Transition, TrialsResult,
+};
 
 /// Columns of the table of a load's phases.
 const COLUMNS: [&str; 9] = [
@@ -162,4 +164,183 @@ pub(super) fn markdown(result: &RunResult, out: &mut String) -> std::fmt::Result
         }
     }
     Ok(())
+}
+
+/// Columns of the table of a load's phases over trials.
+const OF_TRIALS: [&str; 9] = [
+    "phase",
+    "trials",
+    "Mbit/s",
+    "at end",
+    "of before, %",
+    "longest stall, ms",
+    "time ratio",
+    "efficiency, %",
+    "buffer delay, %",
+];
+
+/// `18.9 (17.2-19.1)`: the median and the range; one figure where all are alike.
+pub(super) fn spread(range: &LoadRange, decimals: usize) -> String {
+    let [min, median, max] =
+        [range.min, range.median, range.max].map(|n| format!("{n:.decimals$}"));
+    match min == max {
+        true => median,
+        false => format!("{median} ({min}-{max})"),
+    }
+}
+
+pub(super) fn in_mbit(range: &LoadRange) -> LoadRange {
+    LoadRange {
+        min: range.min / 1e6,
+        median: range.median / 1e6,
+        max: range.max / 1e6,
+    }
+}
+
+/// `before`, `after cut`, `restore of cut`.
+pub(super) fn phase_of(summary: &LoadSummary) -> String {
+    match (summary.label.as_str(), summary.transition) {
+        ("start", _) => "before".to_owned(),
+        (label, Transition::Initial) => format!("after {label}"),
+        (label, Transition::Reversion) => format!("restore of {label}"),
+    }
+}
+
+/// The table of a load over trials, its head the first row.
+fn rows_of_trials(all: &[&LoadSummary]) -> Vec<Vec<String>> {
+    let is_udp = all.iter().any(|one| one.protocol == "udp");
+    let mut head: Vec<String> = OF_TRIALS.map(str::to_owned).to_vec();
+    if is_udp {
+        head.truncate(OF_TRIALS.len() - 3);
+        head.push("lost, %".to_owned());
+    }
+    let mut rows = vec![head];
+    for one in all {
+        let spread_of = |range: &Option<LoadRange>, decimals| {
+            or_dash(range.as_ref().map(|range| spread(range, decimals)))
+        };
+        let trials = match one.left_out {
+            0 => one.trials.to_string(),
+            n => format!("{} ({n} left out)", one.trials),
+        };
+        let mut row = vec![
+            phase_of(one),
+            trials,
+            spread(&in_mbit(&one.throughput_bps), 2),
+            spread(&in_mbit(&one.at_end_bps), 2),
+            spread_of(&one.share_of_before_percent, 0),
+            spread(&one.longest_stall_ms, 0),
+        ];
+        match is_udp {
+            true => row.push(spread_of(&one.loss_percent, 2)),
+            false => row.extend([
+                spread_of(&one.transfer_time_ratio, 2),
+                spread_of(&one.tcp_efficiency_percent, 2),
+                spread_of(&one.buffer_delay_percent, 0),
+            ]),
+        }
+        rows.push(row);
+    }
+    rows
+}
+
+/// Each load's phases, with what it is.
+fn of_trials(result: &TrialsResult) -> Vec<(String, Vec<&LoadSummary>)> {
+    let mut each: Vec<(String, Vec<&LoadSummary>)> = Vec::new();
+    for one in &result.load {
+        match each
+            .last_mut()
+            .filter(|(_, all)| all.iter().all(|of| of.load == one.load))
+        {
+            Some((_, all)) => all.push(one),
+            None => {
+                let title = format!(
+                    "{}: {} → {}, {}; median (min-max)",
+                    one.load,
+                    one.from,
+                    one.to,
+                    one.protocol.to_uppercase()
+                );
+                each.push((title, vec![one]));
+            }
+        }
+    }
+    each
+}
+
+pub(super) fn terminal_of_trials(result: &TrialsResult, page: &mut Page) {
+    for (title, all) in of_trials(result) {
+        page.gap();
+        page.row("load", &title);
+        let rows = rows_of_trials(&all);
+        // What everybody has, and beside each other RFC 6349's three or UDP's loss: a terminal is
+        // narrow.
+        let [first, second] = [0..6, 6..rows.first().map_or(6, Vec::len)].map(|columns| {
+            let each = rows.iter().map(|row| {
+                let phase = row.first().filter(|_| columns.start > 0);
+                let rest = row.get(columns.clone()).unwrap_or_default();
+                phase.into_iter().chain(rest).cloned().collect()
+            });
+            each.collect::<Vec<Vec<String>>>()
+        });
+        page.columns(&first);
+        page.gap();
+        page.columns(&second);
+    }
+}
+
+pub(super) fn markdown_of_trials(result: &TrialsResult, out: &mut String) -> std::fmt::Result {
+    for (title, all) in of_trials(result) {
+        writeln!(out, "\n### Load {}\n", escape(&title))?;
+        for (number, row) in rows_of_trials(&all).iter().enumerate() {
+            let cells: Vec<String> = row.iter().map(|cell| escape(cell)).collect();
+            writeln!(out, "| {} |", cells.join(" | "))?;
+            if number == 0 {
+                writeln!(out, "|---|{}", "---:|".repeat(row.len() - 1))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::results::{
+        measure::{Ended, Terms, measure, summarise, tests::load},
+        report::{self, Style},
+    };
+
+    #[test]
+    fn a_load_over_trials_fits_a_terminal() {
+        let run = measure(&load::loaded());
+        let runs: Vec<_> = (1..=3_u64)
+            .map(|n| {
+                let mut run = run.clone();
+                for phase in run.load.iter_mut().flat_map(|load| &mut load.phases) {
+                    phase.throughput_bps = 12_340_000 * n;
+                }
+                run
+            })
+            .collect();
+        let terms = Terms {
+            trials: 3,
+            until_ci: None,
+            seed: 1,
+        };
+        let style = Style {
+            colour: false,
+            width: 100,
+        };
+        let all = summarise(&runs, terms, Ended::Completed);
+        let text = report::trials(&all, style);
+        assert!(text.contains("24.68 (12.34-37.02)"), "{text}");
+        assert!(
+            text.contains("time ratio") && text.contains("lost, %"),
+            "{text}"
+        );
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(100), "{text}");
+        let markdown = report::trials_markdown(&all);
+        assert!(markdown.contains("24.68 (12.34-37.02)"), "{markdown}");
+    }
 }

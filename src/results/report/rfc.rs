@@ -20,15 +20,19 @@ pub(super) fn told(transition: &TransitionResult, outages: &[&Outage]) -> Option
     if !converged.is_empty() {
         parts.push(converged.join(", "));
     }
+    let bound = bound(b.lower_bound);
     let mut derived = format!(
-        "of all flows: loss-derived {:.1} ms",
+        "of all flows: loss-derived {bound}{:.1} ms",
         b.loss_derived_convergence_time_ms
     );
     if let Some(spread) = &b.route_specific_convergence_time_ms {
-        derived += &format!(", route-specific {}", range(spread));
+        derived += &format!(", route-specific {bound}{}", range(spread));
     }
     if let Some(spread) = &b.route_loss_of_connectivity_period_ms {
-        derived += &format!(", loss of connectivity {}", range(spread));
+        derived += &format!(", loss of connectivity {bound}{}", range(spread));
+    }
+    if b.lower_bound {
+        derived += " (an outage had not ended)";
     }
     parts.push(derived);
     parts.push(format!(
@@ -52,6 +56,11 @@ pub(super) fn told(transition: &TransitionResult, outages: &[&Outage]) -> Option
         parts.push(format!("the way afterwards takes {most} ms {more}"));
     }
     Some(parts.join("; "))
+}
+
+/// What stands before a figure of which only a lower bound is known.
+pub(super) fn bound(is_lower: bool) -> &'static str {
+    if is_lower { "≥ " } else { "" }
 }
 
 /// `742-811 ms`; of flows that are alike one figure.

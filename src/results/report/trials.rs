@@ -1,12 +1,13 @@
 //! A series of trials on a terminal: how the outages are distributed, and how that fits the
 //! timers.
 
-use super::{terminal::Page, versions, words};
+use super::{load, terminal::Page, versions, words};
 use crate::{
     lab::model::scaled_words,
     results::{
         measure::{
-            Distribution, Ended, ExpectTally, Goodness, Transition, TrialsResult, quantile, sorted,
+            Distribution, Ended, ExpectTally, Goodness, Transition, TrialsResult, quantile,
+            range_covers, sorted,
         },
         report::Style,
     },
@@ -29,6 +30,9 @@ pub fn trials(result: &TrialsResult, style: Style) -> String {
     if let Some(sittings) = sittings(result) {
         page.wrapped("", &format!("in {sittings}"));
     }
+    if let Some(looked) = looked(result) {
+        page.wrapped("", &looked);
+    }
     for (index, label) in labels(result).into_iter().enumerate() {
         let of: Vec<&Distribution> = result
             .worth_telling()
@@ -45,6 +49,7 @@ pub fn trials(result: &TrialsResult, style: Style) -> String {
     if result.worth_telling().any(|d| d.modelled) {
         page.line("  * AWS-internal part modelled; AWS publishes no figure");
     }
+    load::terminal_of_trials(result, &mut page);
     page.gap();
     conclude(result, &mut page);
     for w in &result.warnings {
@@ -125,7 +130,8 @@ fn distributions((label, transition): (&str, Transition), of: &[&Distribution], 
             let n = d.left_out;
             format!("{n} left out: not trusted, not recovered, or begun on another path")
         });
-        for text in left_out.into_iter().chain(timers(d)).chain(phases(d)) {
+        let more = left_out.into_iter().chain(few(d));
+        for text in more.chain(timers(d)).chain(phases(d)) {
             // Flows that waited for the same detection are told together.
             match told.iter_mut().find(|(_, known)| *known == text) {
                 Some((names, _)) => names.push(name.clone()),
@@ -157,6 +163,31 @@ pub(super) fn row(d: &Distribution, several: bool) -> Vec<String> {
     ];
     row.extend([d.p90_ms, d.p95_ms, d.p99_ms, d.max_ms].map(ms));
     row
+}
+
+/// Why there is no interval of the median: how often what was measured holds it at all.
+pub(super) fn few(d: &Distribution) -> Option<String> {
+    if d.median_ci95_ms.is_some() || d.trials == 0 {
+        return None;
+    }
+    Some(match d.trials {
+        1 => "one trial has no interval".to_owned(),
+        n => format!(
+            "{n} trials are too few for a 95 % interval: the median is between min and max in {:.1} %",
+            100.0 * range_covers(n)
+        ),
+    })
+}
+
+/// `the medians were looked at after 10, 15 and 22 trials; 95 % intervals hold at all looks`, of a
+/// series that ends when they are known.
+pub(super) fn looked(result: &TrialsResult) -> Option<String> {
+    let first = result.looks.first()?;
+    Some(format!(
+        "medians are looked at after {first} trials, then after half as many again, {} looks at most; their 95 % intervals hold at all of them together ({:.2} % each)",
+        result.looks.len(),
+        100.0 * result.interval_level
+    ))
 }
 
 /// `2 sittings: 1-7 on 2026-11-22 at 01:02 UTC, 8-20 on 2026-11-23 at 10:00 UTC`, where it was not

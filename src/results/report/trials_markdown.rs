@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{markdown::escape, trials as text, words};
+use super::{load, markdown::escape, trials as text, words};
 use crate::{
     lab::model::scaled_words,
     results::measure::{Distribution, Transition, TrialsResult},
@@ -21,6 +21,9 @@ fn write(result: &TrialsResult, out: &mut String) -> std::fmt::Result {
     writeln!(out, "Trials: {}.\n", escape(&text::how_many(result)))?;
     if let Some(sittings) = text::sittings(result) {
         writeln!(out, "Measured in {}.\n", escape(&sittings))?;
+    }
+    if let Some(looked) = text::looked(result) {
+        writeln!(out, "The {}.\n", escape(&looked))?;
     }
     if let Some(factor) = result.timers_scaled {
         writeln!(out, "**{}**.\n", scaled_words(factor))?;
@@ -53,11 +56,12 @@ fn write(result: &TrialsResult, out: &mut String) -> std::fmt::Result {
     }
     writeln!(out)?;
     for d in &told {
-        if let Some(timers) = text::timers(d) {
+        for timers in text::few(d).into_iter().chain(text::timers(d)) {
             let name = words::direction(several, &d.probe, [&d.from, &d.to]);
             writeln!(out, "- {}: {}", escape(&name), escape(&timers))?;
         }
     }
+    load::markdown_of_trials(result, out)?;
     if !result.expect.is_empty() {
         writeln!(out, "\n### Expectations\n")?;
     }

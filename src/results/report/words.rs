@@ -183,7 +183,7 @@ fn is_another_delay(outage: &Outage) -> bool {
     })
 }
 
-/// What a path that is too narrow does, once all has settled: `8.2 % lost in queues; delay 5.1 →
+/// What a path that is too narrow does, in the end, and whether all has settled: `8.2 % lost in queues; delay 5.1 →
 /// 104.2 ms, p99 5.3 → 105 ms`.
 pub(super) fn crowding(outage: &Outage) -> Option<String> {
     let end = outage
@@ -195,6 +195,9 @@ pub(super) fn crowding(outage: &Outage) -> Option<String> {
             "; delay {:.1} → {:.1} ms, p99 {:.1} → {:.1} ms",
             before.p50_ms, after.p50_ms, before.p99_ms, after.p99_ms
         );
+    }
+    if let Some(doubt) = end.settling.doubt() {
+        text += &format!("; not settled: {doubt}");
     }
     Some(text)
 }

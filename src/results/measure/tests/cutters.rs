@@ -5,15 +5,26 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::lab::{self, CUT, ms};
-use crate::results::measure::{Distribution, RunResult, distributions, measure};
+use crate::results::measure::{
+    Distribution, Ended, RunResult, Terms, TrialsResult, WarningTally, distributions, measure,
+    summarise,
+};
 
 const TRIALS: u32 = 40;
 
 /// What a series finds of the direction whose BFD noticed after these times, milliseconds.
 fn series(detected: impl Iterator<Item = f64>) -> Distribution {
-    let trial = |after: f64| -> RunResult {
+    let trials = trials(detected.map(|after| (after, 1.2)));
+    let all = distributions(&trials, 0.95).into_iter();
+    let mut forth = all.filter(|d| d.label == "cut" && d.from == "app");
+    forth.next().unwrap()
+}
+
+/// Trials of which BFD noticed after so long, and traffic was back so much later.
+fn trials(each: impl Iterator<Item = (f64, f64)>) -> Vec<RunResult> {
+    let trial = |(after, rest): (f64, f64)| -> RunResult {
         let mut input = lab::run(false);
-        let lost = (after + 1.2).round() as u32;
+        let lost = (after + rest).round() as u32;
         lab::flow(&mut input, 0, |at| lab::forth(at, lost));
         lab::flow(&mut input, 1, |at| lab::forth(at, lost));
         let db = lab::net(false, "172.31.0.0/16", "2001:db8:2::/48");
@@ -22,10 +33,7 @@ fn series(detected: impl Iterator<Item = f64>) -> Distribution {
         lab::reversion_story(&mut input, false);
         measure(&input)
     };
-    let trials: Vec<RunResult> = detected.map(trial).collect();
-    let all = distributions(&trials, 7).into_iter();
-    let mut forth = all.filter(|d| d.label == "cut" && d.from == "app");
-    forth.next().unwrap()
+    each.map(trial).collect()
 }
 
 /// Packets leave every 225 to 300 ms; the cut finds the last one at some age.
@@ -58,4 +66,73 @@ fn a_cutter_in_step_with_bfd_is_caught_and_a_random_one_is_not() {
         assert_eq!((sums.trials, sums.unseen), (TRIALS as usize, 0));
         assert!(sums.add_up, "{sums:?}");
     }
+}
+
+fn summarised(trials: &[RunResult]) -> TrialsResult {
+    let terms = Terms {
+        trials: trials.len() as u32,
+        until_ci: None,
+        seed: 7,
+    };
+    summarise(trials, terms, Ended::Completed)
+}
+
+fn warned<'a>(all: &'a TrialsResult, code: &str) -> Vec<&'a WarningTally> {
+    let warnings = all.warnings.iter();
+    warnings.filter(|warning| warning.code == code).collect()
+}
+
+#[test]
+fn detection_that_disagrees_with_its_timers_is_a_warning_of_the_series() {
+    let mut random = ChaCha8Rng::seed_from_u64(20_261_122);
+    let fair = summarised(&trials((0..TRIALS).map(|_| (at_random(&mut random), 1.2))));
+    assert_eq!(
+        warned(&fair, "detection-disagrees"),
+        [] as [&WarningTally; 0]
+    );
+    assert_eq!(warned(&fair, "slow-trial"), [] as [&WarningTally; 0]);
+    let locked = |n: u32| (904.0 - 60.0 - f64::from(n) / 2.0, 1.2);
+    let locked = summarised(&trials((0..TRIALS).map(locked)));
+    let warned = warned(&locked, "detection-disagrees");
+    let [one] = &warned[..] else {
+        panic!("{:?}", locked.warnings);
+    };
+    assert!(
+        one.text.contains("app → db, cut") && one.text.contains("p < 0.001"),
+        "{}",
+        one.text
+    );
+    assert!(!one.untrusted && one.trials == TRIALS as usize);
+    // It is told; whether a lab's expectations are met is another question.
+    assert_eq!(locked.succeeded(), fair.succeeded());
+}
+
+#[test]
+fn what_no_phase_explains_is_named_in_the_trial_and_in_the_series() {
+    let late = |n: u32| (700.0, if n == 7 { 326.0 } else { 1.2 });
+    let trials = trials((0..10).map(late));
+    let found = trials[7].outages[0].unexplained.as_ref().unwrap();
+    assert!((found.ms - 325.5).abs() < 2.0, "{found:?}");
+    assert_eq!(found.after, "dc1 FIB");
+    assert_eq!(found.meanwhile, None);
+    let codes = |run: &RunResult| -> Vec<String> {
+        run.warnings
+            .iter()
+            .map(|warning| warning.code.clone())
+            .collect()
+    };
+    assert!(codes(&trials[7]).contains(&"unexplained".to_owned()));
+    assert!(!codes(&trials[6]).contains(&"unexplained".to_owned()));
+    let all = summarised(&trials);
+    let slow = warned(&all, "slow-trial");
+    let text = &slow
+        .iter()
+        .find(|w| w.text.contains("app → db, cut"))
+        .unwrap()
+        .text;
+    assert!(
+        text.contains("1 of 10 trials") && text.contains("the longest, 1026 ms"),
+        "{text}"
+    );
+    assert!(text.contains("first packet through took 32"), "{text}");
 }

@@ -764,7 +764,7 @@ fn trials_become_a_distribution_of_the_trusted() {
     let mut bad = run(100);
     bad.outages[0].trusted = false;
     trials.push(bad);
-    let all = distributions(&trials, 1);
+    let all = distributions(&trials, 0.95);
     let forth = all
         .iter()
         .find(|d| d.from == "app" && d.transition == Transition::Initial)
@@ -774,8 +774,12 @@ fn trials_become_a_distribution_of_the_trusted() {
         (forth.min_ms, forth.median_ms, forth.max_ms),
         (610.0, 750.0, 890.0)
     );
-    let (low, high) = forth.median_ci95_ms.unwrap();
-    assert!((610.0..750.0).contains(&low) && high > 750.0 && high <= 890.0);
+    assert_eq!(forth.median_ci95_ms, None, "five have none");
+    trials.push(run(760));
+    let all = distributions(&trials, 0.95);
+    let mut forth = all.iter().filter(|d| d.from == "app");
+    let six = forth.find(|d| d.transition == Transition::Initial).unwrap();
+    assert_eq!(six.median_ci95_ms, Some((610.0, 890.0)));
 }
 
 #[test]

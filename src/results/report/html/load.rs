@@ -10,7 +10,7 @@ use super::{
 };
 use crate::results::{
     event::MonoNs,
-    measure::{LoadResult, RunResult},
+    measure::{LoadRange, LoadResult, RunResult, TrialsResult},
     report::load as told,
 };
 
@@ -202,4 +202,53 @@ fn udp(result: &RunResult, page: &mut Markup) {
         },
         page,
     );
+}
+
+/// Of a series: medians and ranges of each load's phases.
+pub(super) fn of_series(result: &TrialsResult, page: &mut Markup) {
+    const COLUMNS: &[Column] = &[
+        Column::words("load").of("load"),
+        Column::words("phase"),
+        Column::numbers("trials").of("trials"),
+        Column::numbers("left out").of("left_out"),
+        Column::words("Mbit/s"),
+        Column::words("Mbit/s at the end"),
+        Column::words("of before, %"),
+        Column::words("longest stall, ms"),
+        Column::words("transfer time ratio"),
+        Column::words("efficiency, %"),
+        Column::words("buffer delay, %"),
+        Column::words("UDP lost, %"),
+    ];
+    if result.load.is_empty() {
+        return;
+    }
+    page.raw("<section aria-labelledby=\"load\">\n<h2 id=\"load\">Load</h2>\n");
+    let caption = "Background load over all trials that count: median (smallest-largest)";
+    let mut table = Table::new(caption, "/load", COLUMNS);
+    let cell = |range: Option<&LoadRange>, decimals| match range {
+        Some(range) => Cell::text(told::spread(range, decimals)),
+        None => Cell::text("–"),
+    };
+    for (index, one) in result.load.iter().enumerate() {
+        let rates = [&one.throughput_bps, &one.at_end_bps].map(told::in_mbit);
+        let mut cells = vec![
+            Cell::text(&one.load),
+            Cell::text(told::phase_of(one)),
+            Cell::count(one.trials as u64),
+            Cell::count(one.left_out as u64),
+        ];
+        cells.extend(rates.iter().map(|rate| cell(Some(rate), 2)));
+        cells.extend([
+            cell(one.share_of_before_percent.as_ref(), 0),
+            cell(Some(&one.longest_stall_ms), 0),
+            cell(one.transfer_time_ratio.as_ref(), 2),
+            cell(one.tcp_efficiency_percent.as_ref(), 2),
+            cell(one.buffer_delay_percent.as_ref(), 0),
+            cell(one.loss_percent.as_ref(), 2),
+        ]);
+        table.row(index, cells);
+    }
+    table.write(page);
+    page.raw("</section>\n");
 }

@@ -45,17 +45,16 @@ pub(super) fn transitions(result: &RunResult, page: &mut Markup) {
         let times = [
             b.first_route_convergence_time_ms,
             b.full_convergence_time_ms,
-            Some(b.loss_derived_convergence_time_ms),
-            Some(b.loss_derived_loss_of_connectivity_period_ms),
         ];
         cells.extend(times.map(|ms| Cell::number(ms, 1)));
-        let counts = [
-            b.connectivity_packet_loss,
-            b.convergence_packet_loss,
-            b.out_of_order,
-            b.duplicate,
-            b.excessive_forwarding_delay,
+        let derived = [
+            b.loss_derived_convergence_time_ms,
+            b.loss_derived_loss_of_connectivity_period_ms,
         ];
+        cells.extend(derived.map(|ms| Cell::number(ms, 1).at_least(b.lower_bound)));
+        let lost = [b.connectivity_packet_loss, b.convergence_packet_loss];
+        cells.extend(lost.map(|n| Cell::count(n).at_least(b.lower_bound)));
+        let counts = [b.out_of_order, b.duplicate, b.excessive_forwarding_delay];
         cells.extend(counts.map(Cell::count));
         table.row(index, cells);
     }
@@ -85,9 +84,12 @@ pub(super) fn routes(result: &RunResult, several: bool, page: &mut Markup) {
     for (index, o) in result.outages.iter().enumerate() {
         let r = &o.rfc6412;
         let mut cells = named(o, several);
-        let times = [
+        let derived = [
             Some(r.route_loss_of_connectivity_period_ms),
             r.route_specific_convergence_time_ms,
+        ];
+        cells.extend(derived.map(|ms| Cell::number(ms, 1).at_least(r.lower_bound)));
+        let times = [
             r.first_route_convergence_time_ms,
             r.full_convergence_time_ms,
             r.sustained_ms,

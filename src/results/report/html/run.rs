@@ -516,7 +516,7 @@ fn details(result: &RunResult, page: &mut Markup) {
                 flow,
                 label,
                 transition,
-                Cell::number(o.duration_ms, 1),
+                Cell::number(o.duration_ms, 1).at_least(!o.recovered),
                 Cell::number(o.resolution_ms, 2),
                 Cell::count(o.sent),
                 Cell::count(o.lost),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    gantt,
+    gantt, load,
     markup::Markup,
     page, parts, sums,
     table::{Cell, Column, Table},
@@ -14,7 +14,10 @@ use crate::results::{
         Distribution, Ended, Outage, Phases, RunResult, Transition, TrialOutage, TrialsResult,
         predicted_curve, quantile, sorted,
     },
-    report::{trials::several, words},
+    report::{
+        trials::{looked, several},
+        words,
+    },
 };
 
 /// More directions than this are told by the worst of them, and the table.
@@ -70,6 +73,7 @@ pub fn html_of_series(
             .collect(),
     };
     distributions(&told, &charts, several, &mut body);
+    load::of_series(result, &mut body);
     trial_table(result, several, &mut body);
     body.raw("</main>\n");
     parts::footer(&mut body);
@@ -116,6 +120,9 @@ fn header(result: &TrialsResult, trials: &[RunResult], page: &mut Markup) {
         Ended::Failed(why) => told += &format!(", then: {why}"),
     }
     page.fact("trials", &told);
+    if let Some(looked) = looked(result) {
+        page.fact("looks", &looked);
+    }
     let mut faults: Vec<String> = Vec::new();
     for t in trials
         .first()
@@ -169,9 +176,10 @@ fn verdict(
         page.raw(" <span class=\"dim\">median");
         page.raw(if d.modelled { " *" } else { "" })
             .raw("</span></p><p class=\"dim\">");
-        if let Some((low, high)) = d.median_ci95_ms {
-            page.text(&format!("95 % interval {low:.0}-{high:.0}; "));
-        }
+        match d.median_ci95_ms {
+            Some((low, high)) => page.text(&format!("95 % interval {low:.0}-{high:.0}; ")),
+            None => page.text("too few trials for an interval; "),
+        };
         page.text(&format!(
             "range {:.0}-{:.0}, p95 {:.0}",
             d.min_ms, d.max_ms, d.p95_ms
@@ -469,8 +477,8 @@ fn trial_table(result: &TrialsResult, several: bool, page: &mut Markup) {
                     Cell::text(words::direction(several, &o.probe, [&o.from, &o.to])),
                     Cell::text(&o.label),
                     Cell::text(parts::transition(o.transition)),
-                    Cell::number(o.duration_ms, 1),
-                    Cell::count(o.lost),
+                    Cell::number(o.duration_ms, 1).at_least(!o.recovered),
+                    Cell::count(o.lost).at_least(!o.recovered),
                     Cell::number(o.detected_ms, 1),
                     Cell::yes(o.recovered),
                     Cell::yes(o.trusted),

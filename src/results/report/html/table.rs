@@ -2,6 +2,7 @@
 //! of the row and `data-field` of the column make the path.
 
 use super::markup::Markup;
+use crate::results::report::rfc::bound;
 
 /// What a number or word is shown for when it is absent.
 const NONE: &str = "–";
@@ -64,6 +65,14 @@ impl Cell {
         match value.into() {
             Some(value) => Self::Number(value, format!("{value:.decimals$}")),
             None => Self::text(NONE),
+        }
+    }
+
+    /// The same, where it is only a lower bound of it.
+    pub(super) fn at_least(self, is_bound: bool) -> Self {
+        match self {
+            Self::Number(value, text) => Self::Number(value, format!("{}{text}", bound(is_bound))),
+            other @ (Self::Text(_) | Self::Verdict(..) | Self::Link(..)) => other,
         }
     }
 

@@ -40,7 +40,8 @@ fn is_shown_as(found: &Value, cell: Node<'_, '_>) -> bool {
         Value::Number(number) => {
             let exact: f64 = cell.attribute("data-v").unwrap().parse().unwrap();
             let decimals = shown.split('.').nth(1).map_or(0, str::len);
-            let near: f64 = shown.replace(',', "").parse().unwrap();
+            let figure = shown.trim_start_matches("≥ ").replace(',', "");
+            let near: f64 = figure.parse().unwrap();
             let rounding = 0.5 * 10_f64.powi(-(decimals as i32)) + 1e-9;
             Some(exact) == number.as_f64() && (exact - near).abs() <= rounding
         }
