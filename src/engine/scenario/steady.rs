@@ -12,7 +12,7 @@ use crate::{
     },
     lab::plan::FlowPlan,
     os::clock,
-    results::event::EventKind,
+    results::{event::EventKind, measure::DropCause},
 };
 
 /// Loss-free time before the first fault.
@@ -61,14 +61,33 @@ fn wait(live: &Live, probes: &Probes, stopped: &dyn Fn() -> bool) -> anyhow::Res
     if met.is_some() || stopped() {
         return Ok(());
     }
-    let silent: Vec<String> = flows
-        .into_iter()
-        .filter(|flow| probes.recovered_since(flow.id, now, 3).is_none())
-        .map(|flow| format!("{} → {}", flow.from, flow.to))
-        .collect();
     let mut why = String::new();
-    if !silent.is_empty() {
-        why += &format!("; nothing gets through {}", silent.join(", "));
+    for flow in flows {
+        let Some(counts) = probes.flow(flow.id) else {
+            continue;
+        };
+        let sent = counts.highest_seq.map_or(0, |seq| u64::from(seq) + 1);
+        let way = format!("{} → {}", flow.from, flow.to);
+        if counts.received == 0 {
+            why += &format!("; nothing gets through {way}");
+        } else if counts.received * 100 < sent * 99 {
+            let received = counts.received;
+            why += &format!("; of {sent} packets {received} got through {way}");
+        }
+    }
+    let over: Vec<String> = live
+        .dropped_by_tunnels()
+        .into_iter()
+        .filter(|drops| drops.cause == DropCause::Cap && drops.count > 0)
+        .map(|drops| {
+            format!(
+                "tunnel {} at {}: {}",
+                drops.tunnel, drops.node, drops.reason
+            )
+        })
+        .collect();
+    if !over.is_empty() {
+        why += &format!("; dropped by {}", over.join(", "));
     }
     // What was up, or the lab had not converged, and is no more.
     let lost = live.board().obstacles(&board::wanted(live.plan()));

@@ -187,6 +187,21 @@ impl<'a> FlowView<'a> {
             .any(|w| w.cut.contains(seq) || w.queue.contains(seq))
     }
 
+    /// The links whose wires dropped any of these so, and tunnels by their caps, each once.
+    pub(super) fn droppers(&self, seqs: &[u32]) -> Vec<String> {
+        let is_one = |w: &&Wire<'_>| {
+            let mut seqs = seqs.iter();
+            seqs.any(|seq| w.cut.contains(*seq) || w.queue.contains(*seq))
+        };
+        let mut names: Vec<String> = Vec::new();
+        for wire in self.wires.iter().filter(is_one) {
+            if !names.contains(&wire.log.link) {
+                names.push(wire.log.link.clone());
+            }
+        }
+        names
+    }
+
     /// Whether any wire says it dropped it, for whatever reason.
     pub(super) fn dropped_at_all(&self, seq: u32) -> bool {
         self.dropped_by_wire(seq) || self.wires.iter().any(|w| w.loss.contains(seq))

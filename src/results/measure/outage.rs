@@ -96,6 +96,7 @@ pub(super) fn tell(
     outage.reordered = view.reordered.iter().filter(|&&s| mine(s)).count() as u64;
     outage.duplicated = view.duplicates.iter().filter(|&&s| mine(s)).count() as u64;
     outage.wire_dropped = dropped.len() as u64;
+    outage.wire_dropped_by = view.droppers(&dropped);
     outage.node_dropped = split.by_node;
     outage.silent_neighbours = split.neighbours;
     outage.no_way = split.no_way;
@@ -172,6 +173,7 @@ fn assemble(
         at_end: None,
         additive_backup_delay_ms: additive,
         wire_dropped: 0,
+        wire_dropped_by: Vec::new(),
         node_dropped: 0,
         silent_neighbours: Vec::new(),
         no_way: Vec::new(),

@@ -395,6 +395,9 @@ pub struct Outage {
     pub additive_backup_delay_ms: Option<f64>,
     /// This flow's packets that wires dropped by a cut, a numbered drop or a full queue.
     pub wire_dropped: u64,
+    /// The links that did, and tunnels by their caps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wire_dropped_by: Vec<String>,
     /// Lost packets that reached no further wire, at a node seen to have no route, no carrier or
     /// no neighbour that answers, or to be the fault's own victim.
     pub node_dropped: u64,

@@ -279,8 +279,18 @@ pub(super) fn wire(outages: &[&Outage]) -> String {
     } else {
         "DISAGREES"
     };
+    let mut wires: Vec<&str> = Vec::new();
+    for name in outages.iter().flat_map(|o| &o.wire_dropped_by) {
+        if !wires.contains(&name.as_str()) {
+            wires.push(name);
+        }
+    }
+    let on = match wires.is_empty() {
+        true => String::new(),
+        false => format!(" on {}", wires.join(", ")),
+    };
     format!(
-        "wire dropped {} probes{nodes}: {verdict}",
+        "wire dropped {} probes{on}{nodes}: {verdict}",
         sum(|o| o.wire_dropped)
     )
 }

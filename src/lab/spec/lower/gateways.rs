@@ -83,7 +83,7 @@ impl Lower<'_> {
     /// A transit gateway's static routes lead over peerings; what is behind a Direct Connect
     /// gateway or a VPN with BGP it learns.
     pub(super) fn check_tgw_routes(&mut self) {
-        let mut found = Vec::new();
+        let mut found: Vec<(At, NodeName, IpNet)> = Vec::new();
         for (name, node) in &self.lab.nodes {
             if !node.kind.is_tgw() {
                 continue;
@@ -92,17 +92,20 @@ impl Lower<'_> {
                 let fits = match &route.via {
                     Via::Blackhole => true,
                     Via::Address(_) => false,
-                    Via::Link(link) => self
-                        .link(link)
-                        .is_some_and(|link| link.ends.iter().all(|end| self.lab.is_tgw(end))),
+                    Via::Link(name) => match self.link(name) {
+                        Some(link) => link.ends.iter().all(|end| self.lab.is_tgw(end)),
+                        // A broken one has been reported where it is.
+                        None => self.is_known(Section::Links, name.as_str()),
+                    },
                 };
-                if !fits {
-                    found.push((name.clone(), route.prefix));
+                let at = self.at(Section::Routes, &format!("{name} {}", route.prefix));
+                // `default` is one of each family.
+                if !fits && found.last().is_none_or(|(last, ..)| *last != at) {
+                    found.push((at, name.clone(), route.prefix));
                 }
             }
         }
-        for (tgw, prefix) in found {
-            let at = self.at(Section::Routes, &format!("{tgw} {prefix}"));
+        for (at, tgw, prefix) in found {
             self.f
                 .error(
                     at,

@@ -122,7 +122,7 @@ impl Lower<'_> {
                     "aws-tunnels",
                     "AWS's VPN connections have two tunnels",
                 )
-                .help("`unlike-aws: true` on the session insists");
+                .help(INSISTS);
         }
         count
     }
@@ -384,7 +384,7 @@ impl Lower<'_> {
             Err(why) => {
                 self.f
                     .error(fields.at_value(key), "proposal", format!("`{key}`: {why}"))
-                    .help(format!("write it like `{default}`"));
+                    .help(format!("write it like `{default}` (Site-to-Site VPN User Guide, \"Tunnel options for your AWS Site-to-Site VPN connection\")"));
                 None
             }
         }

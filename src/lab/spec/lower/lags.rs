@@ -47,7 +47,7 @@ impl Lower<'_> {
             self.f
                 .error(fields.at_value("min-links"), "out-of-range", message)
                 .help(format!(
-                    "at most {}; AWS's default is {}: its LAG counts as up without any",
+                    "at most {}; AWS's default is {}: its LAG counts as up without any (Direct Connect User Guide, \"Link aggregation groups (LAGs)\")",
                     named.len(),
                     aws::LAG_MIN_LINKS
                 ));
@@ -142,7 +142,7 @@ impl Lower<'_> {
             );
             self.f
                 .error(at, "lag", message)
-                .help("the links of a LAG have the same two ends: no LAG spans devices");
+                .help("the links of a LAG have the same two ends: no LAG spans devices (Direct Connect User Guide, \"Link aggregation groups (LAGs)\")");
             return false;
         }
         let (rate, first_rate) = (rates(link, reversed), rates(like, false));

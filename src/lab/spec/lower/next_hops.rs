@@ -161,8 +161,9 @@ impl Lower<'_> {
         let Ok(neighbour) = NodeName::new(via) else {
             return None;
         };
-        let is_vpc = matches!(self.kind(node), Some(Kind::Vpc { .. }));
-        if neighbour == *node && !is_vpc {
+        // The tables of AWS's have rules of their own.
+        let is_aws = matches!(self.kind(node), Some(Kind::Vpc { .. } | Kind::Tgw { .. }));
+        if neighbour == *node && !is_aws {
             self.f
                 .error(
                     at,
@@ -178,8 +179,7 @@ impl Lower<'_> {
             [] => {
                 let is_broken =
                     self.is_known(Section::Links, via) && !self.lab.links.contains_key(via);
-                // A vpc's table has rules of its own.
-                if is_broken || is_vpc {
+                if is_broken || is_aws {
                     return None;
                 }
                 self.f

@@ -431,14 +431,13 @@ impl Lower<'_> {
                 );
                 self.f.error(at, "aws-cidr", message);
             } else if index < 4 {
-                self.f.error(
-                    at,
-                    "host-address",
-                    format!(
-                        "`{}` is one of the four addresses AWS keeps at a subnet's beginning",
-                        net.addr()
-                    ),
+                let message = format!(
+                    "`{}` is one of the four addresses AWS keeps at a subnet's beginning",
+                    net.addr()
                 );
+                self.f
+                    .error(at, "host-address", message)
+                    .help("VPC User Guide, \"Subnet CIDR blocks\"");
             } else {
                 self.check_in_subnet(at, net, subnets);
             }

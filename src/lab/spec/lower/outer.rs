@@ -138,7 +138,7 @@ impl Lower<'_> {
                     "aws-private-ip",
                     format!("`{tgw}` has no `cidr`, from which a private-IP VPN takes its outer addresses"),
                 )
-                .help(format!("give `{tgw}` a CIDR block, `cidr: 10.255.0.0/24`"));
+                .help(format!("give `{tgw}` a CIDR block, `cidr: 10.255.0.0/24` (Transit Gateway Guide, \"Transit gateway CIDR blocks\")"));
             return None;
         };
         let Some(allowed) = associations.get(tgw) else {

@@ -63,6 +63,9 @@ impl Lower<'_> {
     /// How many prefixes of each family AWS takes on a VIF: its quota, or what it was raised to.
     pub(super) fn vif_prefix_limit(&mut self, fields: &Fields<'_>, kind: VifKind) -> u32 {
         let raised = fields.number(&mut self.f, "prefix-limit");
+        if fields.has("prefix-limit") && raised.is_none() {
+            self.f.help_last("AWS takes 100 and raises it to 1000 at most (\"AWS Direct Connect quotas\": routes per BGP session)");
+        }
         if kind != VifKind::Public {
             return raised.unwrap_or(aws::VIF_MAX_PREFIX);
         }

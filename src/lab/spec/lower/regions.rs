@@ -57,7 +57,7 @@ impl Lower<'_> {
         for (at, text) in apart {
             self.f
                 .error(at, "aws-region", text)
-                .help("put a `dxgw` between: it reaches the gateways of every Region");
+                .help("put a `dxgw` between: it reaches the gateways of every Region (Direct Connect User Guide, \"Direct Connect gateways\")");
         }
         for (dxgw, nodes) in around {
             let with = nodes.iter().find(|node| self.region_of(node).is_some());

@@ -190,7 +190,7 @@ impl Lower<'_> {
                     "aws-bfd",
                     "AWS does no BFD inside a VPN",
                 )
-                .help("its hold time is 30s; `unlike-aws: true` on the session insists");
+                .help("its hold time is 30s, and BFD is Direct Connect's (Direct Connect User Guide, \"BGP-specific settings\"); `unlike-aws: true` on the session insists");
         }
         let implementation = if word == Some("ipsec") {
             let named = Named {

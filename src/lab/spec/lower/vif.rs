@@ -243,7 +243,7 @@ impl Lower<'_> {
                 let message = format!("a VIF does not lead to {} itself", an(kind.word()));
                 self.f
                     .error(at, "wrong-kind", message)
-                    .help("put a `dxgw` between, and let the VIF be `vif: transit`");
+                    .help("put a `dxgw` between, and let the VIF be `vif: transit` (Direct Connect User Guide, \"Direct Connect virtual interfaces and hosted virtual interfaces\")");
                 return;
             }
             (Some(kind), _) => {
@@ -251,15 +251,15 @@ impl Lower<'_> {
             }
         };
         let help = match (self.kind(gateway), vif) {
-            (Some(Kind::Vgw), VifKind::Transit) => {
-                Some("to a vgw it is `vif: private`; a transit VIF is for a dxgw of tgws")
-            }
-            (Some(Kind::Dxgw { .. }), VifKind::Private) => {
-                Some("write `vif: transit`, or a dxgw of vgws as the gateway")
-            }
-            (Some(Kind::Dxgw { .. }), VifKind::Transit) => {
-                Some("write `vif: private`, or a dxgw of tgws as the gateway")
-            }
+            (Some(Kind::Vgw), VifKind::Transit) => Some(
+                "to a vgw it is `vif: private`; a transit VIF is for a dxgw of tgws (Direct Connect User Guide, \"Direct Connect virtual interfaces and hosted virtual interfaces\")",
+            ),
+            (Some(Kind::Dxgw { .. }), VifKind::Private) => Some(
+                "write `vif: transit`, or a dxgw of vgws as the gateway (Direct Connect User Guide, \"Direct Connect virtual interfaces and hosted virtual interfaces\")",
+            ),
+            (Some(Kind::Dxgw { .. }), VifKind::Transit) => Some(
+                "write `vif: private`, or a dxgw of tgws as the gateway (Direct Connect User Guide, \"Direct Connect virtual interfaces and hosted virtual interfaces\")",
+            ),
             (Some(Kind::AwsPublic { .. }), VifKind::Private | VifKind::Transit) => {
                 Some("write `vif: public` and your `prefixes`")
             }

@@ -111,6 +111,12 @@ impl Lower<'_> {
     /// A peering carries what both tables send over it.
     fn check_peerings(&mut self, vpc: &NodeName, peerings: &[LinkName]) {
         for peering in peerings {
+            let is_vpc = |end: &NodeName| matches!(self.kind(end), Some(Kind::Vpc { .. }));
+            let link = self.lab.links.get(peering);
+            // What leads elsewhere has been refused.
+            if !link.is_some_and(|link| link.ends.iter().all(is_vpc)) {
+                continue;
+            }
             let used = self.lab.nodes.get(vpc).is_some_and(|node| {
                 let over = |via: &Via| matches!(via, Via::Link(link) if link == peering);
                 node.routes.iter().any(|route| over(&route.via))

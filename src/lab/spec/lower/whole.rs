@@ -113,6 +113,12 @@ impl Lower<'_> {
     }
 
     /// Networks at different places do not overlap; hosts of one node may share one.
+    /// Whether both are of VPCs, with a peering between them.
+    fn do_peer(&self, a: &Used, b: &Used) -> bool {
+        let is_vpc = |used: &Used| used.what.starts_with("vpc");
+        is_vpc(a) && is_vpc(b) && !self.links_between(&a.node, &b.node).is_empty()
+    }
+
     fn check_overlaps(&mut self) {
         let used = self.networks();
         let mut found = Vec::new();
@@ -139,11 +145,15 @@ impl Lower<'_> {
                     let (first, second) = if a.at <= b.at { (a, b) } else { (b, a) };
                     let help = if second.what.starts_with("tunnel") {
                         Some(
-                            "each tunnel of a gateway has a network of its own at AWS; left out, it is derived from the name",
+                            "each tunnel of a gateway has a network of its own at AWS; left out, it is derived from the name (Site-to-Site VPN User Guide, \"Tunnel options for your AWS Site-to-Site VPN connection\")",
                         )
                     } else if self.same_tgw(a, b) {
                         Some(
                             "a tgw does not route between vpcs whose ranges overlap: the second's is not propagated (Transit Gateway Guide, \"Amazon VPC attachments\")",
+                        )
+                    } else if self.do_peer(a, b) {
+                        Some(
+                            "VPCs whose ranges overlap do not peer (VPC Peering Guide, \"Unsupported VPC peering configurations\")",
                         )
                     } else {
                         None
