@@ -278,6 +278,9 @@ pub(super) struct ReportArgs {
     /// The page that is `report.html`
     #[arg(long, conflicts_with_all = ["json", "markdown", "otg"])]
     pub(super) html: bool,
+    /// Also write result.json (of a bench bench.json) and report.html there again
+    #[arg(long, conflicts_with = "trial")]
+    pub(super) write: bool,
     #[command(flatten)]
     pub(super) output: Output,
 }

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::Context as _;
+
 use super::{
     Exit,
     args::ReportArgs,
@@ -17,7 +19,7 @@ use crate::{
     results::{
         event::read_journal,
         measure::measure,
-        replay::{Replay, ReplayError},
+        replay::{Replay, ReplayError, Replayed},
         report,
     },
 };
@@ -39,6 +41,9 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Exit> {
         return Err(Exit::Usage(format!(
             "trial {number} is not in the journal: its trials are 1 to {last}"
         )));
+    }
+    if args.write {
+        kept.write()?;
     }
     if args.html {
         return output::data(&kept.page(args.trial)?);
@@ -66,7 +71,10 @@ fn of_bench(args: &ReportArgs, bench: &KeptBench) -> Result<(), Exit> {
             "{run} is of a bench: --trial and --otg are of a run; name a turn of a variant, such as {run}/01/turn-01"
         )));
     }
-    let result = bench.result()?;
+    let result = match args.write {
+        true => bench.write()?,
+        false => bench.result()?,
+    };
     match args.html {
         true => output::data(&bench.page(&result)),
         false => bench_dir::print(&result, (args.output.json, args.markdown)),
@@ -75,10 +83,10 @@ fn of_bench(args: &ReportArgs, bench: &KeptBench) -> Result<(), Exit> {
 
 /// The series of one variant, which several runs measured.
 fn of_variant(args: &ReportArgs, bench: &KeptBench, variant: &str) -> Result<(), Exit> {
-    if args.trial.is_some() || args.otg || args.html {
+    if args.trial.is_some() || args.otg || args.html || args.write {
         let run = args.run.display();
         return Err(Exit::Usage(format!(
-            "{run} is a variant of a bench: --trial, --otg and --html are of a run; name one of its turns, such as {run}/turn-01"
+            "{run} is a variant of a bench: --trial, --otg, --html and --write are of a run or of the whole bench; name one of its turns, such as {run}/turn-01"
         )));
     }
     let (series, _) = bench.variant(variant)?;
@@ -155,6 +163,18 @@ impl Kept {
             replay: replay.still_running(running),
             directory,
         })
+    }
+
+    /// Writes what `report` tells of it, in place of what the run wrote or could not write any more.
+    fn write(&self) -> Result<(), Exit> {
+        let text = match self.replay.result(&mut self.reader())? {
+            Replayed::Run(run) => report::json(&*run),
+            Replayed::Series(series) => report::json(&*series),
+        };
+        let text = text.context("the result")?;
+        fs::write(self.directory.join("result.json"), text).context("result.json")?;
+        let page = self.page(None)?;
+        Ok(fs::write(self.directory.join("report.html"), page).context("report.html")?)
     }
 
     /// `report.html` of all of it, or of one trial.

@@ -34,7 +34,10 @@ fn killed(bench: &Bench, args: &[&str]) {
     let told = bench.json(&["report", "out", "--json"]);
     assert_eq!(told["ended"]["why"], "interrupted", "{told}");
     assert!(!bench.dir.path().join("out/bench.json").exists());
-    let text = bench.ok(&["report", "out"]);
+    let text = bench.ok(&["report", "out", "--write"]);
+    let kept = fs::read_to_string(bench.dir.path().join("out/bench.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&kept).unwrap(), told);
+    fs::remove_file(bench.dir.path().join("out/01/result.json")).unwrap();
     assert!(text.contains("; interrupted"), "{text}");
     // What is there can be compared.
     bench.json(&["compare", "out/01", "out/02", "--json"]);

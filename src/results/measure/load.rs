@@ -9,12 +9,16 @@ use serde::{Deserialize, Serialize};
 use super::{
     input::{BEFORE, RunInput, Transition},
     load_path::{Bottleneck, Paths},
+    settling::Settling,
     window::Window,
 };
 use crate::results::event::{LoadLog, LoadSent, MonoNs, PAUSE_NS, Pause, TcpSample, UdpBin};
 
 /// How much of a phase's end says what it settled to.
 const AT_END_NS: u64 = 2_000_000_000;
+/// Throughput of the halves of that may differ by this share of the larger: congestion control
+/// goes up and down by itself.
+const DRIFT: f64 = 0.2;
 /// A timeline has at most this many intervals.
 const POINTS: u64 = 1_200;
 /// With nothing to send in more than this share of its samples, TCP was limited by its sender.
@@ -92,6 +96,9 @@ pub struct LoadPhase {
     pub throughput_bps: u64,
     /// The same in its last two seconds, or in all of a shorter one.
     pub at_end_bps: u64,
+    /// Whether that is a steady state.
+    #[serde(default)]
+    pub at_end_settling: Settling,
     /// That in percent of what it was before the first fault.
     pub share_of_before_percent: Option<f64>,
     /// The longest time in which nothing arrived; of several connections on any of them.
@@ -313,6 +320,7 @@ fn phase(log: &LoadLog, time: Time, index: usize, paths: &Paths<'_>) -> LoadPhas
         bottleneck: path.as_ref().and_then(|path| path.bottleneck.clone()),
         throughput_bps: throughput(log, time),
         at_end_bps: throughput(log, time.last()),
+        at_end_settling: settling(log, time.last()),
         share_of_before_percent: None,
         longest_stall_ms: longest as f64 / 1e6,
         stalled_ms: stalled as f64 / 1e6,
@@ -376,6 +384,30 @@ fn throughput(log: &LoadLog, time: Time) -> u64 {
     match seconds > 0.0 {
         true => (bytes * 8.0 / seconds) as u64,
         false => 0,
+    }
+}
+
+/// Whether the end of a phase is a steady state: nothing stood still in it, and its halves are alike.
+fn settling(log: &LoadLog, end: Time) -> Settling {
+    if stalls(log, end).1 > 0 {
+        return Settling::Outage;
+    }
+    // A fault's bracket takes a little off.
+    if end.seconds() < 0.99 {
+        return Settling::TooShort;
+    }
+    let middle = end.from + (end.to - end.from) / 2;
+    let halves = [
+        Time { to: middle, ..end },
+        Time {
+            from: middle,
+            ..end
+        },
+    ];
+    let [early, late] = halves.map(|half| throughput(log, half) as f64);
+    match (early - late).abs() > DRIFT * early.max(late) {
+        true => Settling::Drifting,
+        false => Settling::Settled,
     }
 }
 

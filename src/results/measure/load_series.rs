@@ -35,6 +35,8 @@ pub struct LoadSummary {
     pub throughput_bps: LoadRange,
     /// The same in the phase's last two seconds.
     pub at_end_bps: LoadRange,
+    /// Of these trials, those in which that was no steady state.
+    pub at_end_unsettled: usize,
     /// That in percent of what it was before the first fault.
     pub share_of_before_percent: Option<LoadRange>,
     /// The longest time in which nothing arrived.
@@ -107,6 +109,9 @@ fn fold(all: &[(&LoadResult, &LoadPhase)]) -> Option<LoadSummary> {
         left_out: all.len() - trials,
         throughput_bps: range(|p| Some(p.throughput_bps as f64))?,
         at_end_bps: range(|p| Some(p.at_end_bps as f64))?,
+        at_end_unsettled: counted()
+            .filter(|(_, phase)| phase.at_end_settling.doubt().is_some())
+            .count(),
         share_of_before_percent: range(|p| p.share_of_before_percent),
         longest_stall_ms: range(|p| Some(p.longest_stall_ms))?,
         transfer_time_ratio: range(|p| p.rfc6349.as_ref()?.transfer_time_ratio),

@@ -55,6 +55,23 @@ fn mbit(bps: u64) -> String {
     words::short(bps as f64 / 1e6)
 }
 
+/// A figure, marked where it is of no steady state.
+fn unsettled(figure: String, is_so: bool) -> String {
+    match is_so {
+        true => format!("~ {figure}"),
+        false => figure,
+    }
+}
+
+/// What the mark means, where there is one.
+const UNSETTLED: &str = "~ not settled when the phase ended: no steady state";
+
+/// Whether a load had not settled when a phase ended.
+fn is_unsettled(load: &LoadResult) -> bool {
+    let mut phases = load.phases.iter();
+    phases.any(|phase| phase.at_end_settling.doubt().is_some())
+}
+
 fn or_dash(text: Option<String>) -> String {
     text.unwrap_or_else(|| "–".to_owned())
 }
@@ -79,7 +96,7 @@ fn rows(load: &LoadResult) -> Vec<Vec<String>> {
             phase(load, index, one),
             or_dash(one.path.clone()),
             mbit(one.throughput_bps),
-            mbit(one.at_end_bps),
+            unsettled(mbit(one.at_end_bps), one.at_end_settling.doubt().is_some()),
             percent(one.share_of_before_percent, 0),
             stall,
         ];
@@ -135,6 +152,9 @@ pub(super) fn terminal(result: &RunResult, page: &mut Page) {
         }
         page.gap();
         page.columns(&rows(load));
+        if is_unsettled(load) {
+            page.line(&format!("  {UNSETTLED}"));
+        }
         for broken in &load.broken {
             page.line(&format!("  connection ended: {broken}"));
         }
@@ -158,6 +178,9 @@ pub(super) fn markdown(result: &RunResult, out: &mut String) -> std::fmt::Result
             if number == 0 {
                 writeln!(out, "|---|---|{}", "---:|".repeat(row.len() - 2))?;
             }
+        }
+        if is_unsettled(load) {
+            writeln!(out, "\n{UNSETTLED}.")?;
         }
         if let Some(why) = &load.limited_by {
             writeln!(out, "\nNot the lab's limit: {}.", escape(why))?;
@@ -227,7 +250,10 @@ fn rows_of_trials(all: &[&LoadSummary]) -> Vec<Vec<String>> {
             phase_of(one),
             trials,
             spread(&in_mbit(&one.throughput_bps), 2),
-            spread(&in_mbit(&one.at_end_bps), 2),
+            unsettled(
+                spread(&in_mbit(&one.at_end_bps), 2),
+                one.at_end_unsettled > 0,
+            ),
             spread_of(&one.share_of_before_percent, 0),
             spread(&one.longest_stall_ms, 0),
         ];
@@ -284,6 +310,9 @@ pub(super) fn terminal_of_trials(result: &TrialsResult, page: &mut Page) {
             each.collect::<Vec<Vec<String>>>()
         });
         page.columns(&first);
+        if all.iter().any(|one| one.at_end_unsettled > 0) {
+            page.line(&format!("  {UNSETTLED}"));
+        }
         page.gap();
         page.columns(&second);
     }

@@ -158,6 +158,15 @@ fn throughput_is_told_by_phase_and_by_time() {
     assert_eq!(bps("job", 0), [16_000, 16_000]);
     // 1.5 of 3 seconds at 4 Mbit/s, of which the last two have all.
     assert_eq!(bps("job", 1), [2_000, 3_000]);
+    // A stall is no steady state, nor is what grows.
+    for (load, last) in [("job", Settling::Drifting), ("call", Settling::Settled)] {
+        let settling = [0, 1, 2].map(|index| phase(&result, load, index).at_end_settling);
+        assert_eq!(
+            settling,
+            [Settling::Settled, Settling::Outage, last],
+            "{load}"
+        );
+    }
     assert_eq!(bps("call", 0), [800, 800]);
     assert_eq!(bps("call", 1), [320, 480]);
     let cut = phase(&result, "job", 1);

@@ -106,6 +106,7 @@ fn seen(result: &RunResult, page: &mut Markup) {
         Column::numbers("seconds"),
         Column::numbers("Mbit/s"),
         Column::numbers("Mbit/s at the end"),
+        Column::words("settled"),
         Column::numbers("of before, %").of("share_of_before_percent"),
         Column::numbers("longest stall, ms").of("longest_stall_ms"),
         Column::numbers("all stood still, ms").of("stalled_ms"),
@@ -120,6 +121,10 @@ fn seen(result: &RunResult, page: &mut Markup) {
                 Cell::number(phase.duration_ms / 1e3, 1),
                 mbit(phase.throughput_bps),
                 mbit(phase.at_end_bps),
+                match phase.at_end_settling.doubt() {
+                    Some(doubt) => Cell::text(format!("no: {doubt}")),
+                    None => Cell::text("yes"),
+                },
                 Cell::number(phase.share_of_before_percent, 0),
                 Cell::number(phase.longest_stall_ms, 1),
                 Cell::number(phase.stalled_ms, 1),
@@ -213,6 +218,7 @@ pub(super) fn of_series(result: &TrialsResult, page: &mut Markup) {
         Column::numbers("left out").of("left_out"),
         Column::words("Mbit/s"),
         Column::words("Mbit/s at the end"),
+        Column::numbers("not settled").of("at_end_unsettled"),
         Column::words("of before, %"),
         Column::words("longest stall, ms"),
         Column::words("transfer time ratio"),
@@ -239,6 +245,7 @@ pub(super) fn of_series(result: &TrialsResult, page: &mut Markup) {
             Cell::count(one.left_out as u64),
         ];
         cells.extend(rates.iter().map(|rate| cell(Some(rate), 2)));
+        cells.push(Cell::count(one.at_end_unsettled as u64));
         cells.extend([
             cell(one.share_of_before_percent.as_ref(), 0),
             cell(Some(&one.longest_stall_ms), 0),
