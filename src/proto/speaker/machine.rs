@@ -1,6 +1,6 @@
 //! The speaker's surface.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::{
 use crate::proto::bgp::decision::{Kind, LOCAL_PREF_DEFAULT};
 use crate::proto::bgp::fsm::{Graceful, Negotiated, Output, Peer, Settings};
 use crate::proto::bgp::rib::{Effect, Fault, Rib, Row};
-use crate::proto::bgp::wire::{Cease, Decoded, MessageType, Notification, Remedy};
+use crate::proto::bgp::wire::{Cease, Decoded, MessageType, Notification, Refresh, Remedy};
 use crate::units::{Family, PeerConfig, RouteTableName, Span, SpeakerConfig};
 
 /// A BGP speaker. Feed it with `handle_*` and the commands, then drain
@@ -34,10 +34,22 @@ struct Session {
     established_at: Option<Instant>,
     /// When the peer's stale routes go at the latest.
     stale_until: Option<Instant>,
+    /// Families that the peer has said to have told, since the session is up.
+    end_of_rib: BTreeSet<Family>,
+    /// Families that the peer is telling again (RFC 7313).
+    refreshing: BTreeSet<Family>,
     last_error: Option<String>,
     flaps: u64,
     messages_in: MessageCounters,
     messages_out: MessageCounters,
+}
+
+impl Session {
+    /// Whether the peer says when it has told a family, and has not yet.
+    fn awaits_end_of_rib(&self, family: Family) -> bool {
+        let agreed = self.machine.negotiated();
+        agreed.is_some_and(|agreed| agreed.says_end_of_rib) && !self.end_of_rib.contains(&family)
+    }
 }
 
 impl Speaker {
@@ -62,6 +74,8 @@ impl Speaker {
                 machine: Peer::new(settings, seed, index << 32),
                 established_at: None,
                 stale_until: None,
+                end_of_rib: BTreeSet::new(),
+                refreshing: BTreeSet::new(),
                 last_error: None,
                 flaps: 0,
                 messages_in: MessageCounters::default(),
@@ -390,11 +404,7 @@ impl Speaker {
                 }
             }
             Output::Update(update) => self.handle_update(index, update),
-            Output::Refresh(family) => {
-                for rib in &mut self.ribs {
-                    rib.refresh(index, family);
-                }
-            }
+            Output::Refresh(refresh, family) => self.handle_refresh(index, refresh, family),
         }
     }
 
@@ -422,6 +432,36 @@ impl Speaker {
         );
     }
 
+    fn handle_refresh(&mut self, index: usize, refresh: Refresh, family: Family) {
+        let Some(session) = self.sessions.get_mut(index) else {
+            return;
+        };
+        match refresh {
+            Refresh::Request => {
+                for rib in &mut self.ribs {
+                    rib.refresh(index, family);
+                }
+            }
+            // RFC 7313 §4: not before the End-of-RIB of a peer that sends one, whose stale
+            // routes are of another kind.
+            Refresh::Begin if session.awaits_end_of_rib(family) => {
+                let text = "a refresh begins before End-of-RIB; ignored (RFC 7313 §4)";
+                self.warn(index, text.to_owned());
+            }
+            Refresh::Begin => {
+                session.refreshing.insert(family);
+                for rib in &mut self.ribs {
+                    rib.mark_stale(index, family);
+                }
+            }
+            Refresh::End => {
+                if session.refreshing.remove(&family) {
+                    self.drop_stale(index, |one| one == family);
+                }
+            }
+        }
+    }
+
     /// Forgets what has been stale for as long as the peer asked for, come again or not.
     fn expire_stale(&mut self, index: usize, now: Instant) {
         let due = |session: &Session| session.stale_until.is_some_and(|at| at <= now);
@@ -445,6 +485,8 @@ impl Speaker {
         if let Some(session) = self.sessions.get_mut(index) {
             session.established_at = Some(now);
             session.last_error = None;
+            session.end_of_rib.clear();
+            session.refreshing.clear();
         }
         if let Some(remote_asn) = self.config.peers.get(index).map(|peer| peer.remote_asn) {
             let agreed = &negotiated;
@@ -478,7 +520,13 @@ impl Speaker {
         }
         if let Some(family) = update.end_of_rib {
             self.event(index, |session| SpeakerEvent::EndOfRib { session, family });
-            self.drop_stale(index, |one| one == family);
+            let refreshing = self.sessions.get_mut(index).is_some_and(|session| {
+                session.end_of_rib.insert(family);
+                session.refreshing.contains(&family)
+            });
+            if !refreshing {
+                self.drop_stale(index, |one| one == family);
+            }
         }
         let Some((first, others)) = self.ribs.split_first_mut() else {
             return;
@@ -524,19 +572,26 @@ impl Speaker {
                     peer,
                     bytes,
                     messages,
-                } => {
-                    if let Some(session) = self.sessions.get_mut(peer)
-                        && let Some(conn) = session.machine.established_conn()
-                    {
-                        count(&mut session.messages_out, MessageType::Update, messages);
-                        self.actions.push_back(Action::Send { conn, bytes });
-                    }
-                }
+                } => self.tell(peer, MessageType::Update, bytes, messages),
+                Effect::Refresh {
+                    peer,
+                    bytes,
+                    messages,
+                } => self.tell(peer, MessageType::RouteRefresh, bytes, messages),
                 Effect::TooLarge { peer, prefix } => {
                     let text = format!("the attributes of {prefix} fit into no message");
                     self.warn(peer, text);
                 }
             }
+        }
+    }
+
+    fn tell(&mut self, peer: usize, kind: MessageType, bytes: Vec<u8>, messages: u64) {
+        if let Some(session) = self.sessions.get_mut(peer)
+            && let Some(conn) = session.machine.established_conn()
+        {
+            count(&mut session.messages_out, kind, messages);
+            self.actions.push_back(Action::Send { conn, bytes });
         }
     }
 

@@ -6,6 +6,7 @@ use super::{FibChange, SpeakerEvent};
 use crate::units::{Community, Family, Match, Policy, PrefixMatch, Rule, Set, Span, Verdict};
 
 mod graceful;
+mod refresh;
 mod topology;
 
 fn rule(matches: Vec<Match>, set: Vec<Set>) -> Rule {
@@ -517,21 +518,22 @@ fn status_and_events_survive_serde() {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the virtual clock needs an epoch"
+)]
+fn epoch() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
 mod hostile {
     use proptest::prelude::*;
 
     use super::super::sim::{Builder, peer_config};
     use super::super::{Action, ConnId, Origin, PeerId, Speaker};
+    use super::epoch;
     use crate::proto::bgp::wire::{Open, encode_keepalive};
     use crate::units::{Family, fixture};
-
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the virtual clock needs an epoch"
-    )]
-    fn epoch() -> std::time::Instant {
-        std::time::Instant::now()
-    }
 
     fn framed(kind: u8, body: &[u8]) -> Vec<u8> {
         let mut message = vec![0xFF; 16];

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::peer::Settings;
-use crate::proto::bgp::wire::{Framer, Notification, Open, SessionKind};
+use crate::proto::bgp::wire::{
+    Capability, EXTENDED_BYTES_MAX, Framer, MESSAGE_BYTES_MAX, Notification, Open, SessionKind,
+};
 use crate::units::Family;
 
 /// One TCP connection. The speaker allots the numbers of those it asks for; the
@@ -63,6 +65,12 @@ pub struct Negotiated {
     pub kind: SessionKind,
     /// The peer understands ROUTE-REFRESH.
     pub route_refresh: bool,
+    /// And the markers around a refreshed table (RFC 7313).
+    pub refresh_markers: bool,
+    /// The longest message that the peer takes, in bytes (RFC 8654).
+    pub message_bytes_max: usize,
+    /// The peer says when it has told its table (RFC 4724 §3).
+    pub says_end_of_rib: bool,
     /// What both ends have of graceful restart.
     pub graceful: Option<Graceful>,
 }
@@ -174,7 +182,14 @@ pub(super) fn negotiate(settings: &Settings, open: &Open) -> Result<Negotiated, 
             four_octet: open.four_octet_as().is_some(),
             families,
         },
-        route_refresh: open.route_refresh(),
+        route_refresh: open.has(&Capability::RouteRefresh),
+        refresh_markers: open.has(&Capability::EnhancedRefresh),
+        message_bytes_max: if open.has(&Capability::ExtendedMessage) {
+            EXTENDED_BYTES_MAX
+        } else {
+            MESSAGE_BYTES_MAX
+        },
+        says_end_of_rib: open.graceful_restart().is_some(),
         graceful,
     })
 }

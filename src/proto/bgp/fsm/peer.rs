@@ -11,7 +11,7 @@ use super::connection::{
 };
 use super::state::State;
 use crate::proto::bgp::wire::{
-    Cease, Decoded, Frame, MESSAGE_BYTES_MAX, MessageType, Notification, Open, Restart,
+    Cease, Decoded, Frame, MESSAGE_BYTES_MAX, MessageType, Notification, Open, Refresh, Restart,
     decode_refresh, decode_update, encode_keepalive, encode_refresh,
 };
 use crate::units::{Asn, Family};
@@ -81,8 +81,8 @@ pub enum Output {
     Received(MessageType),
     /// An UPDATE of the established session.
     Update(Decoded),
-    /// The peer wants our table of this family again (RFC 2918).
-    Refresh(Family),
+    /// What the peer says of the refresh of a family's table, ours or its own.
+    Refresh(Refresh, Family),
 }
 
 /// One session.
@@ -376,7 +376,11 @@ impl Peer {
             .is_some_and(|agreed| agreed.route_refresh && agreed.kind.families.contains(&family));
         if able {
             let id = conn.id;
-            self.send(id, MessageType::RouteRefresh, encode_refresh(family));
+            self.send(
+                id,
+                MessageType::RouteRefresh,
+                encode_refresh(Refresh::Request, family),
+            );
         }
         able
     }
@@ -430,8 +434,10 @@ impl Peer {
                 Ok(())
             }
             (Phase::Established, MessageType::RouteRefresh) => {
-                if let Some(family) = decode_refresh(frame.body) {
-                    self.outputs.push(Output::Refresh(family));
+                let agreed = conn.negotiated.as_ref();
+                let markers = agreed.is_some_and(|agreed| agreed.refresh_markers);
+                if let Some((refresh, family)) = decode_refresh(frame.body, markers)? {
+                    self.outputs.push(Output::Refresh(refresh, family));
                 }
                 Ok(())
             }

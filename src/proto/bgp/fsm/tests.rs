@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::{ConnId, Origin, Output, Peer, Settings, State};
 use crate::proto::bgp::wire::{
-    Capability, HEADER_BYTES, MESSAGE_BYTES_MAX, MessageType, Notification, Open,
+    Capability, HEADER_BYTES, MESSAGE_BYTES_MAX, MessageType, Notification, Open, Refresh,
     encode_end_of_rib, encode_keepalive, encode_refresh,
 };
 use crate::units::{Asn, Family};
@@ -131,7 +131,10 @@ fn every_message_in_every_state() {
         ("open", open_from(2).encode()),
         ("update", update),
         ("keepalive", encode_keepalive()),
-        ("refresh", encode_refresh(Family::Ipv4Unicast)),
+        (
+            "refresh",
+            encode_refresh(Refresh::Request, Family::Ipv4Unicast),
+        ),
     ];
     let (sent, confirm, up) = (State::OpenSent, State::OpenConfirm, State::Established);
     type Outcome = Result<State, (u8, u8)>;

@@ -9,7 +9,9 @@ use super::table::{Effect, Path, PeerTable, Rib, Source};
 use crate::proto::bgp::decision::Kind;
 use crate::proto::bgp::export::{Target, may_export, transform};
 use crate::proto::bgp::policy;
-use crate::proto::bgp::wire::{Attributes, encode_announce, encode_end_of_rib, encode_withdraw};
+use crate::proto::bgp::wire::{
+    Attributes, Refresh, encode_announce, encode_end_of_rib, encode_refresh, encode_withdraw,
+};
 use crate::units::{Family, Rule};
 
 /// What a peer has been told, and what it is still owed.
@@ -17,20 +19,30 @@ use crate::units::{Family, Rule};
 pub(super) struct Advertised {
     routes: BTreeMap<IpNet, Arc<Attributes>>,
     /// Families of which the peer is owed the whole table, End-of-RIB included.
-    owed: BTreeSet<Family>,
+    owed: BTreeMap<Family, Owed>,
     /// What it has been told may have to be told anew, all of it.
     compare: bool,
+}
+
+/// Why a peer is owed a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    /// It has heard nothing of it since the session is up.
+    Anew,
+    /// It has asked for it again.
+    Again,
 }
 
 impl Advertised {
     pub(super) fn owe(&mut self, families: &[Family]) {
         self.routes.clear();
-        self.owed.extend(families);
+        let anew = families.iter().map(|&family| (family, Owed::Anew));
+        self.owed.extend(anew);
     }
 
     /// Owes the whole table of a family again, told already or not.
     pub(super) fn owe_again(&mut self, family: Family) {
-        self.owed.insert(family);
+        self.owed.entry(family).or_insert(Owed::Again);
     }
 
     /// Whatever is told otherwise now than before is owed.
@@ -48,6 +60,15 @@ impl Advertised {
 struct Group {
     attributes: Arc<Attributes>,
     prefixes: Vec<IpNet>,
+}
+
+/// How a peer's messages are written.
+#[derive(Debug, Clone, Copy)]
+struct Form {
+    /// AS numbers have four octets.
+    four_octet: bool,
+    /// The longest message it takes, in bytes.
+    longest: usize,
 }
 
 /// Where outgoing attributes come from: the same three always give the same.
@@ -77,11 +98,15 @@ impl Rib {
             return;
         };
         let families = session.kind.families.clone();
-        let four_octet = session.kind.four_octet;
+        let form = Form {
+            four_octet: session.kind.four_octet,
+            longest: session.message_bytes_max,
+        };
+        let markers = session.refresh_markers;
         let mut advertised = std::mem::take(&mut table.advertised);
         let owed = std::mem::take(&mut advertised.owed);
         let mut batch = Batch::default();
-        for family in &owed {
+        for family in owed.keys() {
             for (prefix, entry) in &self.entries {
                 if let Some(best) = entry
                     .best
@@ -110,9 +135,23 @@ impl Rib {
                 batch.note(*prefix, told, &mut advertised.routes, false);
             }
         }
-        let (mut bytes, mut messages) = batch.encode(peer, four_octet, &mut advertised, effects);
-        for family in owed {
-            encode_end_of_rib(family, &mut bytes);
+        // RFC 7313 §4: a table told again stands between markers, told first before End-of-RIB.
+        let marked = |&(_, &why): &(&Family, &Owed)| markers && why == Owed::Again;
+        let again: Vec<Family> = owed.iter().filter(marked).map(|(one, _)| *one).collect();
+        let mark = |what: Refresh| {
+            let bytes = |&family: &Family| encode_refresh(what, family);
+            let bytes: Vec<_> = again.iter().flat_map(bytes).collect();
+            let messages = again.len() as u64;
+            (messages > 0).then_some(Effect::Refresh {
+                peer,
+                bytes,
+                messages,
+            })
+        };
+        effects.extend(mark(Refresh::Begin));
+        let (mut bytes, mut messages) = batch.encode(peer, form, &mut advertised, effects);
+        for family in owed.keys().filter(|family| !again.contains(family)) {
+            encode_end_of_rib(*family, &mut bytes);
             messages += 1;
         }
         if messages > 0 {
@@ -122,6 +161,7 @@ impl Rib {
                 messages,
             });
         }
+        effects.extend(mark(Refresh::End));
         if let Some(table) = self.peers.get_mut(peer) {
             table.advertised = advertised;
         }
@@ -214,7 +254,7 @@ impl Batch {
     fn encode(
         mut self,
         peer: usize,
-        four_octet: bool,
+        form: Form,
         advertised: &mut Advertised,
         effects: &mut Vec<Effect>,
     ) -> (Vec<u8>, u64) {
@@ -224,7 +264,8 @@ impl Batch {
             let encoded = encode_announce(
                 &group.attributes,
                 &group.prefixes,
-                four_octet,
+                form.four_octet,
+                form.longest,
                 &mut announcements,
             );
             match encoded {
@@ -250,7 +291,7 @@ impl Batch {
             .withdrawn
             .chunk_by(|a, b| Family::of(a) == Family::of(b))
         {
-            messages += encode_withdraw(family, &mut bytes);
+            messages += encode_withdraw(family, form.longest, &mut bytes);
         }
         bytes.append(&mut announcements);
         (bytes, messages)

@@ -32,6 +32,15 @@ pub enum Effect {
         /// How many they are.
         messages: u64,
     },
+    /// Whole ROUTE-REFRESH messages for the peer of this index, in their place among the UPDATEs.
+    Refresh {
+        /// The peer.
+        peer: usize,
+        /// The messages.
+        bytes: Vec<u8>,
+        /// How many they are.
+        messages: u64,
+    },
     /// These attributes fit into no message, so the peer is not told.
     TooLarge {
         /// The peer.
@@ -248,6 +257,16 @@ impl Rib {
             }
         }
         self.stale(peer)
+    }
+
+    /// The peer begins to tell a family's table again: all that it has told is stale until it has
+    /// come again (RFC 7313 §4).
+    pub fn mark_stale(&mut self, peer: usize, family: Family) {
+        if let Some(table) = self.peers.get_mut(peer) {
+            let of_family = |prefix: &&IpNet| Family::of(prefix) == family;
+            let told: Vec<IpNet> = table.received.keys().filter(of_family).copied().collect();
+            table.stale.extend(told);
+        }
     }
 
     /// Takes away the peer's stale routes of such families; how many.

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 use super::{Effect, Fault, FibChange, Interface, Rib};
 use crate::proto::bgp::fsm::Negotiated;
 use crate::proto::bgp::wire::{
-    AsPath, Attributes, Decoded, Framer, MessageType, Reach, SessionKind, decode_update,
+    AsPath, Attributes, Decoded, Framer, MESSAGE_BYTES_MAX, MessageType, Reach, SessionKind,
+    decode_update,
 };
 use crate::units::{Community, Family, IfName, Origination, PeerConfig, fixture};
 
@@ -70,6 +71,9 @@ fn negotiated(index: u8) -> Negotiated {
             families: vec![Family::Ipv4Unicast],
         },
         route_refresh: true,
+        refresh_markers: false,
+        message_bytes_max: MESSAGE_BYTES_MAX,
+        says_end_of_rib: false,
         graceful: None,
     }
 }
@@ -359,7 +363,7 @@ fn a_med_is_told_of_every_route_and_taken_back() {
         let med_200 = [0x80, 4, 4, 0, 0, 0, 200];
         let has = effects.iter().any(|effect| match effect {
             Effect::Updates { bytes, .. } => bytes.windows(7).any(|seven| seven == med_200),
-            Effect::Fib(_) | Effect::TooLarge { .. } => false,
+            Effect::Fib(_) | Effect::Refresh { .. } | Effect::TooLarge { .. } => false,
         });
         assert_eq!(has, med.is_some());
         assert_eq!(rib.flush(), []);

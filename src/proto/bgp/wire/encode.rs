@@ -5,18 +5,18 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::attributes::{code, flag};
-use super::frame::{MESSAGE_BYTES_MAX, MessageType, begin, finish};
+use super::frame::{MessageType, begin, finish};
 use super::nlri::{self, UNICAST, afi};
 use super::{AsPath, Attributes};
 use crate::units::{Asn, Family};
 
 /// The attributes leave no room for even one prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the attributes do not fit into a message of 4096 bytes")]
+#[error("the attributes do not fit into a message")]
 pub struct TooLarge;
 
 /// Appends UPDATEs that announce `prefixes`, all of one family, and returns how
-/// many messages that took. IPv4 prefixes with an IPv4 next hop travel in the
+/// many messages that took, of at most `longest` bytes each. IPv4 prefixes with an IPv4 next hop travel in the
 /// classic fields, all others in MP_REACH_NLRI.
 ///
 /// # Errors
@@ -25,6 +25,7 @@ pub fn encode_announce(
     attributes: &Attributes,
     prefixes: &[IpNet],
     four_octet: bool,
+    longest: usize,
     out: &mut Vec<u8>,
 ) -> Result<u64, TooLarge> {
     let Some(first) = prefixes.first() else {
@@ -35,13 +36,13 @@ pub fn encode_announce(
     let list = attribute_list(attributes, four_octet, classic);
     let mp_head = mp_reach_head(family, attributes.next_hop);
     let fixed = super::HEADER_BYTES + 4 + list.len() + if classic { 0 } else { mp_head.len() + 4 };
-    let longest = match family {
+    let one = match family {
         Family::Ipv4Unicast => 5,
         Family::Ipv6Unicast => 17,
     };
-    let room = MESSAGE_BYTES_MAX
+    let room = longest
         .checked_sub(fixed)
-        .filter(|&room| room >= longest)
+        .filter(|&room| room >= one)
         .ok_or(TooLarge)?;
     let mut messages = 0;
     for chunk in chunks(prefixes, room) {
@@ -72,10 +73,11 @@ pub fn encode_announce(
     Ok(messages)
 }
 
-/// Appends UPDATEs that withdraw `prefixes`, all of one family; returns how many.
-pub fn encode_withdraw(prefixes: &[IpNet], out: &mut Vec<u8>) -> u64 {
+/// Appends UPDATEs of at most `longest` bytes that withdraw `prefixes`, all of one family;
+/// returns how many.
+pub fn encode_withdraw(prefixes: &[IpNet], longest: usize, out: &mut Vec<u8>) -> u64 {
     let classic = matches!(prefixes.first(), Some(IpNet::V4(_)));
-    let room = MESSAGE_BYTES_MAX - super::HEADER_BYTES - 4 - if classic { 0 } else { 7 };
+    let room = longest - super::HEADER_BYTES - 4 - if classic { 0 } else { 7 };
     let mut messages = 0;
     for chunk in chunks(prefixes, room) {
         let start = out.len();

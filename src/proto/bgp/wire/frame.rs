@@ -4,8 +4,10 @@ use super::Notification;
 
 /// Marker, length and type.
 pub const HEADER_BYTES: usize = 19;
-/// The longest message (RFC 4271 §4.1); extended messages are not offered.
+/// The longest message (RFC 4271 §4.1) for a peer that has not offered to take longer ones.
 pub const MESSAGE_BYTES_MAX: usize = 4096;
+/// The longest message for one that has (RFC 8654 §4).
+pub const EXTENDED_BYTES_MAX: usize = 65_535;
 
 const MARKER: [u8; 16] = [0xFF; 16];
 
@@ -37,10 +39,11 @@ impl MessageType {
         })
     }
 
-    /// Whether a message of this type may have this length (RFC 4271 §6.1).
+    /// Whether a message of this type may have this length (RFC 4271 §6.1, RFC 8654 §4). Every
+    /// OPEN of ours offers to take extended messages.
     const fn admits(self, length: usize) -> bool {
         match self {
-            Self::Open => length >= 29,
+            Self::Open => length >= 29 && length <= MESSAGE_BYTES_MAX,
             Self::Update => length >= 23,
             Self::Notification => length >= 21,
             Self::Keepalive => length == HEADER_BYTES,
@@ -94,7 +97,7 @@ impl Framer {
         }
         let declared = u16::from_be_bytes([*high, *low]);
         let length = usize::from(declared);
-        if !(HEADER_BYTES..=MESSAGE_BYTES_MAX).contains(&length) {
+        if length < HEADER_BYTES {
             return Err(Notification::bad_length(declared));
         }
         let Some(kind) = MessageType::from_code(*code) else {
@@ -131,7 +134,7 @@ pub(super) fn begin(out: &mut Vec<u8>, kind: MessageType) {
 
 /// Writes the length of the message that begins at `start` and ends here.
 pub(super) fn finish(out: &mut [u8], start: usize) {
-    let length = (out.len() - start).min(MESSAGE_BYTES_MAX) as u16;
+    let length = (out.len() - start).min(EXTENDED_BYTES_MAX) as u16;
     if let Some(field) = out.get_mut(start + 16..start + 18) {
         field.copy_from_slice(&length.to_be_bytes());
     }

@@ -15,10 +15,13 @@ pub use as_path::{AsPath, Segment, SegmentKind};
 pub use attributes::{Aggregator, Attributes, LargeCommunity, OriginCode, Unknown};
 pub use decode::{Decoded, Fault, Reach, Remedy, SessionKind, decode_update};
 pub use encode::{TooLarge, encode_announce, encode_end_of_rib, encode_withdraw};
-pub use frame::{Frame, Framer, HEADER_BYTES, MESSAGE_BYTES_MAX, MessageType, encode_keepalive};
+pub use frame::{
+    EXTENDED_BYTES_MAX, Frame, Framer, HEADER_BYTES, MESSAGE_BYTES_MAX, MessageType,
+    encode_keepalive,
+};
 pub use notification::{Cease, Notification};
 pub use open::{Capability, Open, Restart};
-pub use refresh::{decode_refresh, encode_refresh};
+pub use refresh::{Refresh, decode_refresh, encode_refresh};
 
 #[cfg(test)]
 mod oracle;

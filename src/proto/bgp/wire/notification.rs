@@ -170,6 +170,7 @@ impl Notification {
             (6, 9) => "Hard Reset",
             (6, 10) => "BFD Down",
             (6, _) => "Cease",
+            (7, 1) => "Invalid Message Length",
             (7, _) => "ROUTE-REFRESH Message Error",
             _ => "unknown error",
         }

@@ -12,7 +12,9 @@ const VERSION: u8 = 4;
 const PARAMETER_CAPABILITIES: u8 = 2;
 /// RFC 9072: both the length and the first type say that lengths have two bytes.
 const EXTENDED: u8 = 255;
+const EXTENDED_MESSAGE: u8 = 6;
 const GRACEFUL_RESTART: u8 = 64;
+const ENHANCED_REFRESH: u8 = 70;
 /// Restart State: the highest of the four flags before the restart time (RFC 4724 §3).
 const RESTARTING: u16 = 0x8000;
 const RESTART_TIME: u16 = 0x0FFF;
@@ -26,6 +28,10 @@ pub enum Capability {
     Multiprotocol(Family),
     /// ROUTE-REFRESH (RFC 2918).
     RouteRefresh,
+    /// Messages of more than 4096 bytes (RFC 8654).
+    ExtendedMessage,
+    /// Markers around a refreshed table (RFC 7313).
+    EnhancedRefresh,
     /// Four-octet AS numbers (RFC 6793) and the speaker's own number.
     FourOctetAs(u32),
     /// Graceful restart (RFC 4724 §3).
@@ -79,6 +85,8 @@ impl Open {
             .map(|&family| Capability::Multiprotocol(family))
             .collect();
         capabilities.push(Capability::RouteRefresh);
+        capabilities.push(Capability::EnhancedRefresh);
+        capabilities.push(Capability::ExtendedMessage);
         capabilities.push(Capability::FourOctetAs(asn.get()));
         capabilities.extend(restart.map(Capability::GracefulRestart));
         Self {
@@ -103,6 +111,8 @@ impl Open {
                 Capability::FourOctetAs(asn) => Some(*asn),
                 Capability::Multiprotocol(_)
                 | Capability::RouteRefresh
+                | Capability::ExtendedMessage
+                | Capability::EnhancedRefresh
                 | Capability::GracefulRestart(_)
                 | Capability::Other { .. } => None,
             })
@@ -116,6 +126,8 @@ impl Open {
                 Capability::GracefulRestart(restart) => Some(restart),
                 Capability::Multiprotocol(_)
                 | Capability::RouteRefresh
+                | Capability::ExtendedMessage
+                | Capability::EnhancedRefresh
                 | Capability::FourOctetAs(_)
                 | Capability::Other { .. } => None,
             })
@@ -127,9 +139,9 @@ impl Open {
         encode_capability(&Capability::Multiprotocol(family))
     }
 
-    /// Whether ROUTE-REFRESH may be sent to the sender.
-    pub fn route_refresh(&self) -> bool {
-        self.capabilities.contains(&Capability::RouteRefresh)
+    /// Whether the sender offers just this.
+    pub fn has(&self, capability: &Capability) -> bool {
+        self.capabilities.contains(capability)
     }
 
     /// The families offered; IPv4 unicast when the sender does not know of
@@ -141,6 +153,8 @@ impl Open {
                 Capability::Multiprotocol(offered) if *offered == family => return true,
                 Capability::Multiprotocol(_) | Capability::Other { code: 1, .. } => silent = false,
                 Capability::RouteRefresh
+                | Capability::ExtendedMessage
+                | Capability::EnhancedRefresh
                 | Capability::FourOctetAs(_)
                 | Capability::GracefulRestart(_)
                 | Capability::Other { .. } => {}
@@ -268,6 +282,8 @@ fn decode_capability(cursor: &mut Cursor<'_>) -> Option<Capability> {
             },
         },
         (2, &[]) => Capability::RouteRefresh,
+        (EXTENDED_MESSAGE, &[]) => Capability::ExtendedMessage,
+        (ENHANCED_REFRESH, &[]) => Capability::EnhancedRefresh,
         (65, &[a, b, c, d]) => Capability::FourOctetAs(u32::from_be_bytes([a, b, c, d])),
         (1 | 65, _) => return None,
         // One of another length says nothing that could be relied on.
@@ -317,6 +333,8 @@ fn encode_capability(capability: &Capability) -> Vec<u8> {
             vec![1, 4, high, low, 0, UNICAST]
         }
         Capability::RouteRefresh => vec![2, 0],
+        Capability::ExtendedMessage => vec![EXTENDED_MESSAGE, 0],
+        Capability::EnhancedRefresh => vec![ENHANCED_REFRESH, 0],
         Capability::FourOctetAs(asn) => {
             let [a, b, c, d] = asn.to_be_bytes();
             vec![65, 4, a, b, c, d]

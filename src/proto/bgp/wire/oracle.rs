@@ -95,7 +95,7 @@ proptest! {
     #[test]
     fn they_read_our_announcements(ours in attributes(), prefixes in prefixes4()) {
         let mut bytes = Vec::new();
-        encode_announce(&ours, &prefixes, true, &mut bytes).expect("fits");
+        encode_announce(&ours, &prefixes, true, MESSAGE_BYTES_MAX, &mut bytes).expect("fits");
         let mut seen = Vec::new();
         for message in messages(&bytes) {
             let read = theirs(message);
@@ -111,7 +111,7 @@ proptest! {
     fn they_read_our_withdrawals(four in prefixes4(), six in prefixes6()) {
         for prefixes in [four, six] {
             let mut bytes = Vec::new();
-            encode_withdraw(&prefixes, &mut bytes);
+            encode_withdraw(&prefixes, MESSAGE_BYTES_MAX, &mut bytes);
             for message in messages(&bytes) {
                 theirs(message);
             }
@@ -132,7 +132,7 @@ fn they_read_our_other_messages() {
     assert!(matches!(theirs(&encode_keepalive()), BgpMessage::KeepAlive));
     for family in FAMILIES {
         assert!(matches!(
-            theirs(&encode_refresh(family)),
+            theirs(&encode_refresh(Refresh::Request, family)),
             BgpMessage::RouteRefresh(_)
         ));
         let mut bytes = Vec::new();

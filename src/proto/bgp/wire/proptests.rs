@@ -132,34 +132,39 @@ pub(super) fn prefixes6() -> impl Strategy<Value = Vec<IpNet>> {
     vec(prefix, 1..500)
 }
 
+/// The longest messages that peers take.
+const LONGEST: [usize; 2] = [MESSAGE_BYTES_MAX, EXTENDED_BYTES_MAX];
+
 /// Reads every message of a stream back.
-pub(super) fn read_all(bytes: &[u8], session: &SessionKind) -> Vec<Decoded> {
+pub(super) fn read_all(bytes: &[u8], longest: usize, session: &SessionKind) -> Vec<Decoded> {
     let mut framer = Framer::default();
     framer.push(bytes);
     let mut all = Vec::new();
     while let Some(frame) = framer.next_frame().expect("well framed") {
         assert_eq!(frame.kind, MessageType::Update);
-        assert!(frame.body.len() + HEADER_BYTES <= MESSAGE_BYTES_MAX);
+        assert!(frame.body.len() + HEADER_BYTES <= longest);
         all.push(decode_update(frame.body, session).expect("well formed"));
     }
     all
 }
 
 fn assert_round_trip(attributes: &Attributes, prefixes: &[IpNet], four_octet: bool) {
-    let mut bytes = Vec::new();
-    let count = encode_announce(attributes, prefixes, four_octet, &mut bytes).expect("fits");
-    let all = read_all(&bytes, &session(false, four_octet));
-    assert_eq!(all.len() as u64, count);
-    let mut seen = Vec::new();
-    for decoded in all {
-        assert_eq!(decoded.faults, []);
-        assert_eq!(decoded.withdrawn, []);
-        for reach in decoded.reach {
-            assert_eq!(*reach.attributes, *attributes);
-            seen.extend(reach.prefixes);
+    for longest in LONGEST {
+        let mut bytes = Vec::new();
+        let count = encode_announce(attributes, prefixes, four_octet, longest, &mut bytes);
+        let all = read_all(&bytes, longest, &session(false, four_octet));
+        assert_eq!(Ok(all.len() as u64), count);
+        let mut seen = Vec::new();
+        for decoded in all {
+            assert_eq!(decoded.faults, []);
+            assert_eq!(decoded.withdrawn, []);
+            for reach in decoded.reach {
+                assert_eq!(*reach.attributes, *attributes);
+                seen.extend(reach.prefixes);
+            }
         }
+        assert_eq!(seen, prefixes);
     }
-    assert_eq!(seen, prefixes);
 }
 
 proptest! {
@@ -189,13 +194,13 @@ proptest! {
 
     #[test]
     fn withdrawals_round_trip(four in prefixes4(), six in prefixes6()) {
-        for prefixes in [four, six] {
+        for (prefixes, longest) in [&four, &six].into_iter().zip(LONGEST) {
             let mut bytes = Vec::new();
-            let count = encode_withdraw(&prefixes, &mut bytes);
-            let all = read_all(&bytes, &session(true, true));
+            let count = encode_withdraw(prefixes, longest, &mut bytes);
+            let all = read_all(&bytes, longest, &session(true, true));
             prop_assert_eq!(all.len() as u64, count);
             let seen: Vec<IpNet> = all.into_iter().flat_map(|one| one.withdrawn).collect();
-            prop_assert_eq!(seen, prefixes);
+            prop_assert_eq!(&seen, prefixes);
         }
     }
 
@@ -204,7 +209,7 @@ proptest! {
         number in asn(),
         hold_s in any::<u16>(),
         id in host4(),
-        other in vec((66_u8..=255, vec(any::<u8>(), 0..20)), 0..4),
+        other in vec((71_u8..=255, vec(any::<u8>(), 0..20)), 0..4),
         (restarting, time_s, preserved) in (any::<bool>(), 0_u16..4096, any::<[bool; 2]>()),
     ) {
         let number = crate::units::Asn::new(number).expect("not zero");
@@ -233,7 +238,7 @@ proptest! {
         cuts in vec(1_usize..700, 1..40),
     ) {
         let mut bytes = Vec::new();
-        let count = encode_withdraw(&prefixes, &mut bytes);
+        let count = encode_withdraw(&prefixes, MESSAGE_BYTES_MAX, &mut bytes);
         bytes.extend(encode_keepalive());
         let mut framer = Framer::default();
         let mut seen = 0;
@@ -266,7 +271,7 @@ proptest! {
         let _ = decode_update(&bytes, &session);
         let _ = Open::decode(&bytes);
         let _ = Notification::decode(&bytes).map(|one| one.to_string());
-        let _ = decode_refresh(&bytes);
+        let _ = decode_refresh(&bytes, external);
         let mut framer = Framer::default();
         framer.push(&bytes);
         while let Ok(Some(_)) = framer.next_frame() {}
@@ -293,7 +298,7 @@ proptest! {
     ) {
         let mut bytes = Vec::new();
         let prefix = "192.0.2.0/24".parse().expect("a prefix");
-        encode_announce(&attributes, &[prefix], true, &mut bytes).expect("fits");
+        encode_announce(&attributes, &[prefix], true, MESSAGE_BYTES_MAX, &mut bytes).expect("fits");
         let mut body = bytes.split_off(HEADER_BYTES);
         for (index, value) in flips {
             let at = index.index(body.len());

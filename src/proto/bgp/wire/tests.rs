@@ -335,14 +335,50 @@ fn header_errors_name_what_is_wrong() {
     let mut marker = header(19, 4);
     marker[3] = 0;
     assert_eq!(fail(marker), Notification::NOT_SYNCHRONIZED);
-    for length in [0, 18, 4097, 65535] {
-        assert_eq!(fail(header(length, 4)), Notification::bad_length(length));
+    // RFC 8654 §4: OPEN and KEEPALIVE stay short.
+    for (length, kind) in [
+        (0, 4),
+        (18, 4),
+        (4097, 4),
+        (65535, 4),
+        (4097, 1),
+        (65535, 1),
+    ] {
+        assert_eq!(fail(header(length, kind)), Notification::bad_length(length));
     }
     // Each type's own minimum; a KEEPALIVE's is also its maximum.
     for (kind, length) in [(1, 28), (2, 22), (3, 20), (4, 20), (5, 22)] {
         assert_eq!(fail(header(length, kind)), Notification::bad_length(length));
     }
     assert_eq!(fail(header(19, 9)), Notification::with(1, 3, [9]));
+}
+
+/// RFC 7313 §5: what a marker must be, and what is ignored.
+#[test]
+fn refreshes_and_their_markers() {
+    for refresh in [Refresh::Request, Refresh::Begin, Refresh::End] {
+        let message = encode_refresh(refresh, Family::Ipv6Unicast);
+        let body = &message[HEADER_BYTES..];
+        let read = Some((refresh, Family::Ipv6Unicast));
+        assert_eq!(decode_refresh(body, true), Ok(read));
+        // Without the capability there are no markers.
+        let asked = read.filter(|_| refresh == Refresh::Request);
+        assert_eq!(decode_refresh(body, false), Ok(asked));
+        // Outbound route filters (RFC 5291) may follow a request, nothing a marker.
+        let mut longer = body.to_vec();
+        longer.push(0);
+        let mut whole = message.clone();
+        whole.push(0);
+        whole[17] += 1;
+        let expected = match refresh {
+            Refresh::Request => Ok(read),
+            Refresh::Begin | Refresh::End => Err(Notification::with(7, 1, whole)),
+        };
+        assert_eq!(decode_refresh(&longer, true), expected);
+    }
+    for unknown in [[0, 1, 3, 1], [0, 1, 255, 1], [0, 9, 1, 1], [0, 1, 1, 2]] {
+        assert_eq!(decode_refresh(&unknown, true), Ok(None), "{unknown:?}");
+    }
 }
 
 /// RFC 4271 §6.2, RFC 5492, RFC 9072.
@@ -415,10 +451,31 @@ fn attributes_that_fit_nowhere_are_refused() {
     attributes.communities = (0..1_100).map(Community).collect();
     let mut bytes = Vec::new();
     assert_eq!(
-        encode_announce(&attributes, &[prefix()], true, &mut bytes),
+        encode_announce(
+            &attributes,
+            &[prefix()],
+            true,
+            MESSAGE_BYTES_MAX,
+            &mut bytes
+        ),
         Err(TooLarge)
     );
     assert!(bytes.is_empty());
+    // RFC 8654: they do for a peer that takes longer messages.
+    encode_announce(
+        &attributes,
+        &[prefix()],
+        true,
+        EXTENDED_BYTES_MAX,
+        &mut bytes,
+    )
+    .unwrap();
+    let mut framer = Framer::default();
+    framer.push(&bytes);
+    let frame = framer.next_frame().unwrap().expect("one message");
+    assert!(frame.body.len() > MESSAGE_BYTES_MAX);
+    let decoded = decode_update(frame.body, &session(true, true)).unwrap();
+    assert_eq!(decoded.reach[0].attributes.communities.len(), 1_100);
 }
 
 /// RFC 4271 §9.1.2.2 a, §5.1.2.
@@ -444,7 +501,14 @@ fn path_lengths_and_prepending() {
         ..Attributes::local("10.0.0.1".parse().unwrap())
     };
     let mut bytes = Vec::new();
-    encode_announce(&attributes, &[prefix()], true, &mut bytes).unwrap();
+    encode_announce(
+        &attributes,
+        &[prefix()],
+        true,
+        MESSAGE_BYTES_MAX,
+        &mut bytes,
+    )
+    .unwrap();
     let decoded = decode_update(&bytes[HEADER_BYTES..], &session(true, true)).unwrap();
     assert_eq!(decoded.reach[0].attributes.as_path, path);
 }

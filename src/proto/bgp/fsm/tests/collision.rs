@@ -214,7 +214,7 @@ fn acts(peer: &mut Peer) -> Vec<Act> {
         Output::Close(conn) => Some(Act::Close(conn)),
         Output::Up(_) => Some(Act::Up),
         Output::Down { reason, .. } => Some(Act::Down(reason)),
-        Output::Failed(_) | Output::Received(_) | Output::Update(_) | Output::Refresh(_) => None,
+        Output::Failed(_) | Output::Received(_) | Output::Update(_) | Output::Refresh(..) => None,
     };
     peer.take_outputs().into_iter().filter_map(act).collect()
 }
