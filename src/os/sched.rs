@@ -100,6 +100,31 @@ pub fn back_to_ordinary() -> io::Result<()> {
     }
 }
 
+/// From now on the calling thread runs only where nobody else wants to (SCHED_IDLE).
+pub fn give_way_to_all() -> io::Result<()> {
+    let param = libc::sched_param { sched_priority: 0 };
+    // SAFETY: `param` is a valid sched_param that outlives the call.
+    let done = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const param) };
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// The processor that the calling thread runs on.
+pub fn processor() -> io::Result<usize> {
+    Ok(nix::sched::sched_getcpu()?)
+}
+
+/// From now on the calling thread runs on this processor only.
+pub fn stay_on(processor: usize) -> io::Result<()> {
+    let mut one = nix::sched::CpuSet::new();
+    one.set(processor)?;
+    let calling = nix::unistd::Pid::from_raw(0);
+    Ok(nix::sched::sched_setaffinity(calling, &one)?)
+}
+
 /// The calling thread's number in its PID namespace.
 pub fn thread_id() -> i32 {
     nix::unistd::gettid().as_raw()

@@ -205,6 +205,8 @@ fn routes_attributes_and_bfd_agree_with_frr_and_survive_a_silent_cut() {
         assert_eq!(path["aspath"]["string"], "65001 65001", "{path}");
     }
 
+    refreshes(&frr, &mut a);
+
     await_some("our BFD at its negotiated speed", 10 * SECOND, || {
         let fast = |b: &BfdStatus| b.state == State::Up && b.detection == Span::from_millis(150);
         a.status().bfd.iter().all(fast).then_some(())
@@ -248,6 +250,32 @@ fn routes_attributes_and_bfd_agree_with_frr_and_survive_a_silent_cut() {
     sh(&lab.0, "nft delete table netdev cut");
     await_routes(&lab.0, &learned);
     await_routes(&lab.1, &given);
+}
+
+/// FRR asks for our table again: it gets it between markers (RFC 7313), and loses nothing by it.
+fn refreshes(frr: &Frr, a: &mut SpeakerProcess) {
+    let neighbor = frr.show("show bgp neighbors 10.0.0.1 json");
+    let capabilities = &neighbor["10.0.0.1"]["neighborCapabilities"];
+    for name in ["enhancedRouteRefresh", "extendedMessage"] {
+        assert_eq!(
+            capabilities[name], "advertisedAndReceived",
+            "{capabilities}"
+        );
+    }
+    let refreshes = |a: &SpeakerProcess| {
+        let peer = a.status().speaker.peers.swap_remove(0);
+        (
+            peer.messages_in.route_refresh,
+            peer.messages_out.route_refresh,
+        )
+    };
+    let before = refreshes(a);
+    frr.show("clear bgp ipv4 unicast 10.0.0.1 soft in");
+    await_some("a refresh, begun and ended", 5 * SECOND, || {
+        (refreshes(a) == (before.0 + 1, before.1 + 2)).then_some(())
+    });
+    assert!(frr_path(frr, "ipv4", "172.16.0.0/16").is_some());
+    assert_eq!(a.status().speaker.peers[0].state, SessionState::Established);
 }
 
 fn cut_silently(namespace: &NetnsFd) {

@@ -16,6 +16,7 @@ mod receiver;
 mod resolver;
 mod sender;
 mod turn;
+mod wakeful;
 
 pub use calibrate::{BarePair, Calibrated, calibrate};
 pub use flow::{LiveFlow, Recovery};
