@@ -262,7 +262,7 @@ fn refreshes(frr: &Frr, a: &mut SpeakerProcess) {
             "{capabilities}"
         );
     }
-    let refreshes = |a: &SpeakerProcess| {
+    let refreshes = |a: &mut SpeakerProcess| {
         let peer = a.status().speaker.peers.swap_remove(0);
         (
             peer.messages_in.route_refresh,

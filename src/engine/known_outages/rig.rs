@@ -22,7 +22,7 @@ use crate::{
         wire::WireChoice,
     },
     lab::{model::Shape, plan::FlowPlan},
-    os::{clock, host, netns::NetnsFd, sched},
+    os::{clock, host, netns::NetnsFd, pressure::Ticks, sched},
     results::{
         event::{Event, EventKind, FlowLog, MonoNs, WireFlowLog},
         measure::{
@@ -117,6 +117,11 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(&str)) -> anyhow::Result<
     })
 }
 
+/// Ticks that the hypervisor has taken from the processors so far; none where that is not told.
+fn stolen() -> u64 {
+    Ticks::now().map_or(0, |ticks| ticks.stolen)
+}
+
 /// A wire between two nodes, and the flows across it.
 struct Rig {
     pair: Pair,
@@ -131,6 +136,8 @@ struct Window {
     length: Duration,
     begin: MonoNs,
     end: MonoNs,
+    /// Ticks that the hypervisor took meanwhile.
+    stolen: u64,
 }
 
 /// All that several windows left behind.
@@ -234,6 +241,7 @@ impl Rig {
         loop {
             let begin = clock::mono_ns() + MARGIN + LEAD + phase;
             let end = begin + length.as_nanos() as u64;
+            let before = stolen();
             self.pair
                 .wire()?
                 .silence_between(&self.link, [begin, end])?;
@@ -241,7 +249,12 @@ impl Rig {
             let in_time = clock::mono_ns() < begin;
             clock::sleep_until(end + MARGIN + LEAD);
             if in_time {
-                return Ok(Window { length, begin, end });
+                return Ok(Window {
+                    length,
+                    begin,
+                    end,
+                    stolen: stolen().saturating_sub(before),
+                });
             }
         }
     }
@@ -306,6 +319,7 @@ impl Rig {
                     true => Vec::new(),
                     false => codes.clone(),
                 },
+                stolen: window.stolen,
             };
             (window.length, measured)
         };

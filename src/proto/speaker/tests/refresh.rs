@@ -136,7 +136,9 @@ fn a_marker_of_the_wrong_length_ends_the_session() {
     bench.hear(&message);
     let sent = bench.actions().into_iter().find_map(|action| match action {
         Action::Send { bytes, .. } => Some(bytes),
-        _ => None,
+        Action::Connect { .. } | Action::Close { .. } | Action::Fib { .. } | Action::Event(_) => {
+            None
+        }
     });
     let sent = sent.expect("a NOTIFICATION");
     assert_eq!(sent[18..21], [MessageType::Notification as u8, 7, 1]);
