@@ -25,6 +25,9 @@
 //! [`units`] is the vocabulary all of them share. Which room may name which is
 //! a test: `tests/layering.rs`.
 
+/// The release, and where it is known the commit that it was built from: `0.1.0+g1a2b3c4d5e6f`.
+pub const VERSION: &str = env!("BACKHOE_VERSION");
+
 pub mod cli;
 pub mod emu;
 pub mod engine;

@@ -27,7 +27,7 @@ use super::schema::SchemaArgs;
 /// Network labs from one YAML file: cut a link, measure the outage packet by
 /// packet, and explain it.
 #[derive(Debug, Parser)]
-#[command(name = "backhoe", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "backhoe", version = crate::VERSION, about, after_help = AFTER_HELP, max_term_width = 100)]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Command,

@@ -180,7 +180,15 @@ impl Kept {
     /// `report.html` of all of it, or of one trial.
     pub(super) fn page(&self, trial: Option<u32>) -> Result<String, Exit> {
         // Only the picture is not in the journal; a lab from a ready-made plan has none.
-        let picture = fs::read_to_string(self.directory.join("topology.svg")).ok();
+        let file = self.directory.join("topology.svg");
+        let picture = fs::read_to_string(&file);
+        if let Err(error) = &picture {
+            let shown = file.display();
+            output::talk(&format!(
+                "the page has no picture of the lab: {shown}: {error}"
+            ));
+        }
+        let picture = picture.ok();
         let number = match (trial, self.replay.is_series()) {
             (None, true) => {
                 let trials = self.replay.all(&mut self.reader())?;

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::{Exit, args::Output, output};
-use crate::{lab::spec, results::schema::Document};
+use crate::{engine::api::status_schema, lab::spec, results::schema::Document};
 
 #[derive(Debug, Args)]
 pub(super) struct SchemaArgs {
@@ -27,6 +27,12 @@ enum SchemaOf {
     Bench,
     /// What `compare --json` prints
     Compare,
+    /// `test.json`, which `test --json` and `merge --json` print as well
+    Test,
+    /// What `status --json` prints
+    Status,
+    /// A line of `journal.jsonl`
+    Journal,
 }
 
 pub(super) fn run(args: &SchemaArgs) -> Result<(), Exit> {
@@ -36,5 +42,8 @@ pub(super) fn run(args: &SchemaArgs) -> Result<(), Exit> {
         SchemaOf::Trials => Document::Trials.schema(),
         SchemaOf::Bench => Document::Bench.schema(),
         SchemaOf::Compare => Document::Compare.schema(),
+        SchemaOf::Test => Document::Test.schema(),
+        SchemaOf::Status => status_schema(),
+        SchemaOf::Journal => Document::Journal.schema(),
     })
 }

@@ -60,7 +60,7 @@ pub(super) fn run(args: &TestArgs) -> Result<(), Exit> {
     told.progress.done();
     let mut suite = Suite {
         format: FORMAT,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: crate::VERSION.to_owned(),
         host: host_name(),
         began_realtime_ns: began.1,
         passed: 0,

@@ -160,7 +160,7 @@ impl<'a> Table<'a> {
     fn started_now(&self) -> EventKind {
         EventKind::RunStarted {
             lab: self.series.lab.to_string(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: crate::VERSION.to_owned(),
             kernel: host::release(),
             seed: self.series.terms.seed,
             realtime_ns: clock::real_ns(),

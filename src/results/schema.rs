@@ -5,7 +5,11 @@
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::measure::{BenchResult, Compared, RunResult, TrialsResult};
+use super::{
+    event::Event,
+    measure::{BenchResult, Compared, RunResult, TrialsResult},
+    suite::Suite,
+};
 
 /// A document of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +22,22 @@ pub enum Document {
     Bench,
     /// What `compare --json` prints.
     Compare,
+    /// `test.json`.
+    Test,
+    /// A line of `journal.jsonl`.
+    Journal,
 }
 
 impl Document {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Result, Self::Trials, Self::Bench, Self::Compare];
+    pub const ALL: [Self; 6] = [
+        Self::Result,
+        Self::Trials,
+        Self::Bench,
+        Self::Compare,
+        Self::Test,
+        Self::Journal,
+    ];
 
     /// Its name: of its schema, and of that one's file in `docs/schema`.
     pub const fn name(self) -> &'static str {
@@ -31,6 +46,8 @@ impl Document {
             Self::Trials => "trials",
             Self::Bench => "bench",
             Self::Compare => "compare",
+            Self::Test => "test",
+            Self::Journal => "journal",
         }
     }
 
@@ -40,31 +57,35 @@ impl Document {
             Self::Trials => "backhoe result: a series of trials",
             Self::Bench => "backhoe bench",
             Self::Compare => "backhoe compare",
+            Self::Test => "backhoe test: labs against their expectations",
+            Self::Journal => "backhoe journal: one line of it",
         }
     }
 
     /// Its schema.
     pub fn schema(self) -> Value {
-        let mut schema = match self {
-            Self::Result => of::<RunResult>(),
-            Self::Trials => of::<TrialsResult>(),
-            Self::Bench => of::<BenchResult>(),
-            Self::Compare => of::<Compared>(),
-        };
-        if let Value::Object(map) = &mut schema {
-            map.insert("title".to_owned(), json!(self.title()));
+        let title = self.title();
+        match self {
+            Self::Result => of::<RunResult>(title),
+            Self::Trials => of::<TrialsResult>(title),
+            Self::Bench => of::<BenchResult>(title),
+            Self::Compare => of::<Compared>(title),
+            Self::Test => of::<Suite>(title),
+            Self::Journal => of::<Event>(title),
         }
-        schema
     }
 }
 
-fn of<T: JsonSchema>() -> Value {
+/// The schema of a type's documents; other rooms have some as well.
+pub fn of<T: JsonSchema>(title: &str) -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
-    settings
-        .into_generator()
-        .into_root_schema_for::<T>()
-        .to_value()
+    let generator = settings.into_generator();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
+    if let Value::Object(map) = &mut schema {
+        map.insert("title".to_owned(), json!(title));
+    }
+    schema
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

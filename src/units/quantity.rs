@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Why a quantity was refused.
@@ -55,7 +56,9 @@ fn split(text: &str) -> Option<(u128, &str)> {
 }
 
 /// A length of time; nanoseconds inside, `ns us ms s m h` outside.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct Span(u64);
 
@@ -156,7 +159,7 @@ impl fmt::Debug for Span {
 }
 
 /// Bits per second, written `10mbit`, `1gbit`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Rate(u64);
 
@@ -217,7 +220,7 @@ impl fmt::Debug for Rate {
 }
 
 /// A number of bytes, written `200B`, `64kB`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Bytes(u64);
 
@@ -271,7 +274,9 @@ impl fmt::Debug for Bytes {
 }
 
 /// A share, written `0.5%`; millionths inside.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct Percent(u32);
 

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Asn, IfName, NodeName, Policy, RegionName, RouteTableName, SessionName, Span};
@@ -286,7 +287,7 @@ impl PeerConfig {
 }
 
 /// BFD timers of one end (RFC 5880 §6.8.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BfdConfig {
     /// DesiredMinTxInterval.

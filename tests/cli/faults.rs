@@ -4,7 +4,10 @@ use std::{fs, time::Duration};
 
 use serde_json::Value;
 
-use crate::bench::{Bench, finished, root, until, words};
+use crate::{
+    bench::{Bench, finished, root, until, words},
+    schemas,
+};
 
 fn two_routers() -> String {
     root().join("labs/two-routers.yaml").display().to_string()
@@ -114,6 +117,7 @@ fn faults_that_overlap_are_undone_one_by_one_and_all_at_once() {
     bench.ok(&["cut", "--lab", &lab, "b", "--how", "node", "--as", "n"]);
     bench.ok(&["restore", "--lab", &lab, "n"]);
     let status = bench.json(&["status", &lab, "--json"]);
+    schemas::fits(&bench, "status", &status);
     let links = status["state"]["links"].as_array().unwrap();
     let fault = |name: &str| {
         let link = links.iter().find(|l| l["link"] == name).unwrap();

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     bench::{Bench, root, until, words},
-    fan_out, interrupted,
+    fan_out, interrupted, schemas,
 };
 
 /// A directory with a lab that passes, one that fails, and one that this host lacks
@@ -87,6 +87,7 @@ fn the_document_has_what_the_lines_say_and_only_failures_fail() {
     let [exact, _, without] = three(&mut bench);
     let passing = ["test", "labs/1.yaml", "labs/3.yaml", "--json"];
     let summary = bench.json(&passing);
+    schemas::fits(&bench, "test", &summary);
     let counts = ["passed", "failed", "skipped"].map(|key| summary[key].as_u64().unwrap());
     assert_eq!(counts, [1, 0, 1]);
     let labs = summary["labs"].as_array().unwrap().iter();

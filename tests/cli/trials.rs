@@ -23,6 +23,10 @@ fn each_trial_is_measured_and_kept_and_all_are_told_as_distributions() {
     let args = ["run", &file, "--name", &name, "--until", "ci:5%"];
     let all = bench.json(&[&args[..], &["--out", "out", "--json"]].concat());
     schemas::fits(&bench, "trials", &all);
+    let journal = fs::read_to_string(bench.dir.path().join("out/journal.jsonl")).unwrap();
+    let lines = journal.lines().map(serde_json::from_str);
+    let lines: Vec<Value> = lines.collect::<Result<_, _>>().unwrap();
+    schemas::all_fit(&bench, "journal", &lines);
     // Of ten equal outages, at the first look, the median is known exactly.
     assert_eq!(all["ended"]["why"], "precise", "{all}");
     let trials = all["trials"].as_array().unwrap();

@@ -1,8 +1,8 @@
-//! The published schemas of results.
+//! The published schemas of what is written and printed as JSON.
 
 use std::{collections::BTreeSet, fs};
 
-use backhoe::results::schema::Document;
+use backhoe::{engine::api::status_schema, results::schema::Document};
 
 use super::{Golden, root};
 
@@ -11,9 +11,10 @@ fn every_published_schema_is_that_of_the_types() {
     let mut golden = Golden::default();
     let directory = root().join("docs/schema");
     let mut names = BTreeSet::new();
-    for document in Document::ALL {
-        let name = format!("{}.json", document.name());
-        let text = serde_json::to_string_pretty(&document.schema()).unwrap();
+    let results = Document::ALL.map(|document| (document.name(), document.schema()));
+    for (name, schema) in results.into_iter().chain([("status", status_schema())]) {
+        let name = format!("{name}.json");
+        let text = serde_json::to_string_pretty(&schema).unwrap();
         golden.compare(&directory.join(&name), &(text + "\n"));
         names.insert(name);
     }

@@ -20,5 +20,5 @@ pub use server::{Server, serve};
 pub use socket::{bind, list};
 pub use types::{
     CutRequest, ErrorBody, ErrorInfo, FaultDone, FaultRequest, NodeInfo, Phase, RestoreRequest,
-    Status, Summary,
+    Status, Summary, status_schema,
 };

@@ -1,15 +1,16 @@
 //! What travels: JSON bodies, the same in the client, the server and the web view.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{init::Timings, live::LabStatus},
     lab::model::Fault,
-    results::event::MonoNs,
+    results::{event::MonoNs, schema},
 };
 
 /// `GET /v1/status`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// backhoe's version.
     pub version: String,
@@ -29,6 +30,11 @@ pub struct Status {
     pub waiting: Vec<String>,
     /// Nodes, links, sessions and tunnels.
     pub state: LabStatus,
+}
+
+/// JSON Schema of [`Status`], which `status --json` prints.
+pub fn status_schema() -> serde_json::Value {
+    schema::of::<Status>("backhoe status: a lab that is up")
 }
 
 /// `GET /v1/lab`: what is known without asking any daemon.
@@ -56,7 +62,7 @@ pub struct Summary {
 }
 
 /// What a lab is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// It stands.

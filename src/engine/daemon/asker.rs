@@ -1,5 +1,6 @@
-//! A thread that asks a daemon how it is and reports every change. Detection
-//! times come from the wire; this is only for progress and status.
+//! A thread that asks a daemon how it is and reports every change: for progress and status, since
+//! detection by BFD is read off the wire. When a hold timer expired no wire tells, only the daemon;
+//! where it says so with the time, that is the time reported.
 
 use std::{
     collections::BTreeMap,
@@ -22,6 +23,19 @@ use crate::{
 /// How often the daemon is asked.
 const ASK_NS: u64 = 100_000_000;
 
+/// A session that came up or went down, by the daemon's own clock.
+#[derive(Debug)]
+pub(super) struct Change {
+    /// The peer.
+    pub(super) remote: IpAddr,
+    /// Established now, or no longer.
+    pub(super) is_up: bool,
+    /// When, on CLOCK_MONOTONIC.
+    pub(super) at: u64,
+    /// Why it went down.
+    pub(super) reason: Option<String>,
+}
+
 /// The thread; it ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Asker {
@@ -31,11 +45,12 @@ pub(super) struct Asker {
 
 impl Asker {
     /// Begins to ask the daemon of `node`. `sessions` says which session each peer's
-    /// address belongs to.
+    /// address belongs to; `told` what the daemon has said by itself since it was last called.
     pub(super) fn spawn(
         node: NodeName,
         sessions: BTreeMap<IpAddr, SessionName>,
         ask: impl Fn() -> anyhow::Result<NodeView> + Send + 'static,
+        mut told: impl FnMut() -> Vec<Change> + Send + 'static,
         sink: EventSink,
     ) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
@@ -54,7 +69,13 @@ impl Asker {
                         let at = clock::mono_ns();
                         // A daemon that was killed or frozen does not answer; its
                         // state is then what its peers and the wire say.
-                        if let Ok(now) = ask() {
+                        let now = ask();
+                        let told = told();
+                        said.tell(&told, &sink);
+                        if let Ok(mut now) = now {
+                            // The answer may be older than what was told meanwhile.
+                            let is_told = |peer: &IpAddr| told.iter().any(|c| c.remote == *peer);
+                            now.bgp.retain(|bgp| !is_told(&bgp.remote));
                             said.report(&now, at, &sink);
                         }
                         clock::sleep_until(at + ASK_NS);
@@ -91,6 +112,24 @@ struct Said {
 }
 
 impl Said {
+    /// What the daemon dated itself, even where an answer was sooner: its time is the better one.
+    fn tell(&mut self, told: &[Change], sink: &EventSink) {
+        for change in told {
+            let Some(session) = self.sessions.get(&change.remote) else {
+                continue;
+            };
+            let state = if change.is_up { "Established" } else { "Idle" };
+            self.bgp.insert(change.remote, state.to_owned());
+            let kind = EventKind::Session {
+                session: session.to_string(),
+                node: self.node.to_string(),
+                state: state.to_owned(),
+                reason: change.reason.clone(),
+            };
+            sink.at(change.at, kind);
+        }
+    }
+
     fn report(&mut self, now: &NodeView, at: u64, sink: &EventSink) {
         for bgp in &now.bgp {
             if let Some(session) = self.sessions.get(&bgp.remote)

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::proto::speaker::{RouteSource, RouteStatus};
@@ -22,7 +23,7 @@ pub struct NodeView {
 }
 
 /// One BGP session at one end.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BgpView {
     /// The peer's address.
     pub remote: IpAddr,
@@ -52,7 +53,7 @@ impl BgpView {
 }
 
 /// One BFD session at one end.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BfdView {
     /// The peer's address.
     pub remote: IpAddr,

@@ -5,6 +5,7 @@ use std::{
     os::unix::net::UnixStream,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::LabName;
@@ -21,7 +22,7 @@ pub struct Ready {
 }
 
 /// Milliseconds of each part of the bring-up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Timings {
     /// From the command's start to the supervisor's first instruction.
     pub processes_ms: f64,

@@ -133,7 +133,7 @@ impl Daemon {
     /// Its release, as it says itself. Our own is backhoe's.
     fn version(&self) -> anyhow::Result<String> {
         Ok(match self {
-            Self::Embedded(_) | Self::Service(_) => env!("CARGO_PKG_VERSION").to_owned(),
+            Self::Embedded(_) | Self::Service(_) => crate::VERSION.to_owned(),
             Self::Frr(frr) => frr.version()?,
             Self::Bird(bird) => bird.version()?,
             Self::Charon(charon) => charon.version()?,

@@ -6,6 +6,7 @@ use std::{
     thread,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Live, daemons::Daemon};
@@ -23,7 +24,7 @@ use crate::{
 const NO_ANSWER: &str = "no answer";
 
 /// Everything at one instant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LabStatus {
     /// The lab.
     pub lab: String,
@@ -48,7 +49,7 @@ pub struct LabStatus {
 }
 
 /// One node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeStatus {
     /// Its name.
     pub name: String,
@@ -66,7 +67,7 @@ pub struct NodeStatus {
 }
 
 /// One direction of one link.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkStatus {
     /// The link.
     pub link: String,
@@ -87,7 +88,7 @@ pub struct LinkStatus {
 }
 
 /// What one direction of a link was measured to do.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkMeasured {
     /// Median one-way delay, milliseconds.
     pub delay_p50_ms: f64,
@@ -98,7 +99,7 @@ pub struct LinkMeasured {
 }
 
 /// A fault in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultStatus {
     /// What `restore` calls it.
     pub label: String,
@@ -111,7 +112,7 @@ pub struct FaultStatus {
 }
 
 /// An alert that is raised.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertStatus {
     /// `running-on-backup`, `backup-dead` or `load-exceeds-backup`.
     pub alert: String,
@@ -126,7 +127,7 @@ pub struct AlertStatus {
 }
 
 /// Packet counts of one direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkCounts {
     /// Offered to the wire.
     pub offered: u64,
@@ -141,7 +142,7 @@ pub struct LinkCounts {
 }
 
 /// One end of a session.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionStatus {
     /// The session.
     pub session: String,
@@ -160,7 +161,7 @@ pub struct SessionStatus {
 }
 
 /// BFD of one end of a session.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BfdState {
     /// As the daemon says it; `None` when it does not answer.
     pub view: Option<BfdView>,
@@ -169,7 +170,7 @@ pub struct BfdState {
 }
 
 /// One end of a tunnel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TunnelState {
     /// The tunnel.
     pub tunnel: String,

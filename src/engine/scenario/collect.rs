@@ -48,12 +48,21 @@ pub fn describe(plan: &Plan) -> Described {
     }
 }
 
+/// What the host did to the run, shares of its time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HostShares {
+    /// Something was ready to run and had to wait for a processor.
+    pub(super) waited: Option<f64>,
+    /// The hypervisor took a processor away.
+    pub(super) stolen: Option<f64>,
+}
+
 /// The journal is added by whoever keeps it.
 pub(super) fn input(
     live: &Live,
     (flows, load): (Vec<FlowLog>, Vec<LoadLog>),
     quality: &ProbeQuality,
-    cpu_waited: Option<f64>,
+    host: HostShares,
 ) -> RunInput {
     let plan = live.plan();
     let described = describe(plan);
@@ -75,7 +84,8 @@ pub(super) fn input(
         load_expectations: described.load_expectations,
         quality: Quality {
             capture_drops: live.capture_drops(),
-            cpu_waited,
+            cpu_waited: host.waited,
+            cpu_stolen: host.stolen,
             ..self::quality(quality, live.lateness())
         },
         notes: described.notes,

@@ -7,7 +7,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    collect, lock,
+    collect::{self, HostShares},
+    lock,
     phase::{self, Phase},
     steady,
     stop::Stop,
@@ -24,7 +25,10 @@ use crate::{
         model::{ExpectAfter, Fault, StepKind},
         plan::FlowPlan,
     },
-    os::{clock, pressure},
+    os::{
+        clock,
+        pressure::{self, Ticks},
+    },
     results::{
         event::{EventKind, MonoNs},
         measure::{FORWARDING_DELAY_THRESHOLD, RunInput, SUSTAINED_CONVERGENCE_VALIDATION},
@@ -125,7 +129,7 @@ impl<'a> Bench<'a> {
             .probes
             .drain(if stopped() { DRAIN_ASKED } else { DRAIN });
         let (flows, quality) = experiment.probes.finish()?;
-        let mut input = collect::input(self.live, (flows, load), &quality, waiting.share());
+        let mut input = collect::input(self.live, (flows, load), &quality, waiting.shares());
         input.quality.capture_drops = input.quality.capture_drops.saturating_sub(missed);
         Ok(input)
     }
@@ -182,10 +186,11 @@ fn await_sessions(
     })
 }
 
-/// What has been waiting for a processor since it began.
+/// What has been waiting for a processor, and whether there was one, since it began.
 struct Waiting {
     at: MonoNs,
     waited_us: Option<u64>,
+    ticks: Option<Ticks>,
 }
 
 impl Waiting {
@@ -193,11 +198,20 @@ impl Waiting {
         Self {
             at: clock::mono_ns(),
             waited_us: pressure::cpu_waited_us(),
+            ticks: Ticks::now(),
+        }
+    }
+
+    fn shares(&self) -> HostShares {
+        let ticks = self.ticks.zip(Ticks::now());
+        HostShares {
+            waited: self.waited(),
+            stolen: ticks.map(|(before, now)| now.stolen_since(before)),
         }
     }
 
     /// Share of the time since then, where the kernel counts it.
-    fn share(&self) -> Option<f64> {
+    fn waited(&self) -> Option<f64> {
         let waited = pressure::cpu_waited_us()?.saturating_sub(self.waited_us?);
         let passed = clock::mono_ns().saturating_sub(self.at);
         Some((waited as f64 * 1e3 / passed.max(1) as f64).min(1.0))

@@ -259,7 +259,7 @@ fn planned(sink: &EventSink, plan: &Plan, options: &RunOptions) {
 
 /// Writes the journal's first line; what captures say of the run.
 fn run_started(sink: &EventSink, plan: &Plan, options: &RunOptions, owner: Owner) -> About {
-    let (version, kernel) = (env!("CARGO_PKG_VERSION"), kernel_release());
+    let (version, kernel) = (crate::VERSION, kernel_release());
     let at = clock::mono_ns();
     let realtime = clock::real_ns();
     let about = format!(

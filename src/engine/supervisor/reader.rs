@@ -71,7 +71,7 @@ impl Reader {
         let plan = self.live.plan();
         Summary {
             lab: plan.lab.to_string(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: crate::VERSION.to_owned(),
             phase: self.phase(),
             timers_scaled: plan.timers_scaled,
             nodes: plan.nodes.len(),
@@ -91,7 +91,7 @@ impl Reader {
         let wanted = board::wanted(self.live.plan());
         let missing = self.live.board().missing(&wanted);
         Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: crate::VERSION.to_owned(),
             phase: self.phase(),
             outer_pid: self.facts.outer_pid,
             init_pid: self.facts.init_pid,

@@ -30,7 +30,7 @@ pub struct Probe {
 }
 
 /// What of a probe must never arrive, whatever happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Isolated {
     /// Nothing, either way.
@@ -437,7 +437,7 @@ impl Alert {
 }
 
 /// What a measured quantity must lie between.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bounds<T> {
     /// No less than this.
     pub at_least: Option<T>,
@@ -492,7 +492,7 @@ pub struct Expect {
 }
 
 /// What an expectation says beyond an outage's length and the traffic's end.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Further {
     /// At most so many interruptions: times without delivery, with at least 100 ms of it between.
@@ -500,6 +500,7 @@ pub struct Further {
     /// By what the fault was noticed.
     pub detected_by: Option<Mechanism>,
     /// Before the first fault not one packet takes this session.
+    #[schemars(with = "Option<String>")]
     pub never_via: Option<SessionName>,
 }
 
@@ -511,7 +512,9 @@ impl Further {
 }
 
 /// By what a node notices that something is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
     /// BFD's detection time passed.

@@ -149,7 +149,7 @@ impl<W: Write> CaptureFile<W> {
 
 /// A section's header.
 pub(super) fn section(about: &str) -> SectionHeaderBlock<'static> {
-    let application = concat!("backhoe ", env!("CARGO_PKG_VERSION"));
+    let application = concat!("backhoe ", env!("BACKHOE_VERSION"));
     SectionHeaderBlock {
         endianness: Endianness::Little,
         options: vec![

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Benching, Dealing, Planned, Recorded, SeriesEnd};
@@ -12,7 +13,7 @@ use crate::units::seed_as_text;
 pub type MonoNs = u64;
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// When, on the run's clock.
     pub at: MonoNs,
@@ -22,7 +23,7 @@ pub struct Event {
 }
 
 /// What happened. Names in events are plain text, so that any old run can be read again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum EventKind {
     /// First line of a journal.
@@ -35,6 +36,7 @@ pub enum EventKind {
         kernel: String,
         /// The seed of everything random.
         #[serde(with = "seed_as_text")]
+        #[schemars(with = "String")]
         seed: u64,
         /// CLOCK_REALTIME at `at`, nanoseconds.
         realtime_ns: u64,
@@ -196,8 +198,10 @@ pub enum EventKind {
         /// `OPEN`, `UPDATE`, `NOTIFICATION`, `KEEPALIVE`, `ROUTE-REFRESH`.
         message: String,
         /// Announced prefixes of an UPDATE.
+        #[schemars(with = "Vec<String>")]
         announced: Vec<IpNet>,
         /// Withdrawn prefixes of an UPDATE.
+        #[schemars(with = "Vec<String>")]
         withdrawn: Vec<IpNet>,
         /// Code and subcode of a NOTIFICATION.
         code: Option<(u8, u8)>,
@@ -212,6 +216,7 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         vrf: Option<String>,
         /// The prefix.
+        #[schemars(with = "String")]
         prefix: IpNet,
         /// New gateways; empty when the route is gone.
         via: Vec<IpAddr>,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -19,7 +20,7 @@ use crate::{
 pub const MEASURED: &str = "measured";
 
 /// What one sitting of a run measures, and how often.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Planned {
     /// What was asked; a single run has one trial.
     pub terms: Terms,
@@ -48,7 +49,7 @@ pub struct Planned {
 }
 
 /// What several labs at once measure together.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Dealing {
     /// What was asked of all of them.
     pub terms: Terms,
@@ -87,7 +88,7 @@ pub struct Benched {
 }
 
 /// What a trial left behind, beside the journal's own events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Recorded {
     /// Which, from 1.
     pub trial: u32,
@@ -118,7 +119,7 @@ pub struct Recorded {
 }
 
 /// A [`FlowLog`] but for its packets, which are in a file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FlowRecord {
     /// The flow's number.
     pub id: u16,
@@ -142,7 +143,7 @@ pub struct FlowRecord {
 }
 
 /// A file of the run's directory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileRecord {
     /// Below the run's directory.
     pub path: String,
@@ -153,7 +154,7 @@ pub struct FileRecord {
 }
 
 /// Why a series of trials ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SeriesEnd {
     /// Why there are no more.
     pub ended: Ended,

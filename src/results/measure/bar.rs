@@ -27,6 +27,29 @@ pub(super) fn of(view: &FlowView<'_>, seqs: &[u32], periods: &[LossPeriod]) -> f
     f64::max(less, more).max(gap)
 }
 
+/// A figure and its error bar, `805 ± 1.09`: of the bar three digits, rounded up, so that it never
+/// claims more than was measured; of the figure as many decimals, so that rounding it takes nothing
+/// off the bar that could be seen. Zeros that say nothing are left out.
+pub fn with_bar(value: f64, bar: f64) -> String {
+    let decimals = match bar {
+        _ if bar >= 100.0 => 0,
+        _ if bar >= 10.0 => 1,
+        _ if bar >= 1.0 => 2,
+        _ => 3,
+    };
+    let unit = 10_f64.powi(decimals);
+    // What floating point adds is no part of the bar.
+    let up = (bar * unit - 1e-6).ceil() / unit;
+    let [value, bar] = [value, up].map(|number| {
+        let text = format!("{number:.*}", decimals.unsigned_abs() as usize);
+        match text.contains('.') {
+            true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+            false => text,
+        }
+    });
+    format!("{value} ± {bar}")
+}
+
 /// How short and how long the outage behind a loss period can have been. A loss that the edge of
 /// the transition cuts goes on behind that edge, where the next lost packet bounds this part of
 /// it. Where the flow begins or ends, one gap has to do.
@@ -62,4 +85,26 @@ fn longest_pause_ms(view: &FlowView<'_>, seqs: &[u32]) -> f64 {
     let sent: Vec<u64> = delivered.filter_map(|seq| view.sent_at(seq)).collect();
     let pauses = sent.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
     pauses.max().unwrap_or(0) as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_rounded_up_and_never_down() {
+        for (value, bar, told) in [
+            (805.0, 1.0, "805 ± 1"),
+            (805.0, 1.000_000_000_2, "805 ± 1"),
+            (805.0, 1.001, "805 ± 1.01"),
+            (884.0, 1.0412, "884 ± 1.05"),
+            (743.333_3, 3.334, "743.33 ± 3.34"),
+            (18.34, 0.020_4, "18.34 ± 0.021"),
+            (20.0, 5.277, "20 ± 5.28"),
+            (100.0, 10.82, "100 ± 10.9"),
+            (1200.4, 100.2, "1200 ± 101"),
+        ] {
+            assert_eq!(with_bar(value, bar), told);
+        }
+    }
 }

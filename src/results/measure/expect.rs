@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    bar::with_bar,
     further,
     input::{BEFORE, Expectation, RunInput, Transition},
     result::{AlertResult, AtEnd, ExpectResult, Outage, Steady},
@@ -281,7 +282,10 @@ fn describe(outage: &Outage) -> String {
     let via = outage.path_after.as_deref().unwrap_or("no path seen");
     let doubt = if outage.trusted { "" } else { " (not trusted)" };
     format!(
-        "{} → {}: {bound}{} lost, {:.0} ± {:.0} ms, via {via}{doubt}",
-        outage.from, outage.to, outage.lost, outage.duration_ms, outage.resolution_ms
+        "{} → {}: {bound}{} lost, {} ms, via {via}{doubt}",
+        outage.from,
+        outage.to,
+        outage.lost,
+        with_bar(outage.duration_ms, outage.resolution_ms)
     )
 }

@@ -48,7 +48,7 @@ pub struct RunInput {
 }
 
 /// Packets that a node's kernel counted as dropped, of probes and of everything else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct NodeDrops {
     /// There was no route.
     pub no_route: u64,
@@ -78,7 +78,7 @@ impl NodeDrops {
 }
 
 /// Packets that one end of a tunnel dropped for one reason, of probes and of everything else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TunnelDrops {
     /// The tunnel.
     pub tunnel: String,
@@ -93,7 +93,7 @@ pub struct TunnelDrops {
 }
 
 /// Who makes a tunnel's end drop a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DropCause {
     /// The tunnel itself: its keys.
@@ -107,7 +107,7 @@ pub enum DropCause {
 }
 
 /// The lab as far as a measurement must know it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Topology {
     /// Hosts and the nodes they stand behind.
     pub hosts: Vec<HostInput>,
@@ -131,7 +131,7 @@ pub struct Topology {
 }
 
 /// A host behind a node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostInput {
     /// The host's namespace, as flows name it.
     pub name: String,
@@ -143,7 +143,7 @@ pub struct HostInput {
 }
 
 /// A link.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkInput {
     /// Its name.
     pub name: String,
@@ -156,7 +156,7 @@ pub struct LinkInput {
 }
 
 /// What one direction of a link was declared to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DeclaredShape {
     /// One-way delay.
     pub delay: Span,
@@ -169,7 +169,7 @@ pub struct DeclaredShape {
 }
 
 /// Links bundled by LACP.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LagInput {
     /// Its name.
     pub name: String,
@@ -182,7 +182,7 @@ pub struct LagInput {
 }
 
 /// A VPN tunnel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TunnelInput {
     /// Its name.
     pub name: String,
@@ -204,7 +204,7 @@ pub struct TunnelInput {
 }
 
 /// A routing session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionInput {
     /// Its name.
     pub name: String,
@@ -232,7 +232,7 @@ pub struct SessionInput {
 }
 
 /// What a BGP speaker takes at random off its timers: up to this share of each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BgpTiming {
     /// Off the time between keepalives.
     pub keepalive_jitter: Percent,
@@ -248,7 +248,7 @@ impl SessionInput {
 }
 
 /// Several hosts behind one name or address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceInput {
     /// What it is called, as flows name it.
     pub name: String,
@@ -260,7 +260,7 @@ pub struct ServiceInput {
 }
 
 /// How a name is served.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DnsInput {
     /// The host that answers and checks.
     pub server: String,
@@ -271,7 +271,7 @@ pub struct DnsInput {
 }
 
 /// Addresses of one flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FlowAddresses {
     /// The flow's number.
     pub flow: u16,
@@ -285,7 +285,7 @@ pub struct FlowAddresses {
 pub const BEFORE: &str = "start";
 
 /// One line of the lab file's `expect`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Expectation {
     /// Line of the lab file.
     pub line: u32,
@@ -323,7 +323,7 @@ pub struct Expectation {
 }
 
 /// One line of the lab file's `expect`, of a load.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadExpectation {
     /// Line of the lab file.
     pub line: u32,
@@ -362,7 +362,7 @@ pub enum Transition {
 }
 
 /// How well the instrument worked during the run.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Quality {
     /// Whether senders and the relay ran with realtime priority.
     pub realtime: bool,
@@ -381,4 +381,8 @@ pub struct Quality {
     /// Share of the time in which something on the host was ready to run and had to
     /// wait for a processor, 0 to 1, where the kernel counts it.
     pub cpu_waited: Option<f64>,
+    /// Share of the processors' time that the hypervisor took from this host, 0 to 1, where the
+    /// kernel counts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_stolen: Option<f64>,
 }

@@ -81,6 +81,10 @@ pub(super) fn tell(
     let unsent = with(Fate::Unsent).len() as u64;
     let mut outage = assemble(view, window, ways, story, &seqs, lost.len() as u64);
     outage.parts = parts;
+    if let Some(parts) = &parts {
+        outage.detection_share =
+            Some(parts.detection_ms / parts.since_fault_ms().max(f64::EPSILON));
+    }
     outage.unexplained = residue::of(scene, window, &outage);
     outage.resolution_ms = bar::of(view, &seqs, &periods);
     outage.unsent = unsent;

@@ -210,6 +210,10 @@ const WIRE_LATE_US: f64 = 1_000.0;
 /// this share of the time, their reactions are the host's as well.
 const CPU_WAITED: f64 = 0.5;
 
+/// A hypervisor that takes this share of the processors' time is worth a word by itself; a fifth of
+/// it where the host was late anyway.
+const CPU_STOLEN: f64 = 0.05;
+
 /// What a busy host does to the links and the daemons; of the probes `pacing-late` tells.
 fn of_host(quality: &Quality, input: &RunInput, warnings: &mut Warnings) {
     let mut reasons = Vec::new();
@@ -235,12 +239,27 @@ fn of_host(quality: &Quality, input: &RunInput, warnings: &mut Warnings) {
             share * 100.0
         ));
     }
+    let enough = match reasons.is_empty() {
+        true => CPU_STOLEN,
+        false => CPU_STOLEN / 5.0,
+    };
+    let stolen = quality.cpu_stolen.filter(|&share| share >= enough);
+    if let Some(share) = stolen {
+        reasons.push(format!(
+            "its hypervisor kept {:.0} % of the processors' time for others (steal), which nothing that runs here can help",
+            share * 100.0
+        ));
+    }
+    let elsewhere = match stolen {
+        Some(_) => ", or take a host that shares its processors with nobody",
+        None => "",
+    };
     if !reasons.is_empty() {
         warnings.run(
             "host-overload",
             stall.is_some(),
             format!(
-                "the host was busy: {}; stop other work, lower the probes' rate, or run as root for realtime priority",
+                "the host was busy: {}; stop other work, lower the probes' rate, or run as root for realtime priority{elsewhere}",
                 reasons.join("; ")
             ),
         );

@@ -367,7 +367,7 @@ pub struct Outage {
     /// nothing is predicted.
     #[serde(default)]
     pub as_predicted: Option<bool>,
-    /// Share of detection in the time to recovery, 0 to 1.
+    /// Share of detection in the time from the event until a packet went through, 0 to 1.
     pub detection_share: Option<f64>,
     /// How long each phase took; absent where it was not seen who noticed, or nothing was lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -433,6 +433,13 @@ pub struct Parts {
     pub first_packet_ms: f64,
     /// All of them: the outage, told by the clock instead of by counting.
     pub sum_ms: f64,
+}
+
+impl Parts {
+    /// From the event until a packet went through: all phases together.
+    pub fn since_fault_ms(&self) -> f64 {
+        self.sum_ms - self.in_flight_ms
+    }
 }
 
 /// A flow at the end of a transition: its last two seconds, or all of a shorter one.

@@ -164,6 +164,8 @@ fn judge(
         .chain(of_load)
         .chain(expect::isolated(input, ended))
         .collect();
+    // As the file has them, whatever they speak of.
+    result.expect.sort_by_key(|e| e.line);
 }
 
 fn end_of_run(events: &[Event], input: &RunInput) -> MonoNs {

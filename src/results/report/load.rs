@@ -22,6 +22,9 @@ const COLUMNS: [&str; 9] = [
 /// The same of UDP, from the seventh on.
 const UDP: [&str; 3] = ["lost", "lost at end", "delay"];
 
+/// What is meant by a stall.
+pub(super) const STALLS: &str = "A stall is a time of 50 ms and more in which nothing arrived: the longest of any one connection, and summed, while all of the load's connections stood still at once.";
+
 /// What a load is: `bulk: app → db, 2 TCP streams, cubic`.
 pub(super) fn title(load: &LoadResult) -> String {
     let inputs = &load.inputs;

@@ -48,7 +48,7 @@ const GROWING: [&str; 3] = ["seq", "sent_ns", "received_ns"];
 pub fn parquet(input: &RunInput, trial: u32, out: impl Write + Send) -> Result<(), ParquetError> {
     let schema = Arc::new(parse_message_type(SCHEMA)?);
     let mut properties = WriterProperties::builder()
-        .set_created_by(concat!("backhoe ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_created_by(concat!("backhoe ", env!("BACKHOE_VERSION")).to_owned())
         .set_key_value_metadata(Some(about(input)));
     for column in GROWING {
         properties = properties

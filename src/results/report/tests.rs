@@ -287,8 +287,11 @@ fn json_ends_in_a_newline_and_reads_back() {
 }
 
 #[test]
-fn an_error_bar_has_two_digits() {
-    let bars = [1.0, 1.02, 1.26, 0.1057, 0.034, 15.7, 120.0, 0.0];
-    let shown = bars.map(words::bar);
-    assert_eq!(shown, ["1", "1", "1.3", "0.11", "0.034", "16", "120", "0"]);
+fn a_share_has_no_decimals_but_near_the_whole() {
+    let shares = [0.0, 0.504, 0.9892, 0.9904, 0.997_2, 0.999_99, 1.0, 1.2];
+    let shown = shares.map(words::share);
+    let expected = [
+        "0 %", "50 %", "99 %", "99 %", "99.7 %", "99.9 %", "100 %", "100 %",
+    ];
+    assert_eq!(shown, expected);
 }

@@ -247,7 +247,7 @@ pub(super) fn timers(d: &Distribution) -> Option<String> {
 
 /// `phases, medians: detection 771, news 0.4, FIB 0.6, first packet 0.5 ms; their sum and the
 /// outage differ by 0.2 (median), 0.9 (p99) ms: they add up`.
-fn phases(d: &Distribution) -> Option<String> {
+pub(super) fn phases(d: &Distribution) -> Option<String> {
     let sums = d.phases.as_ref()?;
     let each = [
         ("detection", Some(sums.detection_ms)),

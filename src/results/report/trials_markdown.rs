@@ -56,9 +56,10 @@ fn write(result: &TrialsResult, out: &mut String) -> std::fmt::Result {
     }
     writeln!(out)?;
     for d in &told {
-        for timers in text::few(d).into_iter().chain(text::timers(d)) {
-            let name = words::direction(several, &d.probe, [&d.from, &d.to]);
-            writeln!(out, "- {}: {}", escape(&name), escape(&timers))?;
+        let name = words::direction(several, &d.probe, [&d.from, &d.to]);
+        let few = text::few(d).into_iter();
+        for told in few.chain(text::timers(d)).chain(text::phases(d)) {
+            writeln!(out, "- {}: {}", escape(&name), escape(&told))?;
         }
     }
     load::markdown_of_trials(result, out)?;

@@ -13,23 +13,23 @@ pub(super) fn why(result: &RunResult) -> Option<String> {
     let (worst, parts) =
         explained.max_by(|(a, _), (b, _)| a.duration_ms.total_cmp(&b.duration_ms))?;
     let (phase, ms) = dominant(parts);
-    let share = words::short((100.0 * ms / parts.sum_ms).clamp(0.0, 100.0));
+    let share = words::share(ms / parts.since_fault_ms());
     let pivot = worst.pivot.as_deref().unwrap_or("a node");
     Some(match phase {
         Phase::Detection => {
             let by = mechanism(worst).map_or_else(String::new, |by| format!("{by} "));
             let set = worst.predicted.as_ref().map(set_by);
             let set = set.unwrap_or_default();
-            format!("{share} % of the outage is {by}detection{set}")
+            format!("{share} of the outage is {by}detection{set}")
         }
         Phase::News => format!(
-            "{share} % of the outage is the news on its way to {pivot} by BGP, not detection: what the nodes between do with an UPDATE sets that"
+            "{share} of the outage is the news on its way to {pivot} by BGP, not detection: what the nodes between do with an UPDATE sets that"
         ),
         Phase::Fib => format!(
-            "{share} % of the outage is {pivot} changing its FIB, not detection: the daemon's own work and the number of its prefixes set that"
+            "{share} of the outage is {pivot} changing its FIB, not detection: the daemon's own work and the number of its prefixes set that"
         ),
         Phase::FirstPacket => format!(
-            "{share} % of the outage is from {pivot}'s change to the first packet through, not detection: what lies behind {pivot} on the new path sets that"
+            "{share} of the outage is from {pivot}'s change to the first packet through, not detection: what lies behind {pivot} on the new path sets that"
         ),
     })
 }

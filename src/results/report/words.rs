@@ -1,6 +1,8 @@
 //! Numbers and phrases that all reports share.
 
-use crate::results::measure::{AlertResult, DelayStats, Outage, RunResult, Transition, WaitMissed};
+use crate::results::measure::{
+    AlertResult, DelayStats, Outage, RunResult, Transition, WaitMissed, with_bar,
+};
 
 /// `12,345`.
 pub(super) fn count(n: u64) -> String {
@@ -122,26 +124,20 @@ pub(super) fn outage(outage: &Outage) -> String {
         return text.to_owned();
     }
     let bound = if outage.recovered { "" } else { "≥ " };
-    let decimals = usize::from(outage.resolution_ms < 1.0);
     format!(
-        "{bound}{:.decimals$} ± {} ms",
-        outage.duration_ms,
-        bar(outage.resolution_ms)
+        "{bound}{} ms",
+        with_bar(outage.duration_ms, outage.resolution_ms)
     )
 }
 
-/// An error bar, with the two digits of it that mean something: `1`, `1.3`, `0.11`, `16`.
-pub(super) fn bar(ms: f64) -> String {
-    let decimals = match ms {
-        _ if ms >= 10.0 => 0,
-        _ if ms >= 1.0 => 1,
-        _ if ms >= 0.1 => 2,
-        _ => 3,
-    };
-    let text = format!("{ms:.decimals$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+/// A share of a whole, for reading: whole percents, and one decimal from 99 on, where what is
+/// missing counts. Only the whole is 100.
+pub(super) fn share(of: f64) -> String {
+    let percent = 100.0 * of.clamp(0.0, 1.0);
+    match percent {
+        _ if percent < 99.0 => format!("{percent:.0} %"),
+        _ if percent >= 100.0 => "100 %".to_owned(),
+        _ => format!("{} %", short(((percent * 10.0).round() / 10.0).min(99.9))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `test.json`: what came of each lab. Fields are only ever added.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Shard;
@@ -9,7 +10,7 @@ use crate::results::measure::{Outage, RunResult};
 pub const FORMAT: u32 = 1;
 
 /// What became of a selection of labs, or of one part of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Suite {
     /// Version of this format.
     pub format: u32,
@@ -43,7 +44,7 @@ pub struct Suite {
 }
 
 /// What became of one lab's scenario.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Case {
     /// Its place in the selection, from 0.
     pub index: usize,
@@ -84,7 +85,7 @@ pub struct Case {
 }
 
 /// What became of a lab.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// A trusted result, every wait and every expectation met.
@@ -98,7 +99,7 @@ pub enum Verdict {
 }
 
 /// Why a lab failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// An expectation was missed or not measured.
@@ -132,7 +133,7 @@ impl Reason {
 }
 
 /// One thing that should have been, and what was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Shortfall {
     /// What kind of thing.
     pub reason: Reason,
@@ -149,7 +150,7 @@ pub struct Shortfall {
 }
 
 /// An attempt that failed, and was followed by another.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
     /// From 1.
     pub number: u32,

@@ -282,3 +282,11 @@ fn a_failure_is_told_with_what_was_expected_measured_and_waited_for() {
         "{text}"
     );
 }
+
+#[test]
+fn the_document_is_what_its_schema_says() {
+    use crate::results::schema::{Document, tests::misfits};
+    assert_eq!(misfits(Document::Test, &of_every_kind()), [""; 0]);
+    let (_, part) = part(1, 2);
+    assert_eq!(misfits(Document::Test, &part), [""; 0]);
+}

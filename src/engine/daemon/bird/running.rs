@@ -78,6 +78,7 @@ impl Bird {
                 let root = root.clone();
                 move || ask(&root)
             },
+            Vec::new,
             sink,
         )?;
         Ok(Self {

@@ -3,6 +3,7 @@
 //! `vtysh -b` loads the one integrated configuration.
 
 mod install;
+mod log;
 mod parse;
 mod rib;
 mod running;

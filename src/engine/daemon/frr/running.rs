@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use super::{FrrInstall, Vty, VtyError, rib, start, view};
+use super::{FrrInstall, Vty, VtyError, log::Log, rib, start, view};
 use crate::{
     engine::{
         daemon::{
@@ -64,6 +64,7 @@ impl Frr {
     ) -> anyhow::Result<Self> {
         let root = root_of(&plan.holder);
         forget_sockets(&root)?;
+        let mut told = Log::from_here(&root);
         let mut processes = Vec::new();
         for program in start::programs(&plan.install.daemons, &plan.daemons) {
             let process = Spawn::new(&program.path)
@@ -96,6 +97,7 @@ impl Frr {
                 let with_bfd = plan.daemons.iter().any(|daemon| daemon == "bfdd");
                 move || ask(&root, with_bfd)
             },
+            move || told.changes(),
             sink,
         )?;
         Ok(Self {

@@ -3,7 +3,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::*;
-use crate::results::event::EventKind;
+use crate::results::{
+    event::EventKind,
+    schema::{self, Document},
+};
 
 #[test]
 fn every_kind_of_event_survives_the_journal() {
@@ -21,6 +24,28 @@ fn every_kind_of_event_survives_the_journal() {
         text.push('\n');
     }
     assert_eq!(read_journal(&text), Ok(events));
+}
+
+#[test]
+fn every_kind_of_event_is_what_the_schema_says() {
+    let misfits = |line: &Event| schema::tests::misfits(Document::Journal, line);
+    for (at, kind) in (5..).zip(every_kind()) {
+        let line = Event { at, kind };
+        assert_eq!(misfits(&line), [""; 0], "{line:?}");
+    }
+    let line = |text: &str| {
+        let value: serde_json::Value = serde_json::from_str(text).unwrap();
+        schema::tests::misfits(Document::Journal, &value)
+    };
+    let steady = r#"{"at":5,"kind":"steady","sent":2,"lost":0}"#;
+    assert_eq!(line(steady), [""; 0]);
+    for wrong in [
+        steady.replace("steady", "no-such-kind"),
+        steady.replace(",\"lost\":0", ""),
+        steady.replace(",\"lost\":0", ",\"lost\":0,\"more\":1"),
+    ] {
+        assert!(!line(&wrong).is_empty(), "{wrong}");
+    }
 }
 
 #[test]

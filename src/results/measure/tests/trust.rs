@@ -570,6 +570,14 @@ fn a_busy_host_is_told_by_what_it_did() {
     fine(|q| q.wire_late_p99_us = Some(900.0));
     fine(|q| q.wire_late_max_us = Some(599e3));
     fine(|q| q.cpu_waited = Some(0.4));
+    // What the hypervisor takes is told from what runs here; a little of it only beside other reasons.
+    let stolen = quality(|q| q.cpu_stolen = Some(0.07));
+    only_warned(&stolen, "host-overload");
+    assert!(told(&stolen).is_some_and(|text| text.contains("7 % of the processors' time")));
+    fine(|q| q.cpu_stolen = Some(0.03));
+    let both = quality(|q| (q.cpu_waited, q.cpu_stolen) = (Some(0.72), Some(0.03)));
+    assert!(told(&both).is_some_and(|text| text.contains("3 % of the processors' time")));
+    assert!(told(&waited).is_some_and(|text| !text.contains("steal")));
     // Without BFD nothing reacts to a stall of that length.
     let mut slow = quality(|q| q.wire_late_max_us = Some(600e3));
     for session in &mut slow.topology.sessions {

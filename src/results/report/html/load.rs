@@ -48,25 +48,24 @@ pub(super) fn section(result: &RunResult, page: &mut Markup) {
     }
     page.raw("<section aria-labelledby=\"load\">\n<h2 id=\"load\">Load</h2>\n");
     page.raw("<p>What users would have seen: background traffic between hosts, over the kernel's own TCP and UDP. Of TCP the payload is counted, of UDP whole packets.</p>\n");
-    let each: Vec<String> = result.load.iter().map(told::title).collect();
-    let told = format!(
-        "What arrived of each load, by when it did: {}",
-        each.join("; ")
-    );
-    parts::chart("load", 0, &told, page);
-    for load in &result.load {
-        for limit in told::limits(load) {
-            page.element("p", &format!("{}: {limit}.", load.load));
+    for (index, load) in result.load.iter().enumerate() {
+        page.element("h3", &told::title(load));
+        let arrived = format!("{}: what arrived, by when it did", load.load);
+        parts::chart("load", index, &arrived, page);
+        let limits = told::limits(load).into_iter();
+        let host = load.limited_by.as_ref();
+        let host = host.map(|why| format!("not the lab's limit: {why}"));
+        let broken = load.broken.iter();
+        let broken = broken.map(|why| format!("a connection ended: {why}"));
+        let notes: Vec<String> = limits.chain(host).chain(broken).collect();
+        if notes.is_empty() {
+            continue;
         }
-        if let Some(why) = &load.limited_by {
-            page.element("p", &format!("{}: not the lab's limit: {why}.", load.load));
+        page.raw("<ul class=\"paths\">\n");
+        for note in notes {
+            page.element("li", &note);
         }
-        for broken in &load.broken {
-            page.element(
-                "p",
-                &format!("{}: a connection ended: {broken}.", load.load),
-            );
-        }
+        page.raw("</ul>\n");
     }
     seen(result, page);
     tcp(result, page);
@@ -108,7 +107,7 @@ fn seen(result: &RunResult, page: &mut Markup) {
         Column::numbers("Mbit/s at the end"),
         Column::words("settled"),
         Column::numbers("of before, %").of("share_of_before_percent"),
-        Column::numbers("longest stall, ms").of("longest_stall_ms"),
+        Column::numbers("longest stall of a connection, ms").of("longest_stall_ms"),
         Column::numbers("all stood still, ms").of("stalled_ms"),
     ];
     let mbit = |bps: u64| Cell::number(bps as f64 / 1e6, 2);
@@ -132,6 +131,8 @@ fn seen(result: &RunResult, page: &mut Markup) {
         },
         page,
     );
+    page.raw("<p class=\"note dim\">");
+    page.text(told::STALLS).raw("</p>\n");
 }
 
 fn tcp(result: &RunResult, page: &mut Markup) {

@@ -23,7 +23,7 @@
 
   function options(height, extra) {
     return Object.assign({
-      height: height, padding: [14, 12, 0, 0],
+      height: height, padding: [14, 20, 0, 0],
       legend: { live: true, markers: { width: 2 } },
       cursor: { drag: { x: true, y: false, dist: 4 }, points: { size: 6 } }
     }, extra);
@@ -108,22 +108,21 @@
     })), joined];
   }
 
-  function load() {
-    var stepped = uPlot.paths.stepped({ align: 1 });
-    var tables = data.load.map(function (one) {
-      var x = one.mbit.map(function (v, i) { return seconds(one.from_ms + i * one.step_ms); }), y = one.mbit.slice();
-      // The last interval has a right edge as well.
-      if (y.length) { x.push(seconds(one.from_ms + y.length * one.step_ms)); y.push(y[y.length - 1]); }
-      return [x, y];
-    });
-    var joined = tables.length > 1 ? uPlot.join(tables) : tables[0];
-    return [options(240, ofTime({
+  // One load to a chart: a call is nothing beside a bulk transfer.
+  function load(index) {
+    var one = data.load[index], n = one.mbit.length, ends = window_of_time();
+    var x = one.mbit.map(function (v, i) { return seconds(one.from_ms + i * one.step_ms); }), y = one.mbit.slice();
+    // The last interval has a right edge as well; before and after it the axis goes on as the other charts' do.
+    if (n) { x.push(seconds(one.from_ms + n * one.step_ms)); y.push(y[n - 1]); }
+    if (n && ends[0] < x[0]) { x.unshift(ends[0]); y.unshift(null); }
+    if (n && ends[1] > x[x.length - 1]) { x.push(ends[1]); y.push(null); }
+    return [options(190, ofTime({
       scales: { y: { range: function (u, low, high) { return [0, Math.max(0.1, (high || 0) * 1.06)]; } } },
       axes: [below(data.zero), axis("Mbit/s")],
-      series: [{ label: "at", value: fixed(" s", 3) }].concat(data.load.map(function (one, i) {
-        return { label: one.name, stroke: colour("s" + i % 6), width: 1.5, paths: stepped, points: { show: false }, spanGaps: true, value: fixed(" Mbit/s", 2) };
-      }))
-    })), joined];
+      series: [{ label: "at", value: fixed(" s", 3) }, {
+        label: one.name, stroke: colour("s" + index % 6), width: 1.5, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false }, value: fixed(" Mbit/s", 2)
+      }]
+    })), [x, y]];
   }
 
   function window_of_time() {
@@ -162,7 +161,8 @@
     for (var i = 0; i <= 400; i++) { x.push(ends[0] + (ends[1] - ends[0]) * i / 400); }
     return [options(data.lanes.length * LANE + 70, ofTime({
       scales: { y: { range: [0, 1] } },
-      axes: [below(data.zero), { show: false }],
+      // As wide as the other charts' figures, so that the same instant is in the same place.
+      axes: [below(data.zero), axis(" ", { values: function (u, v) { return v.map(function () { return ""; }); }, grid: { show: false }, ticks: { show: false } })],
       series: [
         { label: "at", value: fixed(" s", 3) },
         { label: "state", stroke: "transparent", points: { show: false }, value: states }
@@ -226,16 +226,17 @@
   function strip(index) {
     var d = data.distributions[index], values = d.values, n = values.length;
     var low = values[0][1], high = values[n - 1][1];
-    // Freedman and Diaconis' width, made round; no more than 60 intervals.
+    // Freedman and Diaconis' width, rounded down; some 150 intervals at most.
     var q = function (p) { return values[Math.round(p * (n - 1))][1]; };
     var wide = Math.max(2 * (q(0.75) - q(0.25)) / Math.cbrt(n), (high - low) / 60, 0.1);
-    var power = pow10(wide), step = [1, 2, 5, 10].map(function (m) { return m * power; }).find(function (s) { return s >= wide; });
+    var power = pow10(wide), edge, step = [5, 2, 1].map(function (m) { return m * power; }).find(function (s) { return s <= wide; });
     var first = Math.floor(low / step), bins = Math.floor(high / step) - first + 1, counts = [];
     for (var b = 0; b < bins; b++) { counts.push(0); }
     values.forEach(function (v) { counts[Math.min(bins - 1, Math.floor(v[1] / step) - first)]++; });
     var most = Math.max.apply(null, counts);
     var hx = counts.map(function (c, i) { return (first + i) * step; });
     hx.push((first + bins) * step);
+    edge = 0.04 * bins * step;
     var tables = [[hx, counts.concat([counts[bins - 1]])]];
     // Below the bars every value is a dot; its height only keeps dots apart.
     var groups = [[], [], []];
@@ -257,7 +258,7 @@
       return x.toFixed(1) + " ms" + (number ? " (trial " + number + ")" : "");
     }
     return [options(260, {
-      scales: { x: { time: false, range: function (u, a, b) { return a === hx[0] || a == null ? [hx[0] - step, hx[bins] + step] : [a, b]; } }, y: { range: [-0.4 * most, most * 1.08] } },
+      scales: { x: { time: false, range: function (u, a, b) { return a === hx[0] || a == null ? [hx[0] - edge, hx[bins] + edge] : [a, b]; } }, y: { range: [-0.4 * most, most * 1.08] } },
       axes: [below("outage, milliseconds"), axis("trials", { values: function (u, v) { return v.map(function (y) { return y < 0 || y % 1 ? "" : String(y); }); } })],
       series: [
         { label: "outage", value: fixed(" ms", 1) },
@@ -278,7 +279,7 @@
     return [options(260, {
       scales: { x: { time: false, range: function (u, a, b) { return a == null ? [0, 1] : [a - 0.6, b + 0.6]; } }, y: { range: function (u, a, b) { return [0, Math.max(1, b * 1.05)]; } } },
       axes: [below("trial"), axis("milliseconds")],
-      series: [{ label: "trial" }].concat(order.map(function (k) {
+      series: [{ label: "trial", value: function (u, v) { return v == null ? "–" : String(v); } }].concat(order.map(function (k) {
         return {
           label: PHASES[k][1], stroke: colour(PHASES[k][0]), fill: colour(PHASES[k][0]), width: 0, paths: bars, points: { show: false },
           value: function (u, v, s, i) {

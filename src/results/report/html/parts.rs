@@ -152,6 +152,7 @@ pub(super) fn told_warnings<'a>(
 /// The lab.
 pub(super) fn picture(svg: Option<&str>, page: &mut Markup) {
     let Some(svg) = svg else {
+        page.raw("<p class=\"note dim\">No picture of the lab: topology.svg is not in the run's directory.</p>\n");
         return;
     };
     page.raw("<section aria-labelledby=\"topology\">\n<h2 id=\"topology\">Topology</h2>\n<div class=\"picture\" tabindex=\"0\" role=\"region\" aria-label=\"Picture of the lab\">");
@@ -346,7 +347,7 @@ pub(super) fn alerts(result: &RunResult, page: &mut Markup) {
     if result.alerts.is_empty() {
         return;
     }
-    page.raw("<h3>Alerts</h3>\n<ul>\n");
+    page.raw("<h3>Alerts</h3>\n<ul class=\"warnings\">\n");
     for alert in &result.alerts {
         page.element("li", &words::alert(alert));
     }
@@ -374,11 +375,12 @@ pub(super) fn instrument(input: &RunInput, result: &RunResult, page: &mut Markup
     page.fact("realtime priority", if q.realtime { "yes" } else { "no" });
     if let Some(c) = &result.converged {
         let told = format!(
-            "{} from the command: {} BGP, {} BFD, {} tunnels",
+            "{} from the command: {} BGP, {} BFD, {} tunnel{}",
             words::span(c.ms),
             c.bgp,
             c.bfd,
-            c.tunnels
+            c.tunnels,
+            if c.tunnels == 1 { "" } else { "s" }
         );
         page.fact("converged", &told);
     }

@@ -15,7 +15,6 @@ pub(super) fn transitions(result: &RunResult, page: &mut Markup) {
     const COLUMNS: &[Column] = &[
         Column::words("step").of("label"),
         Column::words("transition").of("transition"),
-        Column::words("how applied").of("benchmarks/how_applied"),
         Column::numbers("offered load, packets/s").of("benchmarks/offered_load_pps"),
         Column::numbers("first route convergence, ms")
             .of("benchmarks/first_route_convergence_time_ms"),
@@ -39,7 +38,6 @@ pub(super) fn transitions(result: &RunResult, page: &mut Markup) {
         let mut cells = vec![
             Cell::text(&t.label),
             Cell::text(parts::transition(t.transition)),
-            Cell::text(&b.how_applied),
             Cell::count(b.offered_load_pps),
         ];
         let times = [

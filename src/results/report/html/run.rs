@@ -175,13 +175,14 @@ fn applied(result: &RunResult, page: &mut Markup) {
     const COLUMNS: &[Column] = &[
         Column::words("step").of("label"),
         Column::words("transition").of("transition"),
-        Column::words("fault, as applied").of("fault"),
+        Column::words("fault").of("fault"),
         Column::words("target").of("target"),
         Column::words("instant (UTC)"),
         Column::numbers("± ms").of("plus_minus_ms"),
         Column::numbers("watched, ms").of("watched_ms"),
         Column::numbers("BFD up after, ms").of("bfd_up_ms"),
         Column::numbers("BGP up after, ms").of("bgp_up_ms"),
+        Column::prose("how").of("benchmarks/how_applied"),
     ];
     let mut table = Table::new("Faults and restores", "/transitions", COLUMNS);
     for (index, t) in result.transitions.iter().enumerate() {
@@ -200,6 +201,7 @@ fn applied(result: &RunResult, page: &mut Markup) {
                 Cell::number(t.watched_ms, 1),
                 Cell::number(t.bfd_up_ms, 1),
                 Cell::number(t.bgp_up_ms, 1),
+                Cell::text(t.benchmarks.as_ref().map_or("–", |b| &b.how_applied)),
             ],
         );
     }

@@ -57,7 +57,7 @@ pub(super) fn of_run(result: &RunResult, several: bool, page: &mut Markup) {
     }
     table.write(page);
     page.raw(
-        "<p class=\"hint dim\">Under way: lost packets that had been sent before the event, less \
+        "<p class=\"note dim\">Under way: lost packets that had been sent before the event, less \
          those that were on their way to the pivot when its table had changed. The sum is told by \
          the clock, the outage by counting packets.</p>\n",
     );

@@ -13,7 +13,11 @@ pub(super) struct Column {
     head: &'static str,
     field: Option<&'static str>,
     numeric: bool,
+    prose: bool,
 }
+
+/// A table of more columns than this is set closer.
+const DENSE: usize = 11;
 
 impl Column {
     /// Words.
@@ -22,6 +26,15 @@ impl Column {
             head,
             field: None,
             numeric: false,
+            prose: false,
+        }
+    }
+
+    /// Sentences, which want some room.
+    pub(super) const fn prose(head: &'static str) -> Self {
+        Self {
+            prose: true,
+            ..Self::words(head)
         }
     }
 
@@ -120,7 +133,11 @@ impl<'a> Table<'a> {
             return;
         }
         page.raw("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"");
-        page.text(&self.caption).raw("\"><table data-of=\"");
+        page.text(&self.caption).raw("\"><table");
+        if self.columns.len() > DENSE {
+            page.raw(" class=\"dense\"");
+        }
+        page.raw(" data-of=\"");
         page.raw(self.of).raw("\">\n<caption>");
         page.text(&self.caption);
         page.raw("</caption>\n<thead><tr>");
@@ -128,6 +145,9 @@ impl<'a> Table<'a> {
             page.raw("<th scope=\"col\"");
             if column.numeric {
                 page.raw(" class=\"n\"");
+            }
+            if column.prose {
+                page.raw(" class=\"prose\"");
             }
             if let Some(field) = column.field {
                 page.raw(" data-field=\"").raw(field).raw("\"");
