@@ -37,6 +37,23 @@ async function scrollThrough(page) {
   });
 }
 
+// What of the page is printed on A4: nothing may lie beyond the paper's edge, and no section is lost.
+async function onPaper(page, file) {
+  await page.emulateMediaType("print");
+  // A4 less the margins that the page asks for, in CSS pixels.
+  await page.setViewport({ width: Math.round(((210 - 24) / 25.4) * 96), height: 1000 });
+  await scrollThrough(page);
+  const found = await page.evaluate(() => {
+    const edge = document.documentElement.clientWidth + 1;
+    const wide = [...document.querySelectorAll("table, .track, .uplot, svg")].filter((e) => e.getBoundingClientRect().right > edge);
+    return wide.map((e) => `${e.tagName.toLowerCase()} ${(e.caption ?? e).textContent.trim().slice(0, 40)}: beyond the paper by ${Math.round(e.getBoundingClientRect().right - edge)} px`);
+  });
+  if (pictures) {
+    await page.pdf({ path: `${pictures}/${basename(file, ".html")}.pdf`, preferCSSPageSize: true, format: "A4", printBackground: true });
+  }
+  return found;
+}
+
 async function look(file, width, theme) {
   const page = await browser.newPage();
   const errors = [];
@@ -72,6 +89,9 @@ async function look(file, width, theme) {
     const { violations } = await axe.run(document, { resultTypes: ["violations"] });
     return violations.map((v) => ({ id: v.id, impact: v.impact, nodes: v.nodes.length, first: v.nodes[0].html.slice(0, 160) }));
   });
+  if (width === WIDTHS[0] && theme === "light") {
+    errors.push(...(await onPaper(page, file)));
+  }
   await page.close();
   return { ms, errors, charts, found };
 }

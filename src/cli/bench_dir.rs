@@ -176,7 +176,7 @@ impl BenchLog {
     pub(super) fn begin(&mut self, benching: Benching) -> Result<(), Exit> {
         self.say(EventKind::RunStarted {
             lab: "bench".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: crate::VERSION.to_owned(),
             kernel: host::release(),
             seed: benching.terms.seed,
             realtime_ns: clock::real_ns(),

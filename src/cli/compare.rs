@@ -103,7 +103,7 @@ fn parse(text: &str) -> Result<TrialsResult, String> {
         return Err(format!(
             "its format is {format}, and this is backhoe {}, which reads {RESULT_FORMAT}: \
              `backhoe report DIR --json` of this version measures the run's directory again",
-            env!("CARGO_PKG_VERSION")
+            crate::VERSION
         ));
     }
     if document.get("distributions").is_some() {

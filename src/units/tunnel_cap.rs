@@ -1,10 +1,11 @@
 //! What one VPN tunnel carries at most.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What one VPN tunnel carries at most, of each direction: bits of whole packets inside the
 /// tunnel, and packets. What is beyond either is dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct TunnelCap {
     /// Bits a second.

@@ -64,7 +64,7 @@ pub struct Dealing {
 }
 
 /// What a bench measures: variants of a lab, each in turns, with a journal for every turn.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Benching {
     /// What was asked of all of them.
     pub terms: BenchTerms,
@@ -77,7 +77,7 @@ pub struct Benching {
 }
 
 /// One of a bench's variants.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Benched {
     /// `bfd=50ms/3 daemon=frr`.
     pub name: String,

@@ -56,11 +56,9 @@ pub(in crate::results) mod tests;
 pub(in crate::results) use records::tests::run as table_of_all_verdicts;
 
 pub use alarm::{FlowSeen, Sight, Standing, Watch, Way, way};
+pub use bar::with_bar;
 pub use bench::{BenchResult, BenchSitting, BenchTerms, BenchTurn, Variant, Varied, variant_name};
 pub use compare::{Compared, Comparison, Effect, Judgement, Limit, Side, Verdict, compare};
-pub use bar::with_bar;
-pub use bench::{BenchResult, BenchTerms, Variant, Varied, variant_name};
-pub use compare::{Comparison, Effect, Judgement, Limit, Side, compare};
 pub use goodness::{Goodness, predicted_curve};
 pub use input::*;
 pub use load::{LoadInputs, LoadPhase, LoadResult, LoadTimeline, Rfc6349, UdpPhase};
