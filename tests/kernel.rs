@@ -43,6 +43,8 @@ mod mss;
 mod probe;
 #[path = "kernel/relay.rs"]
 mod relay;
+#[path = "kernel/router_configs.rs"]
+mod router_configs;
 #[path = "kernel/sockets.rs"]
 mod sockets;
 #[path = "kernel/speaker.rs"]

@@ -86,6 +86,16 @@ pub(super) fn last_line(log: &Path) -> String {
     last.unwrap_or("nothing").to_owned()
 }
 
+/// How a line begins that explains why a run came to nothing.
+pub(super) const CAUSE: &str = "  cause: ";
+
+/// What explains that a run came to no result, as far as its lab says.
+pub(super) fn causes(log: &Path) -> Vec<String> {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let causes = text.lines().filter(|line| line.starts_with(CAUSE));
+    causes.map(|line| line.trim_start().to_owned()).collect()
+}
+
 /// What a run that came to no result said last.
 pub(super) fn last_words(log: &Path) -> Vec<String> {
     let text = fs::read_to_string(log).unwrap_or_default();

@@ -193,6 +193,9 @@ impl Progress {
     }
 }
 
+/// Reasons after which a daemon does not begin anew by itself, in the words of any.
+const FOR_GOOD: [&str; 3] = ["aximum", "Bad Peer AS", "Administrative"];
+
 /// The board. One thread posts, any number look or wait.
 #[derive(Debug, Default)]
 pub struct Board {
@@ -282,6 +285,29 @@ impl Board {
     pub fn obstacles(&self, wanted: &BTreeSet<Item>) -> Vec<String> {
         let said = |(item, reason): (Item, Option<String>)| item.because(reason.as_deref());
         self.missing(wanted).into_iter().map(said).collect()
+    }
+
+    /// Whether an item that is not up will hardly come up by itself: BFD of a session that is
+    /// established without it, or a session that its own end has put down for good.
+    pub fn is_hopeless(&self, item: &Item) -> bool {
+        let state = self.lock();
+        match item {
+            Item::Bfd { session, .. } => {
+                let of_it =
+                    |item: &Item| matches!(item, Item::Bgp { session: s, .. } if s == session);
+                let mut ends = state.news.iter().filter(|(item, _)| of_it(item)).peekable();
+                ends.peek().is_some() && ends.all(|(item, news)| is_up(item, &news.state))
+            }
+            Item::Bgp { session, .. } => {
+                let of_it =
+                    |item: &Item| matches!(item, Item::Bgp { session: s, .. } if s == session);
+                let mut said = state.reasons.iter().filter(|(item, _)| of_it(item));
+                said.any(|(_, reason)| FOR_GOOD.iter().any(|words| reason.contains(words)))
+            }
+            Item::Lacp { .. } | Item::Tunnel { .. } | Item::Health { .. } | Item::Client { .. } => {
+                false
+            }
+        }
     }
 
     /// Waits until all of `wanted` are up, telling `tell` of every step. At the

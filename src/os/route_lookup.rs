@@ -1,8 +1,14 @@
 //! Asks a kernel where it would send a packet (RTM_GETROUTE of rtnetlink(7)).
 
-use std::{io, net::IpAddr};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
+use ipnet::IpNet;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use nix::net::if_::if_nametoindex;
 
 use super::{
     netlink::{Messages, attributes, messages, u32_at},
@@ -18,6 +24,8 @@ const RTA_IIF: u16 = 3;
 const RTA_OIF: u16 = 4;
 const RTN_UNICAST: u8 = 1;
 const RTN_LOCAL: u8 = 2;
+/// RTM_F_FIB_MATCH: the route that covers the destination, in place of what became of it.
+const FIB_MATCH: u32 = 0x2000;
 /// Length of `struct rtmsg`.
 const RTMSG_LEN: usize = 12;
 const AF_INET: u8 = 2;
@@ -43,6 +51,15 @@ pub struct Arrival {
     pub index: u32,
 }
 
+/// The route by which a packet would go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Covering {
+    /// Its prefix.
+    pub prefix: IpNet,
+    /// Who put it there (RTPROT_…).
+    pub protocol: u8,
+}
+
 /// Questions to one namespace's kernel.
 #[derive(Debug)]
 pub struct RouteLookup {
@@ -62,6 +79,28 @@ impl RouteLookup {
             Ok(socket)
         })?;
         Ok(Self { socket })
+    }
+
+    /// The route for a packet to `destination` that the node itself sends; none: there is none.
+    ///
+    /// # Errors
+    /// Of the socket.
+    pub fn covering(&self, destination: IpAddr) -> io::Result<Option<Covering>> {
+        let (family, bits) = match destination {
+            IpAddr::V4(_) => (AF_INET, 32),
+            IpAddr::V6(_) => (AF_INET6, 128),
+        };
+        let mut header = [0_u8; RTMSG_LEN];
+        header[0] = family;
+        header[1] = bits;
+        header[8..].copy_from_slice(&FIB_MATCH.to_ne_bytes());
+        let mut request = Messages::default();
+        request.begin(RTM_GETROUTE, NLM_F_REQUEST, &header);
+        request.attribute(RTA_DST, &bytes(destination));
+        self.socket.send(request.as_bytes(), 0)?;
+        let (answer, _) = self.socket.recv_from_full()?;
+        let route = messages(&answer).find(|message| message.kind == RTM_NEWROUTE);
+        Ok(route.and_then(|route| covering(family, route.body)))
     }
 
     /// Where a packet to `destination` goes that came in by `arrival`, or that the node itself
@@ -100,6 +139,37 @@ impl RouteLookup {
             _ => Decision::Drop,
         })
     }
+}
+
+/// Those of a namespace's interfaces that have these names, by index.
+///
+/// # Errors
+/// The namespace cannot be entered.
+pub fn interfaces<'n>(
+    netns: &NetnsFd,
+    names: impl Iterator<Item = &'n String> + Send,
+) -> io::Result<BTreeMap<u32, String>> {
+    netns.run(|| {
+        let known =
+            names.filter_map(|name| Some((if_nametoindex(name.as_str()).ok()?, name.clone())));
+        Ok(known.collect())
+    })
+}
+
+/// What `struct rtmsg` and RTA_DST say of a route.
+fn covering(family: u8, body: &[u8]) -> Option<Covering> {
+    let length = *body.get(1)?;
+    let destination = attributes(body, RTMSG_LEN).get(&RTA_DST).copied();
+    let destination = match (family, destination) {
+        (AF_INET, None) => Ipv4Addr::UNSPECIFIED.into(),
+        (AF_INET, Some(value)) => Ipv4Addr::from(<[u8; 4]>::try_from(value).ok()?).into(),
+        (_, None) => Ipv6Addr::UNSPECIFIED.into(),
+        (_, Some(value)) => Ipv6Addr::from(<[u8; 16]>::try_from(value).ok()?).into(),
+    };
+    Some(Covering {
+        prefix: IpNet::new(destination, length).ok()?,
+        protocol: *body.get(5)?,
+    })
 }
 
 fn bytes(address: IpAddr) -> Vec<u8> {

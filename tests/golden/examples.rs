@@ -46,6 +46,11 @@ fn scripts() -> Vec<(String, String)> {
         ("action.yml", &["run"][..]),
         ("examples/ci/github-workflow.yml", &["run"]),
         ("examples/ci/gitlab-ci.yml", &["script"]),
+        (
+            "examples/router-configs-in-git/.github/workflows/failover.yml",
+            &["run"],
+        ),
+        ("examples/router-configs-in-git/.gitlab-ci.yml", &["script"]),
         ("examples/fan-out/kubernetes.yaml", &["args"]),
         ("examples/fan-out/kubernetes-merge.yaml", &["args"]),
     ] {

@@ -10,7 +10,7 @@ use std::{
 use super::{
     super::{
         Exit,
-        child::{self, Ended},
+        child::{self, CAUSE, Ended},
         interrupt::Interrupts,
     },
     find::Candidate,
@@ -74,7 +74,10 @@ pub(super) fn run(
         (Ended::Status(0), Some(_)) => Outcome::Passed,
         (Ended::Status(4), Some(_)) => Outcome::Failed(reason(&found)),
         (Ended::Status(3), None) => Outcome::Lacking,
-        (Ended::Status(_), _) => Outcome::Failed(Reason::NoResult),
+        (Ended::Status(_), _) => Outcome::Failed(match child::causes(&log).is_empty() {
+            true => Reason::NoResult,
+            false => Reason::NotConverged,
+        }),
     };
     let why = match (outcome, &result) {
         (Outcome::Passed, _) => Vec::new(),
@@ -90,12 +93,17 @@ pub(super) fn run(
                 format!("all of it: {}", log.display()),
             ]
         }
+        (Outcome::Failed(Reason::NotConverged), _) => {
+            let said = child::last_words(&log).into_iter();
+            said.filter(|line| !line.contains(CAUSE)).collect()
+        }
         (Outcome::Failed(Reason::NoResult) | Outcome::Lacking, _) | (_, None) => {
             child::last_words(&log)
         }
         (Outcome::Failed(_), Some(result)) => report::shortfalls(result),
     };
     let chain = match (outcome, &result) {
+        (Outcome::Failed(Reason::NotConverged), _) => child::causes(&log),
         (Outcome::Failed(_), Some(result)) => report::chain(result),
         _ => Vec::new(),
     };

@@ -4,6 +4,7 @@
 mod asker;
 pub mod bird;
 mod embedded;
+mod firewall;
 pub mod frr;
 mod own;
 mod service;
@@ -15,6 +16,7 @@ mod view;
 pub mod wireguard;
 
 pub use embedded::Embedded;
+pub use firewall::load_firewall;
 pub use service::{SUBCOMMAND as SERVICE_SUBCOMMAND, Service};
 pub use suite::{Complaint, Installed, suite_facts};
 use version::release;

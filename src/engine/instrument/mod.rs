@@ -4,10 +4,12 @@
 mod delay;
 mod rate;
 mod reach;
+mod size;
 
 use std::collections::BTreeMap;
 
 pub use delay::measure as measure_links;
+pub use size::try_sizes;
 
 use crate::{os::netns::NetnsFd, units::NodeName};
 

@@ -18,9 +18,10 @@ use crate::{
         Embedded, NodeView, RouteView, Service,
         bird::{Bird, BirdInstall, BirdStart},
         frr::{Frr, FrrInstall, FrrStart},
+        load_firewall,
         strongswan::{Charon, CharonStart},
     },
-    lab::plan::{DaemonPlan, NodePlan, Plan},
+    lab::plan::{DaemonPlan, FIREWALL, NodePlan, Plan},
     os::process::PidFd,
     results::event::EventKind,
     units::{NodeName, SessionName},
@@ -64,6 +65,14 @@ impl Daemons {
     /// Starts every node's routing daemon beside the IKE daemons.
     pub(super) fn start(live: &Live, charons: Self) -> anyhow::Result<Self> {
         let Self(mut running) = charons;
+        for node in &live.plan().nodes {
+            if let (true, Some(holder)) = (
+                node.files.contains_key(FIREWALL),
+                live.holders.get(&node.name),
+            ) {
+                load_firewall(&node.name, holder)?;
+            }
+        }
         let (frr, rest): (Vec<&NodePlan>, Vec<&NodePlan>) = live
             .plan()
             .nodes

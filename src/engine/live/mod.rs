@@ -11,6 +11,7 @@ mod losses;
 mod maintenance;
 mod metrics;
 mod silence;
+mod standing;
 mod status;
 mod tunnels;
 mod ways;

@@ -350,6 +350,11 @@ fn expectation(expect: &Expect) -> Expectation {
     }));
     let detected_by = further.detected_by.map(|by| by.word());
     wishes.extend(detected_by.map(|by| format!("detected by {by}")));
+    wishes.extend(
+        further
+            .mtu
+            .map(|mtu| format!("packets of {mtu} in one piece")),
+    );
     let never_via = further.never_via.as_ref();
     wishes.extend(never_via.map(|never| format!("never via {never}")));
     Expectation {

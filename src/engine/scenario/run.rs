@@ -64,6 +64,10 @@ pub const LAST_LOOK: &str = "last-look";
 const DRAIN: Duration = Duration::from_nanos(FORWARDING_DELAY_THRESHOLD.as_nanos());
 /// The same when somebody waits for the end.
 const DRAIN_ASKED: Duration = Duration::from_millis(300);
+/// How often it is looked whether there is still hope for what is awaited.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long all that is awaited has had no hope when nobody waits any longer.
+const HOPELESS: Duration = Duration::from_secs(8);
 /// Packets of the instrument's own calibration, both ways together.
 const CALIBRATION: u32 = 1_000;
 
@@ -105,6 +109,10 @@ impl<'a> Bench<'a> {
         let missed = self.live.capture_drops();
         let probes = steady::probes(self.live, &mut rng, stopped)?;
         let load = self.load(stopped)?;
+        let drops = || self.live.dropped_by_nodes();
+        let (plan, netns) = (self.live.plan(), self.live.namespaces());
+        instrument::try_sizes(plan, netns, self.live.sink(), &drops)?;
+        self.live.tell_standing();
         self.stop.measuring();
         let waiting = Waiting::begin();
         let mut experiment = Experiment {
@@ -177,13 +185,46 @@ fn await_sessions(
     (stage, within): (&str, Duration),
 ) -> anyhow::Result<board::Progress> {
     live.board().wait(wanted, within, |progress| {
-        live.sink().now(EventKind::Progress {
-            stage: stage.to_owned(),
-            done: progress.up,
-            total: wanted.len(),
-            waiting: progress.waiting.clone(),
-        });
+        tell_progress(live, stage, (wanted.len(), progress));
     })
+}
+
+fn tell_progress(live: &Live, stage: &str, (total, progress): (usize, &board::Progress)) {
+    live.sink().now(EventKind::Progress {
+        stage: stage.to_owned(),
+        done: progress.up,
+        total,
+        waiting: progress.waiting.clone(),
+    });
+}
+
+/// The same, but not longer than there is hope.
+fn await_hopeful(
+    live: &Live,
+    wanted: &BTreeSet<board::Item>,
+    (stage, within): (&str, Duration),
+) -> anyhow::Result<board::Progress> {
+    let began = clock::now();
+    let mut hopeless_since = None;
+    let mut told = None;
+    loop {
+        let left = within.saturating_sub(began.elapsed());
+        let progress = live.board().wait(wanted, left.min(LOOK), |progress| {
+            if told.as_ref() != Some(progress) {
+                tell_progress(live, stage, (wanted.len(), progress));
+                told = Some(progress.clone());
+            }
+        })?;
+        if left.is_zero() || progress.is_complete() {
+            return Ok(progress);
+        }
+        let mut missing = live.board().missing(wanted).into_keys();
+        if !missing.all(|item| live.board().is_hopeless(&item)) {
+            hopeless_since = None;
+        } else if hopeless_since.get_or_insert_with(clock::now).elapsed() >= HOPELESS {
+            return Ok(progress);
+        }
+    }
 }
 
 /// What has been waiting for a processor, and whether there was one, since it began.
@@ -233,11 +274,14 @@ pub fn converge(live: &Live, options: &Options) -> anyhow::Result<()> {
             }
             instrument::measure_links(live.plan(), live.namespaces(), sink)
         });
-        let progress = await_sessions(live, &wanted, ("converge", options.converge_within))?;
+        let began = clock::now();
+        let within = ("converge", options.converge_within);
+        let progress = await_hopeful(live, &wanted, within)?;
         if !progress.is_complete() {
+            live.tell_standing();
             bail!(
-                "not converged after {} s; still waiting for {}",
-                options.converge_within.as_secs(),
+                "not converged after {:.0} s; still waiting for {}",
+                began.elapsed().as_secs_f64(),
                 live.board().obstacles(&wanted).join(", ")
             );
         }

@@ -89,6 +89,7 @@ fn wait(live: &Live, probes: &Probes, stopped: &dyn Fn() -> bool) -> anyhow::Res
     if !over.is_empty() {
         why += &format!("; dropped by {}", over.join(", "));
     }
+    live.tell_standing();
     // What was up, or the lab had not converged, and is no more.
     let lost = live.board().obstacles(&board::wanted(live.plan()));
     if !lost.is_empty() {

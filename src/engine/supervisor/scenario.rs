@@ -15,7 +15,7 @@ use crate::{
         deal::Deal,
         init::{Origin, RunDir, TOPOLOGY},
         live::Live,
-        scenario::{Bench, Options, Phase, Stop},
+        scenario::{Bench, Options, Phase, Stop, topology},
     },
     os::clock,
     results::{
@@ -24,8 +24,8 @@ use crate::{
             SeriesEnd,
         },
         measure::{
-            AlertResult, Ended, RunInput, RunResult, Sitting, Terms, is_precise, largest_median,
-            measure, of_trial, summarise, trial_directory,
+            AlertResult, Ended, RunInput, RunResult, Sitting, Stuck, Terms, is_precise,
+            largest_median, measure, obstacles, of_trial, summarise, trial_directory,
         },
         report,
     },
@@ -33,6 +33,9 @@ use crate::{
 
 /// The page for a browser.
 const PAGE: &str = "report.html";
+
+/// `stage` of the progress after which nothing more is taken into account of why a run failed.
+const EXPLAINED: &str = "explained";
 
 /// How long a lab may take to converge.
 pub(super) const CONVERGE_WITHIN: Duration = Duration::from_secs(60);
@@ -77,11 +80,39 @@ pub(super) fn start(work: Work, ask: Sender<Request>) -> std::io::Result<Arc<Sto
 
 impl Work {
     fn once(&self, stop: &Stop) -> anyhow::Result<()> {
-        let bench = Bench::begin(&self.live, &self.options(), stop)?;
+        let explained = |error| self.explained(error);
+        let bench = Bench::begin(&self.live, &self.options(), stop).map_err(explained)?;
         let began = clock::mono_ns();
-        let input = bench.trial(1)?;
+        let input = bench.trial(1).map_err(explained)?;
         self.conclude(input, |all| all, &Moment::only(began, outcome(stop)))?;
         Ok(())
+    }
+
+    /// Why nothing came of it, with what was seen that explains it.
+    fn explained(&self, error: anyhow::Error) -> anyhow::Error {
+        let last = Event {
+            at: clock::mono_ns(),
+            kind: EventKind::Progress {
+                stage: EXPLAINED.to_owned(),
+                done: 1,
+                total: 1,
+                waiting: Vec::new(),
+            },
+        };
+        self.live.sink().at(last.at, last.kind.clone());
+        let plan = self.live.plan();
+        let flows = plan.measured_flows().map(|flow| Stuck {
+            from: flow.from.to_string(),
+            to: flow.to.to_string(),
+            destination: flow.destination,
+        });
+        let flows: Vec<Stuck> = flows.collect();
+        let causes = obstacles(&self.log.through(&last), &topology(plan), &flows);
+        let mut text = format!("{error:#}");
+        for cause in causes {
+            text += &format!("\n  cause: {}", cause.text);
+        }
+        anyhow::Error::msg(text)
     }
 
     /// Trial after trial; each is written before the next begins.

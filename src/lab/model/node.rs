@@ -40,6 +40,8 @@ pub struct Node {
     pub tags: Tags,
     /// The Region of a `vgw` or `tgw`, or that a `dx-location` is associated with.
     pub region: Option<RegionName>,
+    /// nftables rules of the user's own, in force before its daemons start.
+    pub firewall: Option<OwnConfig>,
     /// Line of the file.
     pub line: u32,
 }

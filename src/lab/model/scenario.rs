@@ -502,6 +502,9 @@ pub struct Further {
     /// Before the first fault not one packet takes this session.
     #[schemars(with = "Option<String>")]
     pub never_via: Option<SessionName>,
+    /// Before the first fault packets of this size get through in one piece; whole IP packets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<Bytes>,
 }
 
 impl Further {

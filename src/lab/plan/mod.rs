@@ -34,5 +34,5 @@ pub use compile::plan;
 pub use cut::{Cut, CutError, cut, what_is};
 pub use error::{KernelFeature, PlanError};
 pub use facts::{HostFacts, IpsecFacts, SuiteFacts, TunDevice};
-pub use nodes::BIRD_CONF;
+pub use nodes::{BIRD_CONF, FIREWALL};
 pub use types::*;

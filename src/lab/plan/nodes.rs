@@ -17,6 +17,8 @@ use crate::{
 
 const FRR_CONF: &str = "/etc/frr/frr.conf";
 const VTYSH_CONF: &str = "/etc/frr/vtysh.conf";
+/// nftables rules of the user's own; in the node's own /run, as no host need have the place.
+pub const FIREWALL: &str = "/run/nftables.conf";
 /// In the node's own /run: a BIRD of the user's own may have no directory in /etc.
 pub const BIRD_CONF: &str = "/run/bird/bird.conf";
 
@@ -58,6 +60,9 @@ pub(super) fn nodes(
             }
             if let Some(node) = declared(net, space) {
                 plan.kind = node.kind.word().to_owned();
+                if let Some(rules) = &node.firewall {
+                    plan.files.insert(FIREWALL.to_owned(), rules.text.clone());
+                }
                 let speaker = speakers.remove(&space.name);
                 match daemon(&mut plan, node, speaker, host) {
                     Ok(()) => {}

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Benching, Dealing, Planned, Recorded, SeriesEnd};
+use super::{Benching, Dealing, NodeStanding, Planned, Recorded, SeriesEnd};
 use crate::units::seed_as_text;
 
 /// Nanoseconds on CLOCK_MONOTONIC: the run's one clock.
@@ -337,6 +337,26 @@ pub enum EventKind {
         /// Lost of them.
         lost: u64,
     },
+    /// Packets of one size that must not be fragmented were sent from one probe's end to the other.
+    Carried {
+        /// The probe.
+        probe: String,
+        /// Sender.
+        from: String,
+        /// Receiver.
+        to: String,
+        /// Of the whole IP packet, bytes.
+        size: u64,
+        /// How many were sent.
+        sent: u32,
+        /// How many arrived.
+        arrived: u32,
+        /// The nodes that dropped some as too large for the way on, by their own counters.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        too_large_at: Vec<String>,
+    },
+    /// How a node stood before the first fault, or when what was awaited did not come.
+    Standing(Box<NodeStanding>),
     /// A fault was applied, between `before` and `after`.
     FaultApplied {
         /// The step's label.

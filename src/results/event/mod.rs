@@ -7,6 +7,7 @@ mod kinds;
 mod load;
 mod packets;
 mod records;
+mod standing;
 mod table;
 
 pub use journal::*;
@@ -14,3 +15,4 @@ pub use kinds::*;
 pub use load::*;
 pub use packets::*;
 pub use records::*;
+pub use standing::*;

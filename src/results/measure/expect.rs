@@ -208,6 +208,10 @@ fn judge_start(expectation: &Expectation, steady: &Steady, map: &Map<'_>) -> Opt
     let as_many = expectation.lost.map(|lost| Some(steady.lost == lost));
     std::iter::once(as_many)
         .chain(further::taken(expectation, steady, map))
+        .chain([further::fits(expectation, steady).or_else(|| {
+            // Expected, and never tried.
+            expectation.further.mtu.map(|_| None)
+        })])
         .chain(end_within(expectation, Some(&of_steady(steady))))
         .flatten()
         .fold(Some(true), both)

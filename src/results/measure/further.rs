@@ -2,10 +2,13 @@
 
 use super::{
     input::Expectation,
-    result::{Outage, Steady},
+    result::{Carried, Outage, Steady},
     topology::Map,
 };
-use crate::lab::model::Mechanism;
+use crate::{
+    lab::model::Mechanism,
+    results::event::{Event, EventKind},
+};
 
 /// So much unbroken delivery ends an interruption, as it ends a `wait`.
 const DELIVERED_MS: f64 = 100.0;
@@ -75,16 +78,61 @@ pub(super) fn taken(
     ]
 }
 
+/// Packets of given sizes that this flow's sender was to get through in one piece.
+pub(super) fn carried(of_probe: &str, sender: &str, events: &[Event]) -> Vec<Carried> {
+    let of_it = events.iter().filter_map(|event| match &event.kind {
+        EventKind::Carried {
+            probe,
+            from,
+            size,
+            sent,
+            arrived,
+            too_large_at,
+            ..
+        } if probe == of_probe && from == sender => Some(Carried {
+            size: *size,
+            sent: *sent,
+            arrived: *arrived,
+            too_large_at: too_large_at.clone(),
+        }),
+        _ => None,
+    });
+    of_it.collect()
+}
+
+/// Whether packets of the expected size got through. A path either takes them or does not, but it
+/// may lose some of any size.
+pub(super) fn fits(expectation: &Expectation, steady: &Steady) -> Option<Option<bool>> {
+    let mtu = expectation.further.mtu?;
+    let mut all = steady.carried.iter();
+    let seen = all.find(|one| one.size == mtu.get())?;
+    Some((seen.sent > 0).then(|| 2 * seen.arrived > seen.sent))
+}
+
 /// The ways that were taken before the first fault, if the expectation speaks of them.
 pub(super) fn describe_taken(expectation: &Expectation, steady: &Steady) -> String {
+    let mtu = expectation.further.mtu;
+    let sizes = steady.carried.iter();
+    let sizes = sizes.filter(|one| mtu.is_some_and(|mtu| mtu.get() == one.size));
+    let carried: String = sizes
+        .map(|one| {
+            let Carried {
+                size,
+                sent,
+                arrived,
+                ..
+            } = one;
+            format!(", {arrived} of {sent} of {size}B arrived in one piece")
+        })
+        .collect();
     if expectation.via.is_none() && expectation.further.never_via.is_none() {
-        return String::new();
+        return carried;
     }
     let each = steady.taken.iter().map(|one| {
         let path = one.path.as_deref().unwrap_or("no path seen");
         format!(", {} via {path}", one.delivered)
     });
-    each.collect()
+    each.collect::<String>() + &carried
 }
 
 /// Interruptions and the mechanism, if the expectation speaks of them.

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    causes::Cause,
     input::Transition,
     load::LoadResult,
     residue::Unexplained,
@@ -81,6 +82,9 @@ pub struct RunResult {
     pub waits_missed: Vec<WaitMissed>,
     /// The lab file's expectations.
     pub expect: Vec<ExpectResult>,
+    /// What explains expectations and waits that were missed, as far as was seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
 }
 
 impl RunResult {
@@ -257,6 +261,23 @@ pub struct Steady {
     pub taken: Vec<Taken>,
     /// One-way delay.
     pub delay: Option<DelayStats>,
+    /// What became of packets of the sizes that are expected to get through in one piece.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<Carried>,
+}
+
+/// What became of packets of one size that must not be fragmented, before the first fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Carried {
+    /// Of the whole IP packet, bytes.
+    pub size: u64,
+    /// How many were sent.
+    pub sent: u32,
+    /// How many arrived.
+    pub arrived: u32,
+    /// The nodes that dropped some as too large for the way on, by their own counters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub too_large_at: Vec<String>,
 }
 
 /// A path that some packets took.

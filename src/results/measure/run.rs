@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{
     account::{self, Accounts, Situation},
-    alerts, calibration, caps, expect,
+    alerts, calibration, caps, causes, expect,
     flow::{Fate, FlowView},
+    further,
     input::{RunInput, Transition},
     load, load_expect,
     load_path::Paths,
@@ -74,7 +75,7 @@ pub fn measure(input: &RunInput) -> RunResult {
             unaccounted + before.by_nobody,
         );
         quality::of_flow(&flow, several, &mut warnings);
-        result.steady.push(steady(&view, &owners, &map));
+        result.steady.push(steady(&view, &owners, &scene));
         result.flows.push(flow);
     }
     told.sort_by_key(|(index, one)| (*index, one.outage.flow));
@@ -90,6 +91,7 @@ pub fn measure(input: &RunInput) -> RunResult {
     result.warnings = warnings.finish();
     let ended = ended(input, &scene, &counted);
     judge(input, (&map, &ended), &mut result);
+    result.causes = causes::find(input, &scene, &result);
     result
 }
 
@@ -204,6 +206,7 @@ fn from_events(lab: &str, scene: &Scene<'_>) -> RunResult {
         load: Vec::new(),
         waits_missed: Vec::new(),
         expect: Vec::new(),
+        causes: Vec::new(),
     };
     let mut realtime_offset = None;
     for Event { at, kind } in scene.events {
@@ -377,7 +380,8 @@ fn early_lost(view: &FlowView<'_>, owners: &[Option<usize>]) -> Vec<u32> {
         .collect()
 }
 
-fn steady(view: &FlowView<'_>, owners: &[Option<usize>], map: &Map<'_>) -> Steady {
+fn steady(view: &FlowView<'_>, owners: &[Option<usize>], scene: &Scene<'_>) -> Steady {
+    let map = scene.map;
     let early = view
         .seqs()
         .filter(|&s| owners.get(s as usize).copied().flatten().is_none());
@@ -397,6 +401,7 @@ fn steady(view: &FlowView<'_>, owners: &[Option<usize>], map: &Map<'_>) -> Stead
         path: path.and_then(|hops| map.name(hops)),
         taken: taken(view, &seqs, map),
         delay: view.delays(seqs.iter().copied()),
+        carried: further::carried(&view.log.probe, &view.log.from, scene.events),
     }
 }
 

@@ -114,6 +114,12 @@ fn write(result: &RunResult, out: &mut String) -> std::fmt::Result {
             )?;
         }
     }
+    if !result.causes.is_empty() {
+        writeln!(out, "\n### Causes\n")?;
+    }
+    for cause in &result.causes {
+        writeln!(out, "- {}", escape(&cause.text))?;
+    }
     if !result.warnings.is_empty() {
         writeln!(out, "\n### How this may be wrong\n")?;
         for w in &result.warnings {

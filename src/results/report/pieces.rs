@@ -18,6 +18,12 @@ pub fn chain(result: &RunResult) -> Vec<String> {
     });
     let mut all: Vec<String> = chains.take(CHAINS).collect();
     all.extend(why::why(result).map(|why| format!("why: {why}")));
+    all.extend(
+        result
+            .causes
+            .iter()
+            .map(|cause| format!("cause: {}", cause.text)),
+    );
     all
 }
 

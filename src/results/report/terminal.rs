@@ -347,6 +347,9 @@ fn conclude(result: &RunResult, page: &mut Page) {
         page.row("", &format!("line {}, {}: {verdict}", e.line, e.text));
         page.wrapped("", &e.measured);
     }
+    for cause in &result.causes {
+        page.wrapped("cause", &cause.text);
+    }
     for w in &result.warnings {
         let weight = if w.untrusted { "untrusted" } else { "warning" };
         page.wrapped(weight, &format!("{}: {}", w.code, w.text));

@@ -112,6 +112,8 @@ pub enum Reason {
     Timeout,
     /// It came to no result.
     NoResult,
+    /// Its sessions did not come up, or traffic did not get through, and what was seen says why.
+    NotConverged,
 }
 
 impl Reason {
@@ -123,12 +125,13 @@ impl Reason {
             Self::Untrusted => "untrusted",
             Self::Timeout => "timeout",
             Self::NoResult => "no-result",
+            Self::NotConverged => "not-converged",
         }
     }
 
     /// Whether the lab itself spoke, and was measured: no accident of the test.
     pub const fn is_measured(self) -> bool {
-        matches!(self, Self::Expectation | Self::Wait)
+        matches!(self, Self::Expectation | Self::Wait | Self::NotConverged)
     }
 }
 

@@ -64,6 +64,7 @@ pub(super) fn node(kind: Kind, asn: Option<u32>, daemon: Daemon) -> Node {
         routes: Vec::new(),
         tags: Tags::default(),
         region: None,
+        firewall: None,
         line: 0,
     }
 }

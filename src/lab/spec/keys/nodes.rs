@@ -33,6 +33,11 @@ pub(in crate::lab::spec) static NODE: Table = Table {
             "Path of your own frr.conf or bird.conf, used as it is; needs `daemon: frr` or `daemon: bird`.",
         ),
         word(
+            "firewall",
+            Text,
+            "Path of nftables rules of your own for this router, in force before its daemons start.",
+        ),
+        word(
             "router-id",
             Text,
             "BGP Identifier, written like an IPv4 address.",

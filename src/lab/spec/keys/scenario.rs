@@ -255,6 +255,11 @@ pub(in crate::lab::spec) static OUTCOME: Table = Table {
             Name,
             "Before the first fault not one packet takes this session.",
         ),
+        word(
+            "mtu",
+            Size,
+            "Before the first fault packets of this size (whole IP packets, DF set) get through in one piece, each way.",
+        ),
     ],
 };
 

@@ -132,6 +132,28 @@ impl Lower<'_> {
         })
     }
 
+    /// The rules as they are; what would take away those of a lab's own is an error.
+    pub(super) fn firewall(&mut self, fields: &Fields<'_>) -> Option<OwnConfig> {
+        let path = fields.text(&mut self.f, "firewall")?;
+        let at = fields.at_value("firewall");
+        let text = self.included(at, path)?;
+        let flushes = |line: &str| line.trim_start().starts_with("flush ruleset");
+        if let Some(index) = text.lines().position(flushes) {
+            let message = format!(
+                "`{path}`:{} flushes the whole ruleset, with what the lab itself has there",
+                index + 1
+            );
+            self.f
+                .error(at, "flush-ruleset", message)
+                .help("leave it out: a node begins without any rules");
+            return None;
+        }
+        Some(OwnConfig {
+            path: path.to_owned(),
+            text,
+        })
+    }
+
     pub(super) fn included(&mut self, at: At, path: &str) -> Option<String> {
         match (self.include)(path) {
             Ok(text) => Some(text),

@@ -33,6 +33,7 @@ fn allowed(kind: &str) -> &'static [&'static str] {
             "asn",
             "daemon",
             "config",
+            "firewall",
             "router-id",
             "multipath",
             "vrfs",
@@ -131,6 +132,7 @@ impl Lower<'_> {
             routes: self.routes(&key.text, &fields),
             tags: tags(&mut self.f, &fields),
             region: self.region(&fields),
+            firewall: self.firewall(&fields),
             line: key.at.line,
             kind,
         };

@@ -16,7 +16,7 @@ use super::{
     nodes::announcements,
 };
 use crate::{
-    lab::model::{Kind, Routing, SessionKind, Shorthand},
+    lab::model::{Daemon, Kind, Routing, SessionKind, Shorthand},
     units::{Community, NodeName, Policy, SessionName},
 };
 
@@ -213,7 +213,8 @@ impl Lower<'_> {
                         .announce
                         .iter()
                         .any(|x| second.announce.iter().any(|y| x.prefix == y.prefix));
-                    if shared && same(first) == same(second) && !self.lead_apart([a, b]) {
+                    let is_tie = shared && same(first) == same(second);
+                    if is_tie && !self.lead_apart([a, b]) && !self.have_own_routers([a, b]) {
                         found.push((node.clone(), (*a).clone(), (*b).clone(), same(first)));
                     }
                 }
@@ -237,6 +238,21 @@ impl Lower<'_> {
             return false;
         };
         !a.iter().any(|gateway| b.contains(gateway))
+    }
+
+    /// Whether at a session's end is a router with a configuration of the user's own, which may
+    /// make its routes better or worse in ways that this file does not say.
+    fn have_own_routers(&self, sessions: [&SessionName; 2]) -> bool {
+        let mut ends = sessions
+            .into_iter()
+            .filter_map(|name| self.lab.sessions.get(name))
+            .flat_map(|session| &session.ends);
+        ends.any(|node| {
+            let node = self.lab.nodes.get(node);
+            node.is_some_and(|node| {
+                matches!(&node.daemon, Daemon::External(external) if external.config.is_some())
+            })
+        })
     }
 
     /// A VPN to a vgw backs up IPv4 only.

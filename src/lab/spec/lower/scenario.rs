@@ -12,11 +12,14 @@ use super::{
 };
 use crate::{
     lab::model::{
-        Alert, Daemon, Expect, ExpectAfter, Fault, Further, How, Kind, Mechanism, SessionKind,
-        Step, StepKind, Tag,
+        Alert, Daemon, Expect, ExpectAfter, Fault, Further, How, Kind, MAX_MTU, Mechanism,
+        SessionKind, Step, StepKind, Tag,
     },
-    units::{LinkName, NodeName, Span},
+    units::{Bytes, LinkName, NodeName, Span},
 };
+
+/// The least packet that an expected `mtu` may mean: headers and a few bytes.
+const EXPECTED_MTU_MIN: Bytes = Bytes::new(60);
 
 /// Longest wait or sleep.
 const MAX_WAIT: Span = Span::from_secs(3600);
@@ -579,7 +582,7 @@ impl Lower<'_> {
                 self.f.error(
                     key.at,
                     "expect",
-                    "an expectation says `outage`, `lost`, `via`, `recovered`, `alert`, `loss`, `delay`, `delay-p99`, `interruptions`, `detected-by` or `never-via`",
+                    "an expectation says `outage`, `lost`, `via`, `recovered`, `alert`, `loss`, `delay`, `delay-p99`, `interruptions`, `detected-by`, `never-via` or `mtu`",
                 );
             }
             let outage_max = outcome.parse::<Span>(&mut self.f, "outage");
@@ -628,7 +631,7 @@ impl Lower<'_> {
         {
             let text = format!("`{other}` is of what follows a fault, and at `start` none is");
             self.f.error(outcome.at_key(other), "expect", text).help(
-                "before the first fault there are `lost`, `loss`, `delay`, `delay-p99`, `via`, `never-via` and `alert`",
+                "before the first fault there are `lost`, `loss`, `delay`, `delay-p99`, `via`, `never-via`, `mtu` and `alert`",
             );
         }
         if recovered == Some(false)
@@ -670,7 +673,24 @@ impl Lower<'_> {
                 .choice(&mut self.f, "detected-by")
                 .and_then(Mechanism::parse),
             never_via,
+            mtu: self.expected_mtu(outcome, after),
         }
+    }
+
+    fn expected_mtu(&mut self, outcome: &Fields<'_>, after: Option<&ExpectAfter>) -> Option<Bytes> {
+        let mtu = outcome.parse::<Bytes>(&mut self.f, "mtu")?;
+        if after.is_some_and(|after| *after != ExpectAfter::Start) {
+            let text = "`mtu` is of what is so before the first fault";
+            self.f
+                .error(outcome.at_key("mtu"), "expect", text)
+                .help("write it `after: start`");
+        }
+        if !(EXPECTED_MTU_MIN..=MAX_MTU).contains(&mtu) {
+            let text = format!("`mtu` is {mtu}, but may be {EXPECTED_MTU_MIN} to {MAX_MTU}");
+            self.f.error(outcome.at_value("mtu"), "range", text);
+            return None;
+        }
+        Some(mtu)
     }
 
     fn after(&mut self, fields: &Fields<'_>) -> Option<ExpectAfter> {

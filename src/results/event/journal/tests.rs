@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use super::*;
 use crate::results::{
-    event::EventKind,
+    event::{BfdStanding, BgpStanding, EventKind, NodeStanding, PathStanding, RouteStanding},
     schema::{self, Document},
 };
 
@@ -177,6 +177,47 @@ fn every_kind() -> Vec<EventKind> {
             blackhole: true,
             inferred: true,
         },
+        EventKind::Carried {
+            probe: s("app"),
+            from: s("h1"),
+            to: s("h2"),
+            size: 1500,
+            sent: 10,
+            arrived: 0,
+            too_large_at: vec![s("dc1")],
+        },
+        EventKind::Standing(Box::new(NodeStanding {
+            node: s("dc1"),
+            bgp: vec![BgpStanding {
+                session: s("prod"),
+                state: s("Established"),
+                hold_ms: Some(90_000),
+                accepted: Some(1),
+                advertised: None,
+                reason: None,
+            }],
+            bfd: vec![BfdStanding {
+                session: s("prod"),
+                state: s("Up"),
+            }],
+            paths: vec![PathStanding {
+                prefix: prefix4,
+                best: true,
+                reachable: true,
+                next_hop: Some(gateway),
+                as_path: s("64512"),
+                local_pref: Some(200),
+                med: None,
+                from: Some(s("prod")),
+                source: s("ebgp"),
+            }],
+            routes: vec![RouteStanding {
+                to: gateway,
+                prefix: Some(prefix6),
+                by: Some(s("bgp")),
+                over: None,
+            }],
+        })),
         EventKind::Lacp {
             node: s("dc1"),
             dev: s("c1"),
@@ -325,6 +366,8 @@ fn every_kind() -> Vec<EventKind> {
             | EventKind::Served { .. }
             | EventKind::ProbesStarted { .. }
             | EventKind::Steady { .. }
+            | EventKind::Carried { .. }
+            | EventKind::Standing(_)
             | EventKind::FaultApplied { .. }
             | EventKind::FaultRestored { .. }
             | EventKind::WaitMet { .. }

@@ -122,6 +122,7 @@ fn verdict(result: &RunResult, several: bool, page: &mut Markup) {
     page.raw("</p>\n");
     let mut why: Vec<String> = super::super::shortfalls(result);
     why.extend(crate::results::report::why::why(result));
+    why.extend(result.causes.iter().map(|cause| cause.text.clone()));
     for sentence in why {
         page.element("p", &sentence);
     }
