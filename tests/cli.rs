@@ -41,6 +41,8 @@ mod metrics;
 mod report;
 #[path = "cli/schemas.rs"]
 mod schemas;
+#[path = "cli/sweep.rs"]
+mod sweep;
 #[path = "cli/test.rs"]
 mod test;
 #[path = "cli/together.rs"]

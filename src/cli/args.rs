@@ -14,7 +14,7 @@ use help::{
     METRICS_HELP, PLAN_HELP, REPORT_HELP, RESTORE_HELP, RUN_HELP, UP_HELP,
 };
 
-use super::test;
+use super::{sweep, test};
 use crate::{
     engine::{capture::Capture, deal::Dealt, scenario::Phase, wire::WireChoice},
     lab::{graph::Format, model::How, spec},
@@ -39,6 +39,7 @@ impl Command {
         match self {
             Self::Run(args) => args.output.json,
             Self::Test(args) => args.output.json,
+            Self::Sweep(args) => args.output.json,
             Self::Merge(args) => args.output.json,
             Self::Bench(args) => args.output.json,
             Self::Compare(args) => args.output.json,
@@ -75,7 +76,10 @@ pub(super) enum Command {
     /// Run labs and hold each to its `expect:`, a line each; for CI
     #[command(after_help = test::TEST_HELP)]
     Test(test::TestArgs),
-    /// Put the shards of a test together: what one run of all would have said
+    /// Fail everything, one by one or two together, and say what every flow survives
+    #[command(after_help = sweep::SWEEP_HELP)]
+    Sweep(sweep::SweepArgs),
+    /// Put the shards of a test or of a sweep together: what one run of all would have said
     #[command(after_help = test::MERGE_HELP)]
     Merge(test::MergeArgs),
     /// Run a lab in variants, taking turns, and set their outages side by side

@@ -1,4 +1,4 @@
-//! `backhoe merge`: the shards of a test as one.
+//! `backhoe merge`: the shards of a test, or of a sweep, as one.
 
 use std::{
     fs,
@@ -6,12 +6,24 @@ use std::{
 };
 
 use super::{
-    Exit, output,
+    Exit, output, sweep,
     test::{self, MergeArgs},
 };
 use crate::results::suite::{self, Suite};
 
 pub(super) fn run(args: &MergeArgs) -> Result<(), Exit> {
+    let sweeps = args.shards.iter().filter_map(|given| {
+        let document = sweep::document(given)?;
+        Some((given.display().to_string(), document))
+    });
+    let sweeps: Vec<(String, PathBuf)> = sweeps.collect();
+    if !sweeps.is_empty() {
+        return of_sweeps(args, &sweeps);
+    }
+    if args.out.is_some() {
+        let why = "--out is of sweeps; a test's verdicts are written by --junit and --github";
+        return Err(Exit::Usage(why.to_owned()));
+    }
     let mut parts = Vec::new();
     for given in &args.shards {
         let path = match given.is_dir() {
@@ -35,6 +47,18 @@ pub(super) fn run(args: &MergeArgs) -> Result<(), Exit> {
     }
     test::tell(&whole, &args.forms, args.output.json)?;
     test::verdict(&whole, args.no_skip)
+}
+
+fn of_sweeps(args: &MergeArgs, sweeps: &[(String, PathBuf)]) -> Result<(), Exit> {
+    if sweeps.len() != args.shards.len() {
+        let why = "some of these are shards of a sweep, and some are not";
+        return Err(Exit::Usage(why.to_owned()));
+    }
+    if args.forms.any() {
+        let why = "--junit and --github are of tests; a sweep is written to --out DIR";
+        return Err(Exit::Usage(why.to_owned()));
+    }
+    sweep::merge(sweeps, args.out.as_deref(), args.output.json)
 }
 
 /// A shard's verdicts. Its directory may have been made on another host.

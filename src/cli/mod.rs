@@ -36,6 +36,7 @@ mod resume;
 mod run;
 mod schema;
 mod status;
+mod sweep;
 mod table;
 mod test;
 mod together;
@@ -64,6 +65,7 @@ pub fn main() -> ExitCode {
     let result = match args.command {
         Command::Run(args) => run::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Compare(args) => compare::run(&args),

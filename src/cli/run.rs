@@ -150,6 +150,7 @@ fn experiment(args: &RunArgs, so_far: &mut SoFar) -> Result<(), Exit> {
         out_dir: out_dir.clone(),
         mode: Mode::Foreground,
         options: RunOptions {
+            sweep: Vec::new(),
             goal: Goal::Scenario,
             trials: terms.trials,
             until_ci: terms.until_ci,

@@ -27,6 +27,8 @@ enum SchemaOf {
     Bench,
     /// What `compare --json` prints
     Compare,
+    /// `sweep.json`, which `sweep --json` prints as well
+    Sweep,
     /// `test.json`, which `test --json` and `merge --json` print as well
     Test,
     /// What `status --json` prints
@@ -42,6 +44,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<(), Exit> {
         SchemaOf::Trials => Document::Trials.schema(),
         SchemaOf::Bench => Document::Bench.schema(),
         SchemaOf::Compare => Document::Compare.schema(),
+        SchemaOf::Sweep => Document::Sweep.schema(),
         SchemaOf::Test => Document::Test.schema(),
         SchemaOf::Status => status_schema(),
         SchemaOf::Journal => Document::Journal.schema(),

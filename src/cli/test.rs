@@ -15,7 +15,7 @@ use anyhow::Context as _;
 
 use super::{Exit, interrupt::Interrupts, output, progress::Progress, run};
 use crate::{
-    os::clock,
+    os::{clock, host},
     results::{
         event::sha256,
         suite::{self, Case, FORMAT, Suite},
@@ -61,7 +61,7 @@ pub(super) fn run(args: &TestArgs) -> Result<(), Exit> {
     let mut suite = Suite {
         format: FORMAT,
         version: crate::VERSION.to_owned(),
-        host: host_name(),
+        host: host::name(),
         began_realtime_ns: began.1,
         passed: 0,
         flaky: 0,
@@ -109,11 +109,6 @@ fn selection(selected: &[&Candidate]) -> String {
         text += &format!("{} {}\n", candidate.sha256, candidate.label);
     }
     sha256(text.as_bytes())
-}
-
-fn host_name() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname");
-    name.map(|name| name.trim().to_owned()).unwrap_or_default()
 }
 
 fn list(labs: &[(usize, &Candidate)], json: bool) -> Result<(), Exit> {

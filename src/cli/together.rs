@@ -438,7 +438,7 @@ impl<'a> Table<'a> {
 }
 
 /// The labs' names: the lab's own and its place.
-fn name(lab: &LabName, place: u32) -> Result<LabName, Exit> {
+pub(super) fn name(lab: &LabName, place: u32) -> Result<LabName, Exit> {
     LabName::new(format!("{lab}-{place}"))
         .map_err(|error| Exit::Usage(format!("--jobs: {error}; choose a shorter --name")))
 }
@@ -456,7 +456,7 @@ fn whole_lines(journal: &Path) -> Result<(), Exit> {
 }
 
 /// Why the host did not keep time in a trial.
-fn strain(result: &RunResult, is_first: bool) -> Vec<&'static str> {
+pub(super) fn strain(result: &RunResult, is_first: bool) -> Vec<&'static str> {
     let said = |code: &&str| result.warnings.iter().any(|warning| warning.code == **code);
     let at_first = STRAINED_AT_FIRST.iter().filter(|_| is_first);
     STRAINED

@@ -65,6 +65,7 @@ pub(super) fn run(args: &UpArgs) -> Result<(), Exit> {
             Mode::Background
         },
         options: RunOptions {
+            sweep: Vec::new(),
             dealt: None,
             phase: Phase::Random,
             goal: Goal::StayUp,

@@ -1,10 +1,11 @@
 //! The trials of one series, dealt to several labs: whoever takes a number first has it. A number
 //! taken is an empty file, so that processes that know nothing of each other but a directory
-//! agree, and nothing is lost with any of them.
+//! agree, and nothing is lost with any of them. In it is the number of the lab that took it.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
-    io,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -53,7 +54,7 @@ impl Deal {
         if stops.iter().any(|stop| directory.join(stop).exists()) {
             return Ok(None);
         }
-        take_next(&directory, trials)
+        take_next(&directory, trials, self.lab)
     }
 }
 
@@ -97,7 +98,37 @@ impl Dealer {
     /// # Errors
     /// The directory cannot be written.
     pub fn take(&self) -> io::Result<Option<u32>> {
-        take_next(&self.directory, self.trials)
+        take_next(&self.directory, self.trials, 0)
+    }
+
+    /// The numbers that lab number `lab` has taken by itself.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn taken_by(&self, lab: u32) -> io::Result<BTreeSet<u32>> {
+        let mut taken = BTreeSet::new();
+        for number in 1..=self.trials {
+            match fs::read_to_string(self.directory.join(name_of(number))) {
+                Ok(text) if text == lab.to_string() => drop(taken.insert(number)),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Lets a number be taken again.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn give_back(&self, number: u32) -> io::Result<()> {
+        fs::remove_file(self.directory.join(name_of(number)))
+    }
+
+    /// Whether a number is left.
+    pub fn has_more(&self) -> bool {
+        (1..=self.trials).any(|number| !self.directory.join(name_of(number)).exists())
     }
 
     /// Every lab ends after the trial it is at.
@@ -133,10 +164,16 @@ fn stop_of(lab: u32) -> String {
     format!("{STOP}-{lab}")
 }
 
-fn take_next(directory: &Path, trials: u32) -> io::Result<Option<u32>> {
+/// A number taken says by which lab; by none while the command holds it.
+fn take_next(directory: &Path, trials: u32, lab: u32) -> io::Result<Option<u32>> {
     for number in 1..=trials {
         match File::create_new(directory.join(name_of(number))) {
-            Ok(_) => return Ok(Some(number)),
+            Ok(mut file) => {
+                if lab > 0 {
+                    write!(file, "{lab}")?;
+                }
+                return Ok(Some(number));
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
@@ -161,6 +198,13 @@ mod tests {
         assert_eq!(labs[1].next(6).unwrap(), Some(4));
         dealer.stop().unwrap();
         assert_eq!(labs[1].next(6).unwrap(), None);
+
+        // What a lab did not bring to an end another may take.
+        assert_eq!(dealer.taken_by(1).unwrap(), [3].into());
+        assert_eq!(dealer.taken_by(2).unwrap(), [4].into());
+        dealer.give_back(3).unwrap();
+        assert!(dealer.has_more());
+        assert_eq!(dealer.take().unwrap(), Some(3));
 
         // A new deal knows nothing of the one before.
         let again = Dealer::lay_out(directory.clone(), 3, [1, 3].into_iter()).unwrap();

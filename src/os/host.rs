@@ -116,6 +116,12 @@ pub fn probe() -> io::Result<HostProbe> {
     ask(false)
 }
 
+/// The host's name.
+pub fn name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
 /// The kernel's release.
 pub fn release() -> String {
     let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();

@@ -8,3 +8,4 @@ pub mod replay;
 pub mod report;
 pub mod schema;
 pub mod suite;
+pub mod sweep;

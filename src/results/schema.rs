@@ -9,6 +9,7 @@ use super::{
     event::Event,
     measure::{BenchResult, Compared, RunResult, TrialsResult},
     suite::Suite,
+    sweep::Sweep,
 };
 
 /// A document of results.
@@ -22,6 +23,8 @@ pub enum Document {
     Bench,
     /// What `compare --json` prints.
     Compare,
+    /// `sweep.json`.
+    Sweep,
     /// `test.json`.
     Test,
     /// A line of `journal.jsonl`.
@@ -30,11 +33,12 @@ pub enum Document {
 
 impl Document {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Result,
         Self::Trials,
         Self::Bench,
         Self::Compare,
+        Self::Sweep,
         Self::Test,
         Self::Journal,
     ];
@@ -46,6 +50,7 @@ impl Document {
             Self::Trials => "trials",
             Self::Bench => "bench",
             Self::Compare => "compare",
+            Self::Sweep => "sweep",
             Self::Test => "test",
             Self::Journal => "journal",
         }
@@ -57,6 +62,7 @@ impl Document {
             Self::Trials => "backhoe result: a series of trials",
             Self::Bench => "backhoe bench",
             Self::Compare => "backhoe compare",
+            Self::Sweep => "backhoe sweep",
             Self::Test => "backhoe test: labs against their expectations",
             Self::Journal => "backhoe journal: one line of it",
         }
@@ -70,6 +76,7 @@ impl Document {
             Self::Trials => of::<TrialsResult>(title),
             Self::Bench => of::<BenchResult>(title),
             Self::Compare => of::<Compared>(title),
+            Self::Sweep => of::<Sweep>(title),
             Self::Test => of::<Suite>(title),
             Self::Journal => of::<Event>(title),
         }

@@ -37,6 +37,7 @@ Examples:
   backhoe test labs/ --shard 1/2 --out one; backhoe test labs/ --shard 2/2 --out two
   backhoe merge one two --junit junit.xml
   backhoe merge shard-*/test.json --json
+  backhoe merge sweep-1 sweep-2 --out sweep
 
 The exit code is that of the whole. Shards that are missing, that are there twice, that ended early or
 that are of other lab files are refused, with 2.";
@@ -102,12 +103,16 @@ fn timeout(text: &str) -> Result<Span, String> {
 
 #[derive(Debug, ClapArgs)]
 pub(in crate::cli) struct MergeArgs {
-    /// The shards' directories (`test --shard k/n --out DIR`), or their test.json
+    /// The shards' directories (`test --shard k/n --out DIR`, or `sweep`), or their test.json or
+    /// sweep.json
     #[arg(value_name = "SHARD", value_hint = ValueHint::AnyPath, required = true)]
     pub(in crate::cli) shards: Vec<PathBuf>,
     /// A lab that could not run is a failure
     #[arg(long)]
     pub(in crate::cli) no_skip: bool,
+    /// Of a sweep: where sweep.json, sweep.md and report.html of the whole go
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(in crate::cli) out: Option<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) forms: Forms,
     #[command(flatten)]

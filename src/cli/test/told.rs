@@ -26,6 +26,11 @@ pub(in crate::cli) struct Forms {
 }
 
 impl Forms {
+    /// Whether any is wanted.
+    pub(in crate::cli) fn any(&self) -> bool {
+        self.junit.is_some() || self.github
+    }
+
     /// Fails before an hour of runs where it would fail after.
     pub(in crate::cli) fn try_out(&self) -> Result<(), Exit> {
         let Some(path) = &self.junit else {

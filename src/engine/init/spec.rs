@@ -5,7 +5,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::{capture::Capture, deal::Dealt, scenario::Phase, wire::WireChoice},
+    engine::{
+        capture::Capture,
+        deal::Dealt,
+        scenario::{Failure, Phase},
+        wire::WireChoice,
+    },
     lab::plan::Plan,
     results::{
         event::{FileRecord, MonoNs},
@@ -67,6 +72,9 @@ pub struct RunOptions {
     /// Other labs measure trials of the same series: which are left for this one.
     #[serde(default)]
     pub dealt: Option<Dealt>,
+    /// Experiments in place of the scenario, by the numbers that are dealt, from 1.
+    #[serde(default)]
+    pub sweep: Vec<Failure>,
 }
 
 /// What a scenario is run from.

@@ -7,6 +7,7 @@ mod phase;
 mod run;
 mod steady;
 mod stop;
+mod sweep;
 mod watch;
 
 pub(in crate::engine) use collect::quality;
@@ -15,3 +16,4 @@ pub use collect::{Described, describe};
 pub use phase::Phase;
 pub use run::{Bench, LAST_LOOK, Options, converge};
 pub use stop::Stop;
+pub use sweep::{Failure, Winners, limit, noticed};

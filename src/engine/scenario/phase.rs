@@ -7,10 +7,16 @@ use std::time::Duration;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use crate::lab::{
-    model::{Fault, How},
-    plan::{LagPlan, Medium, Plan, SessionPlan},
+use crate::{
+    lab::{
+        model::{Fault, How},
+        plan::{LagPlan, Medium, Plan, SessionPlan},
+    },
+    units::{BfdConfig, LinkName},
 };
+
+/// What nothing in the plan times: AWS's dead peer detection (30 s), and a repetition.
+const UNANSWERED: Duration = Duration::from_secs(40);
 
 /// Where a cut meets the timers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +69,86 @@ fn slowest_timer(plan: &Plan, fault: &Fault) -> Duration {
         .chain(names(plan))
         .max()
         .unwrap_or(Duration::ZERO)
+}
+
+/// How long what a fault takes may go unnoticed: BFD's detection time where it runs, else the
+/// hold time, of every session that it concerns; those in tunnels over a link that it takes, too.
+/// A fault that concerns none is noticed, if at all, by what the whole lab has.
+pub(super) fn slowest_detection(plan: &Plan, fault: &Fault) -> Duration {
+    let detection = |session: &SessionPlan| match &session.bfd {
+        Some([a, b]) => {
+            let heard = |of: &BfdConfig, by: &BfdConfig| {
+                of.min_tx.max(by.min_rx).as_duration() * u32::from(of.multiplier)
+            };
+            heard(a, b).max(heard(b, a))
+        }
+        None => session
+            .hold
+            .iter()
+            .map(|hold| hold.as_duration())
+            .filter(|hold| !hold.is_zero())
+            .min()
+            .unwrap_or(UNANSWERED),
+    };
+    let underlay = |session: &&SessionPlan| {
+        let Medium::Tunnel(name) = &session.over else {
+            return false;
+        };
+        let mut tunnels = plan.tunnels.iter().filter(|tunnel| tunnel.tunnel == *name);
+        tunnels.any(|tunnel| tunnel.underlay.iter().any(|link| hits(plan, fault, link)))
+    };
+    let all = plan.sessions.iter();
+    let own: Vec<Duration> = all
+        .clone()
+        .filter(|session| concerns(plan, session, fault) || underlay(session))
+        .map(detection)
+        .collect();
+    let sessions = match own.is_empty() {
+        true => all.map(detection).max(),
+        false => own.into_iter().max(),
+    };
+    let lacp = plan.lags.iter().filter(|lag| loses_a_member(lag, fault));
+    let lacp = lacp
+        .flat_map(|lag| &lag.ends)
+        .map(|end| end.lacp.timeout().as_duration());
+    let dns = plan
+        .services
+        .iter()
+        .filter_map(|service| service.dns.as_ref());
+    let dns = dns.map(|dns| {
+        let checks = dns.check.interval.as_duration() * (dns.check.threshold + 1);
+        checks + dns.check.timeout.as_duration() + Duration::from_secs(u64::from(dns.ttl))
+    });
+    // A tunnel with static routes has no session: its ends notice by themselves.
+    let bare = plan.tunnels.iter().filter(|tunnel| {
+        let carries = |session: &SessionPlan| {
+            matches!(&session.over, Medium::Tunnel(name) if *name == tunnel.tunnel)
+        };
+        !plan.sessions.iter().any(carries)
+    });
+    let bare = bare.map(|_| UNANSWERED);
+    sessions
+        .into_iter()
+        .chain(lacp)
+        .chain(dns)
+        .chain(bare)
+        .max()
+        .unwrap_or(Duration::ZERO)
+}
+
+/// Whether a fault takes this link.
+fn hits(plan: &Plan, fault: &Fault, link: &LinkName) -> bool {
+    match fault {
+        Fault::Silent { link: name, .. }
+        | Fault::Carrier { link: name, .. }
+        | Fault::DropNumbered { link: name, .. }
+        | Fault::Degrade { link: name, .. } => name == link || plan.links_of(name).contains(link),
+        Fault::NodeDeath { links, .. } | Fault::Tagged { links, .. } => links.contains(link),
+        Fault::BgpShutdown { .. }
+        | Fault::Maintenance { .. }
+        | Fault::Kill { .. }
+        | Fault::Freeze { .. } => false,
+    }
 }
 
 /// Health checks of names. What clients hold is of a random age by itself.

@@ -52,18 +52,18 @@ const MS: u64 = 1_000_000;
 /// How long steady state may take to come about.
 const STEADY_WITHIN_NS: u64 = 20_000 * MS;
 /// An unbroken run of deliveries this long is a recovery.
-const RECOVERED_NS: u64 = 100 * MS;
+pub(super) const RECOVERED_NS: u64 = 100 * MS;
 /// How long background load is measured before the first step, at least.
 const LOADED_BEFORE_NS: u64 = 1_000 * MS;
 /// How long a recovery is watched before the next step.
-const SUSTAINED_NS: u64 = SUSTAINED_CONVERGENCE_VALIDATION.as_nanos();
+pub(super) const SUSTAINED_NS: u64 = SUSTAINED_CONVERGENCE_VALIDATION.as_nanos();
 /// `stage` of the progress that names flows whose traffic is still lost when a wait for it begins
 /// that no step of the scenario asked for.
 pub const LAST_LOOK: &str = "last-look";
 /// Longest wait for packets in flight at the end.
-const DRAIN: Duration = Duration::from_nanos(FORWARDING_DELAY_THRESHOLD.as_nanos());
+pub(super) const DRAIN: Duration = Duration::from_nanos(FORWARDING_DELAY_THRESHOLD.as_nanos());
 /// The same when somebody waits for the end.
-const DRAIN_ASKED: Duration = Duration::from_millis(300);
+pub(super) const DRAIN_ASKED: Duration = Duration::from_millis(300);
 /// How often it is looked whether there is still hope for what is awaited.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long all that is awaited has had no hope when nobody waits any longer.
@@ -73,10 +73,10 @@ const CALIBRATION: u32 = 1_000;
 
 /// A lab whose scenario is run: once, or again and again.
 pub struct Bench<'a> {
-    live: &'a Live,
-    stop: &'a Stop,
-    seed: u64,
-    converge_within: Duration,
+    pub(super) live: &'a Live,
+    pub(super) stop: &'a Stop,
+    pub(super) seed: u64,
+    pub(super) converge_within: Duration,
     phase: Phase,
 }
 
@@ -179,7 +179,7 @@ impl<'a> Bench<'a> {
 }
 
 /// Waits for what is `wanted`, and tells of it meanwhile.
-fn await_sessions(
+pub(super) fn await_sessions(
     live: &Live,
     wanted: &BTreeSet<board::Item>,
     (stage, within): (&str, Duration),
@@ -228,14 +228,14 @@ fn await_hopeful(
 }
 
 /// What has been waiting for a processor, and whether there was one, since it began.
-struct Waiting {
+pub(super) struct Waiting {
     at: MonoNs,
     waited_us: Option<u64>,
     ticks: Option<Ticks>,
 }
 
 impl Waiting {
-    fn begin() -> Self {
+    pub(super) fn begin() -> Self {
         Self {
             at: clock::mono_ns(),
             waited_us: pressure::cpu_waited_us(),
@@ -243,7 +243,7 @@ impl Waiting {
         }
     }
 
-    fn shares(&self) -> HostShares {
+    pub(super) fn shares(&self) -> HostShares {
         let ticks = self.ticks.zip(Ticks::now());
         HostShares {
             waited: self.waited(),

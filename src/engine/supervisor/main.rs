@@ -146,6 +146,7 @@ fn rise(context: Context) -> anyhow::Result<(Supervisor, Ready)> {
                 origin: spec.options.origin,
                 phase: spec.options.phase,
                 deal,
+                sweep: spec.options.sweep,
             };
             Some(scenario::start(work, ask)?)
         }

@@ -11,6 +11,7 @@ mod main;
 mod monitor;
 mod reader;
 mod scenario;
+mod sweep;
 
 pub use converge::{NOT_CONVERGED, STANDS};
 pub use main::main;

@@ -15,7 +15,7 @@ use crate::{
         deal::Deal,
         init::{Origin, RunDir, TOPOLOGY},
         live::Live,
-        scenario::{Bench, Options, Phase, Stop, topology},
+        scenario::{Bench, Failure, Options, Phase, Stop, topology},
     },
     os::clock,
     results::{
@@ -55,6 +55,8 @@ pub(super) struct Work {
     pub(super) phase: Phase,
     /// Of a series that several labs measure: what is left of it.
     pub(super) deal: Option<Deal>,
+    /// Experiments in place of the scenario.
+    pub(super) sweep: Vec<Failure>,
 }
 
 /// Starts the scenario; its end, once everything is written, is a request like any other.
@@ -65,6 +67,7 @@ pub(super) fn start(work: Work, ask: Sender<Request>) -> std::io::Result<Arc<Sto
         .name("scenario".to_owned())
         .spawn(move || {
             let ended = match work.terms.trials {
+                _ if !work.sweep.is_empty() => work.sweep(&asked),
                 0 | 1 if work.deal.is_none() => work.once(&asked),
                 _ => work.series(&asked),
             };
@@ -259,7 +262,7 @@ impl Work {
         });
     }
 
-    fn options(&self) -> Options {
+    pub(super) fn options(&self) -> Options {
         Options {
             seed: self.terms.seed,
             command_started: self.command_started,
@@ -271,7 +274,7 @@ impl Work {
     /// Measures what was seen of a trial, with the events of it that `own` picks, and writes it
     /// below its directory. What it is measured from comes first: from then on the trial is one
     /// that a killed run has finished.
-    fn conclude(
+    pub(super) fn conclude(
         &self,
         mut input: RunInput,
         own: impl FnOnce(Vec<Event>) -> Vec<Event>,
@@ -325,13 +328,13 @@ impl Work {
 }
 
 /// Which trial it is, and when.
-struct Moment {
-    trial: u32,
+pub(super) struct Moment {
+    pub(super) trial: u32,
     /// Below the run's.
-    directory: String,
-    first_began: MonoNs,
-    began: MonoNs,
-    outcome: &'static str,
+    pub(super) directory: String,
+    pub(super) first_began: MonoNs,
+    pub(super) began: MonoNs,
+    pub(super) outcome: &'static str,
 }
 
 impl Moment {
@@ -394,7 +397,7 @@ fn record(
 }
 
 /// How a trial that has just ended has ended.
-fn outcome(stop: &Stop) -> &'static str {
+pub(super) fn outcome(stop: &Stop) -> &'static str {
     match stop.is_asked() {
         true => "interrupted",
         false => "completed",

@@ -6,7 +6,7 @@
 
 use super::{
     BgpTimers, Bounds, Daemon, Dpd, Expect, Ipsec, Lab, LoadExpect, Service, ServiceBy, Session,
-    SessionKind, Step, StepKind, VpnKind,
+    SessionKind, Step, StepKind, Survives, VpnKind,
 };
 use crate::units::{BfdConfig, Span};
 
@@ -116,6 +116,7 @@ impl Lab {
             scenario,
             expect,
             load_expect,
+            survives,
             notes,
             fast,
             scaled: _,
@@ -135,6 +136,13 @@ impl Lab {
             load_expect: load_expect
                 .into_iter()
                 .map(|one| factor.load_expect(one))
+                .collect(),
+            survives: survives
+                .into_iter()
+                .map(|one| Survives {
+                    within: one.within.map(|span| factor.bound(span)),
+                    ..one
+                })
                 .collect(),
             notes,
             fast,

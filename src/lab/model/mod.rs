@@ -18,6 +18,7 @@ mod routing;
 mod scenario;
 mod service;
 mod session;
+mod survives;
 mod tgw;
 mod vpc;
 
@@ -43,6 +44,7 @@ pub use service::{Dns, Service, ServiceBy};
 pub use session::{
     BgpTimers, Mss, Session, SessionKind, StaticVpn, TUNNEL_OVERHEAD, Vif, VifKind, Vpn, VpnKind,
 };
+pub use survives::Survives;
 pub use tgw::{RouteTables, TgwAttachment, TgwTable};
 pub use vpc::{MAX_SUBNET_TABLES, Subnet, SubnetTable, SubnetTarget, Subnets};
 
@@ -86,6 +88,8 @@ pub struct Lab {
     pub expect: Vec<Expect>,
     /// Those of loads.
     pub load_expect: Vec<LoadExpect>,
+    /// What a sweep holds the lab to, in the file's order.
+    pub survives: Vec<Survives>,
     /// Warnings that every report should repeat.
     pub notes: Vec<String>,
     /// How many times faster its timers run under `--fast`.

@@ -14,6 +14,12 @@ pub(super) fn notes(net: &Net<'_>, legs: &[Leg], host: &HostFacts) -> (Vec<Strin
             notes.push(text);
         }
     };
+    for one in &net.lab.survives {
+        note(format!(
+            "`survives` (line {}) is held by `backhoe sweep`, which makes everything fail, not by a scenario",
+            one.line
+        ));
+    }
     for (name, session) in &net.lab.sessions {
         match &session.kind {
             SessionKind::Vif(vif) => {

@@ -23,12 +23,14 @@ mod tests;
 
 pub use brief::{headline, shortfalls};
 pub use compare::{bench, bench_markdown, comparison, comparison_markdown};
-pub use html::{html, html_of_bench, html_of_comparison, html_of_series};
+pub use html::{html, html_of_bench, html_of_comparison, html_of_series, html_of_sweep};
 pub use json::json;
 pub use markdown::markdown;
 pub use otg::{ConvergenceMetric, Otg, OtgEvent, OtgTransition, otg};
 pub use parquet::{ParquetError, parquet};
-pub use pieces::{chain, iso_8601, markdown_escape, outage_words};
+pub use pieces::{
+    chain, critical_path, drop_reasons, iso_8601, markdown_escape, outage_words, span, verdict,
+};
 pub use terminal::{Style, terminal};
 pub use trials::trials;
 pub use trials_markdown::trials_markdown;

@@ -32,6 +32,26 @@ pub fn outage_words(outage: &Outage) -> String {
     words::outage(outage)
 }
 
+/// What one direction waited for, in time order.
+pub fn critical_path(outage: &Outage) -> Option<String> {
+    words::critical_path(outage)
+}
+
+/// Which nodes dropped packets of one direction, how many and why.
+pub fn drop_reasons(outage: &Outage) -> Vec<String> {
+    words::reasons_of(outage)
+}
+
+/// A time for reading.
+pub fn span(ms: f64) -> String {
+    words::span(ms)
+}
+
+/// `met`, `missed` or `not measured`.
+pub fn verdict(met: Option<bool>) -> &'static str {
+    words::verdict(met)
+}
+
 /// Keeps text from ending a table's cell or starting emphasis.
 pub fn markdown_escape(text: &str) -> String {
     markdown::escape(text)

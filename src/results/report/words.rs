@@ -301,7 +301,7 @@ fn reasons(outages: &[&Outage]) -> String {
 }
 
 /// Of one flow; what was seen and what was counted for the same reason is told as one.
-fn reasons_of(outage: &Outage) -> Vec<String> {
+pub(super) fn reasons_of(outage: &Outage) -> Vec<String> {
     let silent = outage.silent_neighbours.iter().map(|s| {
         let why = format!("{} did not answer", s.address);
         (s.dropped, s.node.as_str(), why)

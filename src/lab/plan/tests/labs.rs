@@ -45,6 +45,7 @@ pub(super) fn empty() -> Lab {
         scenario: Vec::new(),
         expect: Vec::new(),
         load_expect: Vec::new(),
+        survives: Vec::new(),
         notes: Vec::new(),
         fast: None,
         scaled: None,

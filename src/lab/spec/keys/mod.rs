@@ -10,13 +10,13 @@ mod scenario;
 mod services;
 mod sessions;
 
-use Holds::{Keys, ListOf, MapOf, Name, Number, Steps, Text};
+use Holds::{Either, Keys, ListOf, MapOf, Name, Number, Steps, Text};
 pub(super) use links::{LAG, LINK};
 pub(super) use load::{LOAD, RATES};
 pub(super) use nodes::{ANNOUNCEMENT, DAEMONS, INSTALLED, KINDS, NODE, ROUTE_TABLE, SUBNET};
 pub(super) use routing::{MATCH, ROUTING, RULE, SET};
 pub(super) use scenario::{
-    CUT, DEGRADE, DROP, EXPECT, OUTCOME, PROBE, RESTORED, SHARES, STEP, TIMES, WAIT,
+    CUT, DEGRADE, DROP, EXPECT, OUTCOME, PROBE, RESTORED, SHARES, STEP, SURVIVES, TIMES, WAIT,
 };
 pub(super) use services::{CHECK, DNS};
 pub(super) use sessions::{AUTH, BFD, CAP, CREDENTIALS, DPD, MSS, SESSION};
@@ -65,7 +65,7 @@ pub(super) static LAB: Table = Table {
         word("scenario", Steps(&STEP), "What happens, in order."),
         word(
             "expect",
-            ListOf(&Keys(&EXPECT)),
+            ListOf(&Either(&[Keys(&EXPECT), Keys(&SURVIVES)])),
             "What must hold afterwards.",
         ),
     ],

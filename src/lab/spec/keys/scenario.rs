@@ -2,8 +2,8 @@
 
 use super::{
     Holds::{
-        Duration, Either, Flag, Keys, ListOf, Name, Number, OneOf, PacketRate, Percent, Rate, Size,
-        Text,
+        Duration, Either, Flag, Keys, ListOf, Name, Number, OneOf, OneOrList, PacketRate, Percent,
+        Rate, Size, Text,
     },
     Table,
     links::{
@@ -12,7 +12,7 @@ use super::{
     load::RATES,
     needed, word,
 };
-use crate::lab::model::{Alert, How, Mechanism};
+use crate::lab::model::{Alert, How, Mechanism, Survives};
 
 pub(in crate::lab::spec) static PROBE: Table = Table {
     what: "a probe",
@@ -177,6 +177,28 @@ pub(in crate::lab::spec) static EXPECT: Table = Table {
         Either(&[Name, Keys(&RESTORED)]),
         "A fault's name (`cut`), `restore`, `{ restore: NAME }` where several faults are restored, or `start`: before the first fault.",
     )],
+};
+
+pub(in crate::lab::spec) static SURVIVES: Table = Table {
+    what: "an expectation of a sweep",
+    others: None,
+    keys: &[
+        needed(
+            "survives",
+            OneOf(&Survives::WORDS),
+            "How many things fail together, each and every one: `backhoe sweep` holds the lab to it.",
+        ),
+        word(
+            "within",
+            Duration,
+            "How long traffic may be gone, each way; default: as long as it comes back.",
+        ),
+        word(
+            "except",
+            OneOrList(&Name),
+            "Links, LAGs, nodes and values of tags that may take traffic with them.",
+        ),
+    ],
 };
 
 pub(in crate::lab::spec) static RESTORED: Table = Table {

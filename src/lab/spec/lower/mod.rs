@@ -32,6 +32,7 @@ mod sessions;
 mod start;
 mod static_vpn;
 mod subnets;
+mod survives;
 mod swanctl;
 mod timers;
 mod unusable;

@@ -554,7 +554,10 @@ impl Lower<'_> {
         // A scenario that is missing by mistake would make every `after` one.
         let hidden = !fields.has("scenario") && self.f.failed;
         for item in items.iter().filter(|_| !hidden) {
-            self.expectation(item);
+            match Self::is_of_a_sweep(item) {
+                true => self.survives(item),
+                false => self.expectation(item),
+            }
         }
     }
 

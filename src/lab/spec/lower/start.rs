@@ -139,6 +139,7 @@ pub(in super::super) fn lower(
             scenario: Vec::new(),
             expect: Vec::new(),
             load_expect: Vec::new(),
+            survives: Vec::new(),
             notes: Vec::new(),
             fast: None,
             scaled: None,

@@ -16,6 +16,7 @@ mod rfc;
 mod run;
 mod series;
 mod sums;
+mod sweep;
 mod table;
 mod traffic;
 
@@ -25,3 +26,4 @@ mod tests;
 pub use bench::{html_of_bench, html_of_comparison};
 pub use run::html;
 pub use series::html_of_series;
+pub use sweep::html_of_sweep;
