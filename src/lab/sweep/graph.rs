@@ -77,7 +77,8 @@ impl Graph {
             if !parents.contains_key(&Net::TARGET) {
                 break;
             }
-            if net.push(&parents) >= UNCUTTABLE {
+            // Whatever can fail has room for one, also where it is gone back through.
+            if net.push(&parents) > 1 {
                 return None;
             }
         }
@@ -259,7 +260,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
         fn no_smaller_set_parts_the_two_and_this_one_does(graph in graph()) {
