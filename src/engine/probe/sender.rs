@@ -28,10 +28,8 @@ use crate::{
 const PRIORITY: u8 = 10;
 /// Longest sleep, so that a stop is noticed also at low rates.
 const LONGEST_SLEEP_NS: u64 = 20_000_000;
-/// A sleep ends some microseconds late, now and then some tens. What is due sooner than this is
-/// waited for awake: above 40,000 packets a second of all flows the sender never sleeps, and
-/// takes a processor.
-const AWAKE_NS: u64 = 25_000;
+/// Below this the sender leaves too little of a processor for anything else to be worth it.
+const SATURATED_NS: u64 = 25_000;
 
 /// Where the sender sleeps for less than this, the processor does not: above 4,000 packets a
 /// second of all flows it is kept from halting.
@@ -99,10 +97,10 @@ pub(super) fn run(
     }
     // Refused only by a seccomp filter; lateness is measured either way.
     let _ = sched::tight_timers();
-    let awake = awake_ns();
     let gap = gap_ns(flows);
+    let several = thread::available_parallelism().is_ok_and(|processors| processors.get() > 1);
     // Where it cannot be had, packets leave a little later, and are measured like that.
-    let wakeful = (awake > 0 && (AWAKE_NS..WAKEFUL_NS).contains(&gap))
+    let wakeful = (several && (SATURATED_NS..WAKEFUL_NS).contains(&gap))
         .then(|| Wakeful::start().ok())
         .flatten();
     let paces: Vec<Pace> = flows.iter().map(|f| Pace { rate: f.rate }).collect();
@@ -120,11 +118,9 @@ pub(super) fn run(
         }
         let now = clock::mono_ns();
         if now < due {
-            match due - now < awake {
-                // Not `spin_loop`: its PAUSE tells a hypervisor to take the processor away.
-                true => {}
-                false => clock::sleep_until(due.min(now + LONGEST_SLEEP_NS)),
-            }
+            // Always a sleep, however short: a realtime thread that waits awake leaves nothing of
+            // its processor to whoever reads what has arrived.
+            clock::sleep_until(due.min(now + LONGEST_SLEEP_NS));
             continue;
         }
         pacing.advance();
@@ -158,15 +154,6 @@ pub(super) fn run(
 fn gap_ns(flows: &[SendFlow]) -> u64 {
     let rate: u64 = flows.iter().map(|flow| u64::from(flow.rate)).sum();
     1_000_000_000 / rate.max(1)
-}
-
-/// How long before its instant a packet is waited for awake: not at all on a host whose only
-/// processor the relay needs as well.
-fn awake_ns() -> u64 {
-    match thread::available_parallelism() {
-        Ok(processors) if processors.get() > 1 => AWAKE_NS,
-        _ => 0,
-    }
 }
 
 /// Sends packet `seq`; the time just before it, or `None` when it was refused.
