@@ -86,21 +86,14 @@ impl RouteLookup {
     /// # Errors
     /// Of the socket.
     pub fn covering(&self, destination: IpAddr) -> io::Result<Option<Covering>> {
-        let (family, bits) = match destination {
-            IpAddr::V4(_) => (AF_INET, 32),
-            IpAddr::V6(_) => (AF_INET6, 128),
-        };
-        let mut header = [0_u8; RTMSG_LEN];
-        header[0] = family;
-        header[1] = bits;
+        let mut header = header(destination);
         header[8..].copy_from_slice(&FIB_MATCH.to_ne_bytes());
         let mut request = Messages::default();
         request.begin(RTM_GETROUTE, NLM_F_REQUEST, &header);
         request.attribute(RTA_DST, &bytes(destination));
-        self.socket.send(request.as_bytes(), 0)?;
-        let (answer, _) = self.socket.recv_from_full()?;
+        let answer = self.answer(&request)?;
         let route = messages(&answer).find(|message| message.kind == RTM_NEWROUTE);
-        Ok(route.and_then(|route| covering(family, route.body)))
+        Ok(route.and_then(|route| covering(header[0], route.body)))
     }
 
     /// Where a packet to `destination` goes that came in by `arrival`, or that the node itself
@@ -109,14 +102,8 @@ impl RouteLookup {
     /// # Errors
     /// Of the socket; that there is no route is none.
     pub fn ask(&self, destination: IpAddr, arrival: Option<Arrival>) -> io::Result<Decision> {
-        let (family, bits) = match destination {
-            IpAddr::V4(_) => (AF_INET, 32),
-            IpAddr::V6(_) => (AF_INET6, 128),
-        };
-        let mut header = [0_u8; RTMSG_LEN];
-        header[0] = family;
-        header[1] = bits;
-        header[2] = if arrival.is_some() { bits } else { 0 };
+        let mut header = header(destination);
+        header[2] = if arrival.is_some() { header[1] } else { 0 };
         let mut request = Messages::default();
         request.begin(RTM_GETROUTE, NLM_F_REQUEST, &header);
         request.attribute(RTA_DST, &bytes(destination));
@@ -124,8 +111,7 @@ impl RouteLookup {
             request.attribute(RTA_SRC, &bytes(source));
             request.attribute(RTA_IIF, &index.to_ne_bytes());
         }
-        self.socket.send(request.as_bytes(), 0)?;
-        let (answer, _) = self.socket.recv_from_full()?;
+        let answer = self.answer(&request)?;
         let route = messages(&answer).find(|message| message.kind == RTM_NEWROUTE);
         let Some(route) = route else {
             return Ok(Decision::Drop);
@@ -139,6 +125,21 @@ impl RouteLookup {
             _ => Decision::Drop,
         })
     }
+
+    fn answer(&self, request: &Messages) -> io::Result<Vec<u8>> {
+        self.socket.send(request.as_bytes(), 0)?;
+        Ok(self.socket.recv_from_full()?.0)
+    }
+}
+
+/// The head of a question for the route to an address: its family and its length.
+fn header(destination: IpAddr) -> [u8; RTMSG_LEN] {
+    let mut header = [0; RTMSG_LEN];
+    [header[0], header[1]] = match destination {
+        IpAddr::V4(_) => [AF_INET, 32],
+        IpAddr::V6(_) => [AF_INET6, 128],
+    };
+    header
 }
 
 /// Those of a namespace's interfaces that have these names, by index.

@@ -95,4 +95,6 @@ pub fn of<T: JsonSchema>(title: &str) -> Value {
 }
 
 #[cfg(test)]
+mod strict;
+#[cfg(test)]
 pub(super) mod tests;

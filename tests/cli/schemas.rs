@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use crate::bench::Bench;
 
+#[path = "../../src/results/schema/strict.rs"]
+mod strict;
+
 /// Fails unless `document` is what `backhoe schema NAME` describes, and nothing more.
 pub(crate) fn fits(bench: &Bench, name: &str, document: &Value) {
     all_fit(bench, name, std::slice::from_ref(document));
@@ -12,7 +15,7 @@ pub(crate) fn fits(bench: &Bench, name: &str, document: &Value) {
 /// The same of several documents, such as the lines of a journal.
 pub(crate) fn all_fit(bench: &Bench, name: &str, documents: &[Value]) {
     let mut schema = bench.json(&["schema", name]);
-    strict(&mut schema);
+    strict::strict(&mut schema);
     let validator = jsonschema::validator_for(&schema).unwrap();
     for document in documents {
         let misfits: Vec<String> = validator
@@ -20,45 +23,5 @@ pub(crate) fn all_fit(bench: &Bench, name: &str, documents: &[Value]) {
             .map(|error| format!("{}: {error}", error.instance_path()))
             .collect();
         assert!(misfits.is_empty(), "{name}: {misfits:#?} {document}");
-    }
-}
-
-/// Lets a schema allow nothing that it does not describe. What a place allows may be put together
-/// of several schemas, so only the whole of them is closed.
-fn strict(schema: &mut Value) {
-    const OF_SEVERAL: [&str; 3] = ["oneOf", "anyOf", "allOf"];
-    let Value::Object(map) = schema else {
-        return;
-    };
-    if let Some(Value::Object(shared)) = map.get_mut("$defs") {
-        shared.values_mut().for_each(parts);
-    }
-    parts_of(map);
-    let closed = OF_SEVERAL.into_iter().chain(["properties", "$ref"]);
-    if closed.into_iter().any(|word| map.contains_key(word)) {
-        map.insert("unevaluatedProperties".to_owned(), Value::Bool(false));
-    }
-
-    fn parts(schema: &mut Value) {
-        if let Value::Object(map) = schema {
-            parts_of(map);
-        }
-    }
-
-    fn parts_of(map: &mut serde_json::Map<String, Value>) {
-        if let Some(Value::Object(fields)) = map.get_mut("properties") {
-            fields.values_mut().for_each(strict);
-        }
-        for word in ["items", "additionalProperties"] {
-            map.get_mut(word).into_iter().for_each(strict);
-        }
-        if let Some(Value::Array(items)) = map.get_mut("prefixItems") {
-            items.iter_mut().for_each(strict);
-        }
-        for word in OF_SEVERAL {
-            if let Some(Value::Array(branches)) = map.get_mut(word) {
-                branches.iter_mut().for_each(parts);
-            }
-        }
     }
 }

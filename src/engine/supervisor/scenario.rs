@@ -237,6 +237,18 @@ impl Work {
     ) -> anyhow::Result<RunResult> {
         let began = clock::mono_ns();
         let input = bench.trial(number)?;
+        self.conclude_trial(input, number, [first_began, began], stop)
+    }
+
+    /// The same of one among several that began at the second instant; the first is when the
+    /// first of them began.
+    pub(super) fn conclude_trial(
+        &self,
+        input: RunInput,
+        number: u32,
+        [first_began, began]: [MonoNs; 2],
+        stop: &Stop,
+    ) -> anyhow::Result<RunResult> {
         let moment = Moment {
             trial: number,
             directory: trial_directory(number),

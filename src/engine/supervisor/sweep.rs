@@ -2,13 +2,13 @@
 
 use anyhow::Context as _;
 
-use super::scenario::{Moment, Work, outcome};
+use super::scenario::Work;
 use crate::{
     engine::scenario::{Bench, Failure, Stop},
     os::clock,
     results::{
         event::{EventKind, SeriesEnd},
-        measure::{Ended, of_trial, trial_directory},
+        measure::Ended,
     },
 };
 
@@ -33,15 +33,7 @@ impl Work {
                 Err(error) if done == 0 => return Err(error),
                 Err(error) => break Ended::Failed(format!("{error:#}")),
             };
-            let moment = Moment {
-                trial: number,
-                directory: trial_directory(number),
-                first_began,
-                began,
-                outcome: outcome(stop),
-            };
-            let own = |all| of_trial(all, first_began, began);
-            self.conclude(input, own, &moment)?;
+            self.conclude_trial(input, number, [first_began, began], stop)?;
             done += 1;
             if stop.is_asked() {
                 break Ended::Interrupted;

@@ -13,6 +13,6 @@ mod tests;
 pub use github::{annotations, summary};
 pub use junit::junit;
 pub use lines::{conclusion, lines};
-pub use merge::{MergeError, merge};
+pub use merge::{MergeError, Sharded, in_order, merge};
 pub use model::{Attempt, Case, FORMAT, Reason, Shortfall, Suite, Verdict, shortfalls};
 pub use shard::{Shard, ShardError};

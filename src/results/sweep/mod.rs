@@ -11,7 +11,7 @@ mod tests;
 
 pub use judge::{cells, conclude};
 pub use markdown::markdown;
-pub use merge::{MergeError, merge};
+pub use merge::merge;
 pub use model::{
     Cell, Drawn, Experiment, FORMAT, Fate, Finding, FindingKind, LeftOut, Outcome, Part, Survives,
     Sweep, SweptFlow, Weakness,

@@ -1,10 +1,11 @@
 //! What a sweep says, of one that is made up.
 
 use super::{
-    Cell, Drawn, Experiment, Fate, FindingKind, MergeError, Outcome, Part, Survives, Sweep,
-    SweptFlow, Weakness, conclude, markdown, merge, text,
+    Cell, Drawn, Experiment, Fate, FindingKind, Outcome, Part, Survives, Sweep, SweptFlow,
+    Weakness, conclude, markdown, merge, text,
 };
 use crate::results::report;
+use crate::results::suite::MergeError;
 
 fn cell(drawn: Drawn, fate: Fate, outage_ms: f64) -> Cell {
     Cell {
